@@ -1,0 +1,43 @@
+//! Typed values to bytes and back.
+
+#[cfg(feature = "bincode")]
+mod bincode;
+#[cfg(any(feature = "json", feature = "postcard", feature = "bincode"))]
+mod depth;
+#[cfg(feature = "json")]
+mod json;
+#[cfg(feature = "postcard")]
+mod postcard;
+
+#[cfg(any(feature = "json", feature = "postcard", feature = "bincode"))]
+use bytes::Bytes;
+
+#[cfg(feature = "bincode")]
+pub use self::bincode::Bincode;
+#[cfg(feature = "json")]
+pub use self::json::Json;
+#[cfg(feature = "postcard")]
+pub use self::postcard::Postcard;
+
+/// A way to write typed values as bytes, chosen by type parameter.
+///
+/// Every codec here refuses, with an error and without large allocations: input over
+/// [`HARD_VALUE_CAP`](crate::HARD_VALUE_CAP), nesting deeper than 100, and bytes left over after the value.
+pub trait Codec: Send + Sync + 'static {
+    /// The name in headers and messages.
+    const NAME: &'static str;
+
+    /// Writes a value.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the value has no form in this codec, `TooLarge` over the cap.
+    #[cfg(any(feature = "json", feature = "postcard", feature = "bincode"))]
+    fn encode<T: serde::Serialize + ?Sized>(value: &T) -> crate::Result<Bytes>;
+
+    /// Reads a value.
+    ///
+    /// # Errors
+    /// `Corrupt` if the bytes are not exactly one `T`, `TooLarge` over the cap.
+    #[cfg(any(feature = "json", feature = "postcard", feature = "bincode"))]
+    fn decode<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> crate::Result<T>;
+}

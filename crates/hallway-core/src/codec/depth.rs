@@ -1,0 +1,2 @@
+//! Nesting guard.
+pub(super) const MAX_DEPTH: usize = 100;

@@ -1,0 +1,162 @@
+//! Store URLs: what they name, which options they carry, and never their secrets.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use url::Url;
+
+use crate::{Error, Result};
+
+/// A parsed store URL whose options are taken out one by one, so that a leftover one is an error.
+///
+/// `Debug` and `Display` show neither user name nor password nor option values.
+#[derive(Clone)]
+pub struct StoreUrl {
+    url: Url,
+    options: Vec<(String, String)>,
+    known: Vec<&'static str>,
+}
+
+impl StoreUrl {
+    /// Parses a URL such as `moka:?max=64MiB`, `sqlite:app.db` or `redis://:secret@host/0`.
+    ///
+    /// # Errors
+    /// `InvalidConfig`, without quoting the text: it may hold a password.
+    pub fn parse(text: &str) -> Result<Self> {
+        let url = Url::parse(text).map_err(|error| {
+            Error::invalid_config(format!(
+                "not a store URL ({error}); expected something like `moka:?max=64MiB`, `sqlite:app.db`, `redis://host/0` or `postgres://host/db`"
+            ))
+        })?;
+        if url.fragment().is_some() {
+            return Err(Error::invalid_config("a store URL has no `#fragment`; write `#` in a password as %23"));
+        }
+        let mut options: Vec<(String, String)> = Vec::new();
+        for (name, value) in url.query_pairs() {
+            if options.iter().any(|(seen, _)| *seen == name) {
+                return Err(Error::invalid_config(format!("option `{name}` is given twice")));
+            }
+            options.push((name.into_owned(), value.into_owned()));
+        }
+        Ok(Self { url, options, known: Vec::new() })
+    }
+
+    /// The scheme, such as `redis+unix`.
+    #[must_use]
+    pub fn scheme(&self) -> &str {
+        self.url.scheme()
+    }
+
+    /// The parsed URL, for backends. It holds the secrets.
+    #[must_use]
+    pub fn as_url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The decoded user name, if there is one.
+    #[must_use]
+    pub fn user(&self) -> Option<String> {
+        (!self.url.username().is_empty()).then(|| decode(self.url.username()))
+    }
+
+    /// The decoded password, if there is one.
+    #[must_use]
+    pub fn password(&self) -> Option<String> {
+        self.url.password().map(decode)
+    }
+
+    /// The decoded path: everything between scheme or host and `?`.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        PathBuf::from(decode(self.url.path()))
+    }
+
+    /// Takes an option out as text.
+    pub fn take(&mut self, name: &'static str) -> Option<String> {
+        self.known.push(name);
+        let at = self.options.iter().position(|(option, _)| option == name)?;
+        Some(self.options.swap_remove(at).1)
+    }
+
+    /// Takes an option out and parses it.
+    ///
+    /// # Errors
+    /// `InvalidConfig` naming the option and what was expected, for example `a whole number`.
+    pub fn take_parsed<T: FromStr>(&mut self, name: &'static str, expected: &str) -> Result<Option<T>> {
+        self.take(name)
+            .map(|text| text.parse().map_err(|_| Error::invalid_config(format!("option `{name}` needs {expected}"))))
+            .transpose()
+    }
+
+    /// Takes a duration out, such as `250ms` or `5s`. Zero is refused.
+    ///
+    /// # Errors
+    /// `InvalidConfig`.
+    pub fn take_duration(&mut self, name: &'static str) -> Result<Option<Duration>> {
+        let duration: Option<humantime::Duration> =
+            self.take_parsed(name, "a duration with a unit, such as 250ms or 5s")?;
+        match duration.map(Into::into) {
+            Some(Duration::ZERO) => Err(Error::invalid_config(format!("option `{name}` must be longer than 0"))),
+            duration => Ok(duration),
+        }
+    }
+
+    /// Takes a size in bytes out, such as `64MiB` or `1000`. Zero is refused.
+    ///
+    /// # Errors
+    /// `InvalidConfig`.
+    pub fn take_size(&mut self, name: &'static str) -> Result<Option<u64>> {
+        let size: Option<bytesize::ByteSize> = self.take_parsed(name, "a size, such as 64MiB or 1000")?;
+        match size.map(|size| size.as_u64()) {
+            Some(0) => Err(Error::invalid_config(format!("option `{name}` must be more than 0"))),
+            size => Ok(size),
+        }
+    }
+
+    /// Takes a switch out: `true` or `false`.
+    ///
+    /// # Errors
+    /// `InvalidConfig`.
+    pub fn take_bool(&mut self, name: &'static str) -> Result<Option<bool>> {
+        self.take_parsed(name, "true or false")
+    }
+
+    /// Ends the taking: whatever is left is an option that nobody knows.
+    ///
+    /// # Errors
+    /// `InvalidConfig` naming it and the options there are.
+    pub fn finish(mut self) -> Result<()> {
+        let Some((unknown, _)) = self.options.first() else { return Ok(()) };
+        self.known.sort_unstable();
+        Err(Error::invalid_config(format!(
+            "unknown option `{unknown}` for `{}`; known options: {}",
+            self.url.scheme(),
+            self.known.join(", ")
+        )))
+    }
+}
+
+fn decode(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.url.scheme())?;
+        if let Some(host) = self.url.host_str() {
+            write!(f, "//{host}")?;
+            if let Some(port) = self.url.port() {
+                write!(f, ":{port}")?;
+            }
+        }
+        f.write_str(self.url.path())
+    }
+}
+
+impl fmt::Debug for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StoreUrl({self})")
+    }
+}

@@ -81,7 +81,6 @@ impl SetOptions {
 
 /// What a `set` did. A condition that was not met is an outcome, never an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[must_use = "a conditional set may not have written"]
 pub enum SetOutcome {
     /// Nothing changed: the condition did not hold.
     ConditionNotMet,

@@ -1,0 +1,6 @@
+//! Runs every library it was generated with.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    // @CALLS@
+}

@@ -29,7 +29,11 @@ const POLL: Duration = Duration::from_millis(5);
 ///
 /// A stopped server must be continued to see a signal, its children too. `kill -0` fails once the shell has reaped the
 /// server, which `sleep` makes it do. PostgreSQL killed hard leaves a System V segment behind, named in the pid file.
+///
+/// The signals are ignored because the kernel itself sends SIGHUP to a group that loses its last tie to the session
+/// while a member is stopped, which is what the death of a test with a paused server does. The servers set handlers.
 const GUARD: &str = r#"
+trap '' HUP INT QUIT TERM
 folder=$1 signal=$2 prepare=$3 serve=$4 pid=
 cd "$folder" || exit 1
 while read -r order; do

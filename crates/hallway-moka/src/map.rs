@@ -1,0 +1,360 @@
+//! The map: moka below, deadlines and atomicity above.
+//!
+//! moka bounds the map and picks what leaves; it knows nothing of deadlines. Each value carries its own, and whatever is
+//! past it is treated as absent, then removed by whoever met it or by the sweeper.
+
+use std::collections::BinaryHeap;
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hallway_core::{
+    Clock, Cursor, DeleteIf, Entry, Error, Key, MAX_PAGE, Page, Prefix, Result, SetIf, SetOptions, SetOutcome,
+    Timestamp, Ttl, ValueCap, parse_canonical_i64,
+};
+use moka::sync::Cache;
+
+use crate::config::{Bound, ENTRY_OVERHEAD};
+
+const STRIPES: usize = 1_024;
+
+/// The deadline of an entry that never expires.
+const NEVER: u64 = u64::MAX;
+
+/// Values up to here are always copied into memory of their own, see [`own`].
+const COPIED: usize = 4 << 10;
+
+/// moka applies writes to its bound when 64 are waiting, and lets at most 384 wait. Entries whose 384 fit into a quarter
+/// of the bound are therefore left to it; of heavier ones an eighth of the bound may wait.
+const LEFT_TO_MOKA: u64 = 4 * 384;
+const MAY_WAIT: u64 = 8;
+
+/// Entries that the sweeper looks at between two pauses.
+const SLICE: usize = 1_024;
+
+#[derive(Clone)]
+struct Stored {
+    value: Bytes,
+    /// On the clock of the map; the entry is live strictly before it.
+    deadline: u64,
+}
+
+pub(crate) struct Map {
+    entries: Cache<Key, Stored>,
+    /// Every change of a key holds its stripe, because moka's insert takes no lock that a compare-and-set could share.
+    /// Blocking mutexes: nothing waits while holding one but for moka's own bookkeeping, and nobody holds two.
+    stripes: Box<[Mutex<()>]>,
+    stripe_of: RandomState,
+    clock: Arc<dyn Clock>,
+    value_cap: ValueCap,
+    bound: Bound,
+    /// Weight of heavy entries written since the bound was last enforced.
+    waiting: AtomicU64,
+    /// No entry's deadline is earlier, so that the sweeper need not look before it.
+    earliest: AtomicU64,
+}
+
+impl Map {
+    pub(crate) fn new(bound: Bound, value_cap: ValueCap, clock: Arc<dyn Clock>) -> Self {
+        let builder = Cache::builder();
+        let builder = match bound {
+            Bound::Bytes(max) => builder.max_capacity(max).weigher(|key: &Key, stored: &Stored| weight(key, stored)),
+            Bound::Entries(max) => builder.max_capacity(max),
+        };
+        Self {
+            entries: builder.build(),
+            stripes: (0..STRIPES).map(|_| Mutex::new(())).collect(),
+            stripe_of: RandomState::new(),
+            clock,
+            value_cap,
+            bound,
+            waiting: AtomicU64::new(0),
+            earliest: AtomicU64::new(NEVER),
+        }
+    }
+
+    pub(crate) fn get(&self, key: &Key) -> Option<Bytes> {
+        self.read(key).map(|stored| stored.value)
+    }
+
+    pub(crate) fn get_entry(&self, key: &Key) -> Option<Entry> {
+        let stored = self.read(key)?;
+        if stored.deadline == NEVER {
+            return Some(Entry::new(stored.value, Ttl::Forever));
+        }
+        // The clock may have passed the deadline since `read` looked at it.
+        let remaining = stored.deadline.checked_sub(self.clock.now()).filter(|remaining| *remaining > 0)?;
+        Some(Entry::new(stored.value, Ttl::After(Duration::from_millis(remaining / 1_000))))
+    }
+
+    pub(crate) fn set(&self, key: &Key, value: Bytes, opts: &SetOptions) -> Result<SetOutcome> {
+        self.check(value.len(), opts.ttl)?;
+        let stored = Stored { value: own(value), deadline: self.deadline(opts.ttl)? };
+        let weight = u64::from(weight(key, &stored));
+        {
+            let _stripe = self.lock(key);
+            let holds = match &opts.condition {
+                SetIf::Always => true,
+                SetIf::Absent => self.live(key).is_none(),
+                SetIf::Present => self.live(key).is_some(),
+                SetIf::Equals(expected) => self.live(key).is_some_and(|seen| seen.value == *expected),
+            };
+            if !holds {
+                return Ok(SetOutcome::ConditionNotMet);
+            }
+            self.put(key, stored);
+        }
+        self.settle(weight);
+        Ok(SetOutcome::Written)
+    }
+
+    pub(crate) fn delete_if(&self, key: &Key, when: &DeleteIf) -> bool {
+        let _stripe = self.lock(key);
+        if let DeleteIf::Equals(expected) = when
+            && self.live(key).is_none_or(|seen| seen.value != *expected)
+        {
+            return false;
+        }
+        self.remove_live(key).is_some()
+    }
+
+    pub(crate) fn take(&self, key: &Key) -> Option<Bytes> {
+        let _stripe = self.lock(key);
+        self.remove_live(key)
+    }
+
+    pub(crate) fn touch(&self, key: &Key, ttl: Ttl) -> Result<bool> {
+        let deadline = self.deadline(ttl)?;
+        let _stripe = self.lock(key);
+        let Some(stored) = self.live(key) else { return Ok(false) };
+        self.put(key, Stored { deadline, ..stored });
+        Ok(true)
+    }
+
+    pub(crate) fn increment(&self, key: &Key, by: i64, ttl: Ttl) -> Result<i64> {
+        let created = self.deadline(ttl)?;
+        let _stripe = self.lock(key);
+        let (sum, deadline) = match self.live(key) {
+            None => (by, created),
+            Some(stored) => {
+                let sum = parse_canonical_i64(&stored.value)?.checked_add(by).ok_or_else(|| {
+                    Error::invalid_input("the sum does not fit a 64-bit integer; the counter keeps its value")
+                })?;
+                (sum, stored.deadline)
+            }
+        };
+        let value = Bytes::from(sum.to_string());
+        self.value_cap.check(value.len())?;
+        self.put(key, Stored { value, deadline });
+        Ok(sum)
+    }
+
+    /// Checks what a write asks for, before any write of a batch is done.
+    pub(crate) fn check(&self, length: usize, ttl: Ttl) -> Result<()> {
+        self.value_cap.check(length)?;
+        ttl.whole_millis().map(drop)
+    }
+
+    /// The smallest live keys after the cursor. Looks at every entry, holds no more than a page and what moka's iterator
+    /// holds: the keys of one of its 64 segments.
+    pub(crate) fn scan(&self, prefix: &Prefix, after: Option<&Cursor>, limit: usize) -> Result<Page> {
+        if limit == 0 {
+            return Err(Error::invalid_input("a scan needs a limit of at least 1"));
+        }
+        let limit = limit.min(MAX_PAGE);
+        let after = after.map_or("", Cursor::as_str);
+        let now = self.clock.now();
+        let mut smallest: BinaryHeap<Key> = BinaryHeap::new();
+        let mut more = false;
+        for (key, stored) in &self.entries {
+            if key.as_str() <= after || stored.deadline <= now || !prefix.matches(key.as_str()) {
+                continue;
+            }
+            if smallest.len() < limit {
+                smallest.push(Key::clone(&key));
+                continue;
+            }
+            more = true;
+            if let Some(mut largest) = smallest.peek_mut()
+                && *key < *largest
+            {
+                *largest = Key::clone(&key);
+            }
+        }
+        let mut keys = smallest.into_sorted_vec();
+        // A key deleted and written again meanwhile may come twice.
+        keys.dedup();
+        let next = keys.last().filter(|_| more).map(|last| Cursor::new(last.as_str()));
+        Ok(Page { keys, next })
+    }
+
+    pub(crate) fn clear(&self, prefix: &Prefix) -> Result<u64> {
+        if prefix.is_root() {
+            return Err(Error::invalid_input("clear needs a prefix; it never empties a whole store"));
+        }
+        let mut cleared = 0;
+        for (key, _) in self.entries.iter().filter(|(key, _)| prefix.matches(key.as_str())) {
+            cleared += u64::from(self.delete_if(&key, &DeleteIf::Always));
+        }
+        Ok(cleared)
+    }
+
+    pub(crate) fn timestamp(&self) -> Timestamp {
+        self.clock.timestamp()
+    }
+
+    pub(crate) fn bound(&self) -> Bound {
+        self.bound
+    }
+
+    pub(crate) fn entry_count(&self) -> u64 {
+        self.entries.entry_count()
+    }
+
+    pub(crate) fn weighted_bytes(&self) -> u64 {
+        match self.bound {
+            Bound::Bytes(_) => self.entries.weighted_size(),
+            Bound::Entries(_) => self.entries.iter().map(|(key, stored)| u64::from(weight(&key, &stored))).sum(),
+        }
+    }
+
+    pub(crate) fn run_pending_tasks(&self) {
+        self.entries.run_pending_tasks();
+    }
+
+    /// Reads the clock, as the sweeper does at a steady pace so that cheap readings learn of a suspend. Whether an entry
+    /// may be dead by now.
+    pub(crate) fn needs_sweep(&self) -> bool {
+        self.clock.now() >= self.earliest.load(Ordering::SeqCst)
+    }
+
+    /// Removes dead entries and says how many; pauses between slices and stops when told so.
+    pub(crate) fn sweep(&self, mut pause: impl FnMut() -> ControlFlow<()>) -> u64 {
+        // Deadlines set from here on count for the next pass, those found alive are put back.
+        self.earliest.store(NEVER, Ordering::SeqCst);
+        let mut removed = 0;
+        let mut left = SLICE;
+        for (key, stored) in &self.entries {
+            if stored.deadline <= self.clock.now() {
+                let _stripe = self.lock(&key);
+                removed += u64::from(self.remove_if_dead(&key));
+            } else {
+                self.earliest.fetch_min(stored.deadline, Ordering::SeqCst);
+            }
+            left -= 1;
+            if left == 0 {
+                left = SLICE;
+                if pause().is_break() {
+                    self.earliest.store(0, Ordering::SeqCst);
+                    break;
+                }
+            }
+        }
+        removed
+    }
+
+    /// The live entry, on the hot path: no lock, no allocation, and the cheap clock unless the deadline is near.
+    #[inline]
+    fn read(&self, key: &Key) -> Option<Stored> {
+        let stored = self.entries.get(key)?;
+        if stored.deadline > self.clock.now_at_most() { Some(stored) } else { self.read_exactly(key, stored) }
+    }
+
+    #[cold]
+    fn read_exactly(&self, key: &Key, stored: Stored) -> Option<Stored> {
+        if stored.deadline > self.clock.now() {
+            return Some(stored);
+        }
+        // Readers never wait: if somebody is changing a key of this stripe, the sweeper removes the entry later.
+        match self.stripe(key).try_lock() {
+            Ok(_stripe) => drop(self.remove_if_dead(key)),
+            Err(TryLockError::Poisoned(poisoned)) => {
+                let _stripe = poisoned.into_inner();
+                self.remove_if_dead(key);
+            }
+            Err(TryLockError::WouldBlock) => {}
+        }
+        None
+    }
+
+    /// Under the stripe of `key`: what a condition sees.
+    fn live(&self, key: &Key) -> Option<Stored> {
+        self.entries.get(key).filter(|stored| stored.deadline > self.clock.now())
+    }
+
+    /// Under the stripe of `key`.
+    fn remove_live(&self, key: &Key) -> Option<Bytes> {
+        let stored = self.entries.remove(key)?;
+        (stored.deadline > self.clock.now()).then_some(stored.value)
+    }
+
+    /// Under the stripe of `key`: looks again, because a fresh entry may have taken the dead one's place.
+    fn remove_if_dead(&self, key: &Key) -> bool {
+        let dead = self.entries.get(key).is_some_and(|stored| stored.deadline <= self.clock.now());
+        if dead {
+            self.entries.invalidate(key);
+        }
+        dead
+    }
+
+    /// Under the stripe of `key`.
+    fn put(&self, key: &Key, stored: Stored) {
+        let deadline = stored.deadline;
+        self.entries.insert(key.clone(), stored);
+        // After the insert: either the pass that forgets `earliest` finds the entry, or this comes after it.
+        if deadline < self.earliest.load(Ordering::SeqCst) {
+            self.earliest.fetch_min(deadline, Ordering::SeqCst);
+        }
+    }
+
+    fn deadline(&self, ttl: Ttl) -> Result<u64> {
+        let millis = ttl.whole_millis()?;
+        Ok(millis.map_or(NEVER, |millis| self.clock.now().saturating_add(millis.get() * 1_000)))
+    }
+
+    /// Keeps a storm of heavy writes from running away from the bound.
+    fn settle(&self, weight: u64) {
+        let Bound::Bytes(max) = self.bound else { return };
+        if weight > max / LEFT_TO_MOKA && self.waiting.fetch_add(weight, Ordering::Relaxed) + weight > max / MAY_WAIT {
+            self.waiting.store(0, Ordering::Relaxed);
+            self.entries.run_pending_tasks();
+        }
+    }
+
+    fn stripe(&self, key: &Key) -> &Mutex<()> {
+        &self.stripes[self.stripe_of.hash_one(key) as usize % STRIPES]
+    }
+
+    fn lock(&self, key: &Key) -> MutexGuard<'_, ()> {
+        // The lock guards no data of its own, so a panic elsewhere leaves nothing half-done in it.
+        self.stripe(key).lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Map {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Map").field("bound", &self.bound).field("entries", &self.entry_count()).finish_non_exhaustive()
+    }
+}
+
+fn weight(key: &Key, stored: &Stored) -> u32 {
+    u32::try_from(key.as_bytes().len() as u64 + stored.value.len() as u64 + ENTRY_OVERHEAD).unwrap_or(u32::MAX)
+}
+
+/// A value often is a slice of a larger buffer (a network read, a decoded page) and would keep all of it alive while it
+/// counts for its own length only. Small values are copied: that costs less than the rest of a write. Of large ones the
+/// buffer is looked at, which is possible where nobody else holds it.
+fn own(value: Bytes) -> Bytes {
+    if value.len() <= COPIED {
+        return Bytes::copy_from_slice(&value);
+    }
+    match value.try_into_mut() {
+        Ok(whole) if whole.capacity() > whole.len() + whole.len() / 4 => Bytes::copy_from_slice(&whole),
+        Ok(whole) => whole.freeze(),
+        Err(shared) => shared,
+    }
+}

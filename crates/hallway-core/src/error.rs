@@ -103,6 +103,13 @@ impl Error {
         self
     }
 
+    /// Puts words before the message, such as the setting or the request that led here. No secrets, no keys.
+    #[must_use]
+    pub fn with_context(mut self, context: impl fmt::Display) -> Self {
+        self.0.message = format!("{context}: {}", self.0.message).into();
+        self
+    }
+
     /// Says in which namespace the key lies. The id of the key is never kept.
     #[must_use]
     pub fn with_key(mut self, key: &Key) -> Self {
@@ -232,6 +239,16 @@ mod tests {
         assert_eq!(error.to_string(), "redis get: no answer within 250 ms (namespace `user:profile`)");
         assert_eq!(error.source().unwrap().to_string(), "reset");
         assert!(error.is_retryable());
+    }
+
+    #[test]
+    fn context_goes_before_the_message_and_keeps_the_rest() {
+        let error = Error::new(ErrorKind::Unavailable, "no answer")
+            .at("redis", "ping")
+            .with_source(std::io::Error::other("reset"))
+            .with_context("shared store");
+        assert_eq!(error.to_string(), "redis ping: shared store: no answer");
+        assert!(error.is_retryable() && error.source().is_some());
     }
 
     #[test]

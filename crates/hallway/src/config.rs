@@ -1,0 +1,159 @@
+//! Which stores a deployment uses, read from its environment and from `hallway.toml`.
+
+mod env;
+mod file;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use hallway_core::{Error, KvStore, Result, StoreUrl};
+
+/// The store URLs of a deployment, one for each tier it has.
+///
+/// ```toml
+/// # hallway.toml
+/// [stores]
+/// local = "moka:?max=64MiB"
+/// shared = "redis://cache.internal/0"
+/// consistent = "postgres://db.internal/app"
+/// ```
+///
+/// `HALLWAY_LOCAL`, `HALLWAY_SHARED` and `HALLWAY_CONSISTENT` take the place of what the file says.
+/// `HALLWAY_LOCAL_FILE` and so on name a file that holds the URL, so that a password need not stand in the
+/// environment. `Debug` shows the schemes only.
+///
+/// ```
+/// # fn main() -> hallway::Result<()> {
+/// let config = hallway::Config::from_toml_str("[stores]\nlocal = 'moka:?max=64MiB'")?;
+/// assert_eq!(config, hallway::Config::default().with_local("moka:?max=64MiB"));
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Config {
+    local: Option<String>,
+    shared: Option<String>,
+    consistent: Option<String>,
+}
+
+impl Config {
+    /// Reads the file that `HALLWAY_CONFIG` names, or `hallway.toml` in the working directory if there is one, and
+    /// then the environment, which has the last word.
+    ///
+    /// # Errors
+    /// `InvalidConfig` naming the variable or the place in the file.
+    pub fn from_env() -> Result<Self> {
+        env::load(&|name| std::env::var_os(name))
+    }
+
+    /// Reads TOML text.
+    ///
+    /// # Errors
+    /// `InvalidConfig` for anything but a table `stores` with the known tiers; it names them and the line.
+    pub fn from_toml_str(text: &str) -> Result<Self> {
+        file::parse(text)
+    }
+
+    /// Reads a TOML file. The environment is left aside; add it with [`with_env`](Self::with_env).
+    ///
+    /// # Errors
+    /// `InvalidConfig` if the file cannot be read or as for [`from_toml_str`](Self::from_toml_str).
+    pub fn from_toml_file(path: impl AsRef<Path>) -> Result<Self> {
+        file::read(path.as_ref())
+    }
+
+    /// Lets the environment override what is set so far.
+    ///
+    /// # Errors
+    /// `InvalidConfig` naming the variable.
+    pub fn with_env(self) -> Result<Self> {
+        env::apply(self, &|name| std::env::var_os(name))
+    }
+
+    /// Sets the URL of the store in this process. Default: none.
+    #[must_use]
+    pub fn with_local(mut self, url: impl Into<String>) -> Self {
+        self.local = Some(url.into());
+        self
+    }
+
+    /// Sets the URL of the store that all instances share. Default: none.
+    #[must_use]
+    pub fn with_shared(mut self, url: impl Into<String>) -> Self {
+        self.shared = Some(url.into());
+        self
+    }
+
+    /// Sets the URL of the store that is the truth. Default: none.
+    #[must_use]
+    pub fn with_consistent(mut self, url: impl Into<String>) -> Self {
+        self.consistent = Some(url.into());
+        self
+    }
+
+    /// Opens every store that is configured, as [`open`](crate::open) does.
+    ///
+    /// # Errors
+    /// `InvalidConfig` if there is none; else as for [`open`](crate::open), naming the tier.
+    pub async fn open(&self) -> Result<Stores> {
+        if self.tiers().all(|(_, url)| url.is_none()) {
+            return Err(Error::invalid_config(
+                "no store is configured; set HALLWAY_LOCAL, HALLWAY_SHARED or HALLWAY_CONSISTENT, or write `[stores]` in hallway.toml",
+            ));
+        }
+        Ok(Stores {
+            local: open_tier("local", self.local.as_deref()).await?,
+            shared: open_tier("shared", self.shared.as_deref()).await?,
+            consistent: open_tier("consistent", self.consistent.as_deref()).await?,
+        })
+    }
+
+    fn tiers(&self) -> impl Iterator<Item = (&'static str, Option<&str>)> {
+        file::TIERS.into_iter().zip([self.local.as_deref(), self.shared.as_deref(), self.consistent.as_deref()])
+    }
+
+    fn tier_mut(&mut self, name: &str) -> Option<&mut Option<String>> {
+        match name {
+            "local" => Some(&mut self.local),
+            "shared" => Some(&mut self.shared),
+            "consistent" => Some(&mut self.consistent),
+            _ => None,
+        }
+    }
+}
+
+/// Shows the schemes only: hosts, paths and options stay out along with the secrets.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Config");
+        for (tier, url) in self.tiers() {
+            out.field(tier, &url.map(|url| StoreUrl::parse(url).map_or("not a URL".into(), shown)));
+        }
+        out.finish()
+    }
+}
+
+/// A text such as `admin:secret@host` has the scheme `admin`, so only known ones are shown.
+fn shown(url: StoreUrl) -> String {
+    if crate::open::is_known(url.scheme()) { url.scheme().to_owned() } else { "unknown scheme".to_owned() }
+}
+
+/// The stores of a [`Config`], opened.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Stores {
+    /// In this process.
+    pub local: Option<Arc<dyn KvStore>>,
+    /// Shared by all instances.
+    pub shared: Option<Arc<dyn KvStore>>,
+    /// The truth.
+    pub consistent: Option<Arc<dyn KvStore>>,
+}
+
+async fn open_tier(tier: &str, url: Option<&str>) -> Result<Option<Arc<dyn KvStore>>> {
+    let Some(url) = url else { return Ok(None) };
+    match crate::open(url).await {
+        Ok(store) => Ok(Some(store)),
+        Err(error) => Err(error.with_context(format_args!("{tier} store"))),
+    }
+}

@@ -1,0 +1,11 @@
+//! The suite on a store that overrides no default method: waiting for its clock, and stepping it.
+
+mod waiting {
+    use hallway_testkit::{Fixture, PlainStore};
+
+    async fn fixture() -> Fixture {
+        Fixture::new(PlainStore::new())
+    }
+
+    hallway_testkit::conformance! { fixture = fixture, lacks = [Durable, LocalRead, Shared] }
+}

@@ -22,7 +22,6 @@ mod account;
 mod guard;
 mod install;
 mod pgbouncer;
-mod port;
 mod postgres;
 mod redis;
 

@@ -8,7 +8,8 @@ use rustix::process::Signal;
 use super::account::Account;
 use super::guard::{Folder, Guarded, Recipe, quote};
 use super::postgres::psql;
-use super::{PostgresServer, ServerError, install, port};
+use super::{PostgresServer, ServerError, install};
+use crate::port;
 
 /// How a [`PgBouncer`] is set up.
 ///
@@ -85,7 +86,7 @@ impl PgBouncer {
         options: &PgBouncerOptions,
     ) -> Result<Self, ServerError> {
         let folder = Folder::create(account)?;
-        let port = port::free()?;
+        let port = port::free().map_err(ServerError::io("looking for a free port"))?;
         let password = server.password().map(|word| format!(" password='{}'", word.replace('\'', "''")));
         let mut config = format!(
             "[databases]\n* = host=127.0.0.1 port={} user=postgres{}\n\

@@ -10,7 +10,8 @@ use rustix::process::Signal;
 
 use super::account::Account;
 use super::guard::{Folder, Guarded, Recipe, quote};
-use super::{ServerError, install, once, port};
+use super::{ServerError, install, once};
+use crate::port;
 
 /// How a [`PostgresServer`] is set up.
 ///
@@ -110,7 +111,7 @@ impl PostgresServer {
         options: &PostgresOptions,
     ) -> Result<Self, ServerError> {
         let folder = Folder::create(account)?;
-        let port = port::free()?;
+        let port = port::free().map_err(ServerError::io("looking for a free port"))?;
         let mut settings = format!(
             "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = {}\nmax_connections = {}\n\
              logging_collector = off\nshared_buffers = 32MB\n",

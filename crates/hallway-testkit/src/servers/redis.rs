@@ -11,7 +11,8 @@ use rustix::process::Signal;
 
 use super::account::Account;
 use super::guard::{Folder, Guarded, Recipe, quote};
-use super::{ServerError, install, once, port};
+use super::{ServerError, install, once};
+use crate::port;
 
 const PACKAGE: &str = "redis-server";
 
@@ -116,8 +117,13 @@ impl RedisServer {
 
     fn start_once(program: &Path, account: Account, options: &RedisOptions) -> Result<Self, ServerError> {
         let folder = Folder::create(account)?;
-        let port = port::free()?;
-        let tls_port = options.tls.as_ref().map(|_| port::free()).transpose()?;
+        let port = port::free().map_err(ServerError::io("looking for a free port"))?;
+        let tls_port = options
+            .tls
+            .as_ref()
+            .map(|_| port::free())
+            .transpose()
+            .map_err(ServerError::io("looking for a free port"))?;
         let mut config = format!(
             "bind 127.0.0.1\nport {port}\nunixsocket {socket}\nunixsocketperm 777\ndir {dir}\nsave \"\"\nappendonly no\n\
              daemonize no\nlogfile \"\"\n",

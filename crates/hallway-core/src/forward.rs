@@ -1,9 +1,13 @@
 //! An `Arc` of a store is that store.
+//!
+//! `store.get(..)` on an `Arc<dyn KvStore>` resolves to the impl below, so it must cost nothing: it hands on the boxed
+//! future of the store instead of boxing one more around it, which is why the signatures of `#[async_trait]` are
+//! written out here.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
@@ -11,29 +15,25 @@ use crate::{
     SharedTier, Timestamp, Ttl,
 };
 
+type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
+
+macro_rules! forward {
+    ($(fn $name:ident$(<$($life:lifetime),+>)?(&self $(, $arg:ident: $kind:ty)*) -> $answer:ty;)+) => {$(
+        fn $name<'store, $($($life,)+)? 'answer>(&'store self $(, $arg: $kind)*) -> Answer<'answer, $answer>
+        where
+            'store: 'answer,
+            $($($life: 'answer,)+)?
+            Self: 'answer,
+        {
+            (**self).$name($($arg),*)
+        }
+    )+};
+}
+
 #[deny(clippy::missing_trait_methods)]
-#[async_trait]
 impl<S: KvStore + ?Sized> KvStore for Arc<S> {
     fn capabilities(&self) -> Capabilities {
         (**self).capabilities()
-    }
-    async fn get_entry(&self, key: &Key) -> Result<Option<Entry>> {
-        (**self).get_entry(key).await
-    }
-    async fn set(&self, key: &Key, value: Bytes, opts: SetOptions) -> Result<SetOutcome> {
-        (**self).set(key, value, opts).await
-    }
-    async fn delete_if(&self, key: &Key, when: DeleteIf) -> Result<bool> {
-        (**self).delete_if(key, when).await
-    }
-    async fn touch(&self, key: &Key, ttl: Ttl) -> Result<bool> {
-        (**self).touch(key, ttl).await
-    }
-    async fn scan(&self, prefix: &Prefix, after: Option<Cursor>, limit: usize) -> Result<Page> {
-        (**self).scan(prefix, after, limit).await
-    }
-    async fn time(&self) -> Result<Timestamp> {
-        (**self).time().await
     }
     fn with_deadline(&self, per_call: Duration) -> Arc<dyn KvStore> {
         (**self).with_deadline(per_call)
@@ -50,31 +50,22 @@ impl<S: KvStore + ?Sized> KvStore for Arc<S> {
     fn as_authority(&self) -> Option<&dyn AuthorityTier> {
         (**self).as_authority()
     }
-    async fn get(&self, key: &Key) -> Result<Option<Bytes>> {
-        (**self).get(key).await
-    }
-    async fn delete(&self, key: &Key) -> Result<bool> {
-        (**self).delete(key).await
-    }
-    async fn take(&self, key: &Key) -> Result<Option<Bytes>> {
-        (**self).take(key).await
-    }
-    async fn increment(&self, key: &Key, by: i64, ttl: Ttl) -> Result<i64> {
-        (**self).increment(key, by, ttl).await
-    }
-    async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Bytes>>> {
-        (**self).get_many(keys).await
-    }
-    async fn set_many(&self, items: &[(Key, Bytes, Ttl)]) -> Result<()> {
-        (**self).set_many(items).await
-    }
-    async fn delete_many(&self, keys: &[Key]) -> Result<u64> {
-        (**self).delete_many(keys).await
-    }
-    async fn clear(&self, prefix: &Prefix) -> Result<u64> {
-        (**self).clear(prefix).await
-    }
-    async fn ping(&self) -> Result<()> {
-        (**self).ping().await
+
+    forward! {
+        fn get_entry<'key>(&self, key: &'key Key) -> Option<Entry>;
+        fn set<'key>(&self, key: &'key Key, value: Bytes, opts: SetOptions) -> SetOutcome;
+        fn delete_if<'key>(&self, key: &'key Key, when: DeleteIf) -> bool;
+        fn touch<'key>(&self, key: &'key Key, ttl: Ttl) -> bool;
+        fn scan<'prefix>(&self, prefix: &'prefix Prefix, after: Option<Cursor>, limit: usize) -> Page;
+        fn time(&self) -> Timestamp;
+        fn get<'key>(&self, key: &'key Key) -> Option<Bytes>;
+        fn delete<'key>(&self, key: &'key Key) -> bool;
+        fn take<'key>(&self, key: &'key Key) -> Option<Bytes>;
+        fn increment<'key>(&self, key: &'key Key, by: i64, ttl: Ttl) -> i64;
+        fn get_many<'keys>(&self, keys: &'keys [Key]) -> Vec<Option<Bytes>>;
+        fn set_many<'items>(&self, items: &'items [(Key, Bytes, Ttl)]) -> ();
+        fn delete_many<'keys>(&self, keys: &'keys [Key]) -> u64;
+        fn clear<'prefix>(&self, prefix: &'prefix Prefix) -> u64;
+        fn ping(&self) -> ();
     }
 }

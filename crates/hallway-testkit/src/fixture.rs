@@ -9,6 +9,8 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use hallway_core::{Capability, KvStore, MAX_KEY_BYTES, Namespace, PrefixStore, ValueCap};
 
+use crate::ManualClock;
+
 type Opener = Arc<dyn Fn() -> BoxFuture<'static, Arc<dyn KvStore>> + Send + Sync>;
 type Step = Arc<dyn Fn(Duration) + Send + Sync>;
 
@@ -24,7 +26,8 @@ type Step = Arc<dyn Fn(Duration) + Send + Sync>;
 /// }
 /// ```
 ///
-/// A store that is [`Durable`](Capability::Durable) or [`Shared`](Capability::Shared) also says how to open it again
+/// Give the store a deadline of a few seconds: the suite asks what it answers, not how fast, and other tests keep the
+/// machine busy meanwhile. A store that is [`Durable`](Capability::Durable) or [`Shared`](Capability::Shared) also says how to open it again
 /// ([`with_reopen`](Self::with_reopen)) and how it looks when its backend is gone
 /// ([`with_failed`](Self::with_failed)); without them the clauses that need them fail.
 pub struct Fixture {
@@ -66,7 +69,13 @@ impl Fixture {
         self
     }
 
-    /// How to step the store's clock. Default: time passes by itself and the suite waits.
+    /// The clock the store was built with, which the suite steps instead of waiting.
+    #[must_use]
+    pub fn with_clock(self, clock: ManualClock) -> Self {
+        self.with_step(move |span| clock.advance(span))
+    }
+
+    /// How to step the store's clock, if it is no [`ManualClock`]. Default: time passes by itself and the suite waits.
     #[must_use]
     pub fn with_step(mut self, step: impl Fn(Duration) + Send + Sync + 'static) -> Self {
         self.step = Some(Arc::new(step));

@@ -183,3 +183,8 @@ fn may_lack<T>(fixture: &Fixture, needs: hallway_core::Capability, probe: Result
         Err(error) => Err(error),
     }
 }
+
+/// The store with a deadline that a large batch on a busy machine keeps.
+pub(super) fn patient(fixture: &Fixture) -> Arc<dyn KvStore> {
+    fixture.store().with_deadline(Duration::from_secs(30))
+}

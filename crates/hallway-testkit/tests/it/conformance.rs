@@ -9,3 +9,16 @@ mod waiting {
 
     hallway_testkit::conformance! { fixture = fixture, lacks = [Durable, LocalRead, Shared] }
 }
+
+mod stepping {
+    use std::sync::Arc;
+
+    use hallway_testkit::{Fixture, ManualClock, PlainStore};
+
+    async fn fixture() -> Fixture {
+        let clock = ManualClock::new();
+        Fixture::new(PlainStore::new().with_clock(Arc::new(clock.clone()))).with_clock(clock)
+    }
+
+    hallway_testkit::conformance! { fixture = fixture, lacks = [Durable, LocalRead, Shared] }
+}

@@ -17,6 +17,7 @@
 //! ```
 
 mod config;
+mod hashed;
 mod map;
 mod store;
 mod sweeper;

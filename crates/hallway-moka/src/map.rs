@@ -19,19 +19,20 @@ use hallway_core::{
 use moka::sync::Cache;
 
 use crate::config::{Bound, ENTRY_OVERHEAD};
+use crate::hashed::{Hashed, HashedKey, PassThrough};
 
 const STRIPES: usize = 1_024;
 
 /// The deadline of an entry that never expires.
 const NEVER: u64 = u64::MAX;
 
-/// Values up to here are always copied into memory of their own, see [`own`].
-const COPIED: usize = 4 << 10;
-
 /// moka applies writes to its bound when 64 are waiting, and lets at most 384 wait. Entries whose 384 fit into a quarter
 /// of the bound are therefore left to it; of heavier ones an eighth of the bound may wait.
 const LEFT_TO_MOKA: u64 = 4 * 384;
 const MAY_WAIT: u64 = 8;
+
+/// Spare memory of a buffer that a value may keep alive beyond a quarter of its length, see [`own`].
+const SPARE: usize = 64;
 
 /// Entries that the sweeper looks at between two pauses.
 const SLICE: usize = 1_024;
@@ -44,11 +45,11 @@ struct Stored {
 }
 
 pub(crate) struct Map {
-    entries: Cache<Key, Stored>,
+    entries: Cache<HashedKey, Stored, PassThrough>,
+    hasher: RandomState,
     /// Every change of a key holds its stripe, because moka's insert takes no lock that a compare-and-set could share.
     /// Blocking mutexes: nothing waits while holding one but for moka's own bookkeeping, and nobody holds two.
     stripes: Box<[Mutex<()>]>,
-    stripe_of: RandomState,
     clock: Arc<dyn Clock>,
     value_cap: ValueCap,
     bound: Bound,
@@ -62,13 +63,15 @@ impl Map {
     pub(crate) fn new(bound: Bound, value_cap: ValueCap, clock: Arc<dyn Clock>) -> Self {
         let builder = Cache::builder();
         let builder = match bound {
-            Bound::Bytes(max) => builder.max_capacity(max).weigher(|key: &Key, stored: &Stored| weight(key, stored)),
+            Bound::Bytes(max) => {
+                builder.max_capacity(max).weigher(|key: &HashedKey, stored: &Stored| weight(key.as_key(), stored))
+            }
             Bound::Entries(max) => builder.max_capacity(max),
         };
         Self {
-            entries: builder.build(),
+            entries: builder.build_with_hasher(PassThrough),
+            hasher: RandomState::new(),
             stripes: (0..STRIPES).map(|_| Mutex::new(())).collect(),
-            stripe_of: RandomState::new(),
             clock,
             value_cap,
             bound,
@@ -77,12 +80,13 @@ impl Map {
         }
     }
 
+    #[inline]
     pub(crate) fn get(&self, key: &Key) -> Option<Bytes> {
-        self.read(key).map(|stored| stored.value)
+        self.read(self.hashed(key)).map(|stored| stored.value)
     }
 
     pub(crate) fn get_entry(&self, key: &Key) -> Option<Entry> {
-        let stored = self.read(key)?;
+        let stored = self.read(self.hashed(key))?;
         if stored.deadline == NEVER {
             return Some(Entry::new(stored.value, Ttl::Forever));
         }
@@ -92,53 +96,51 @@ impl Map {
     }
 
     pub(crate) fn set(&self, key: &Key, value: Bytes, opts: &SetOptions) -> Result<SetOutcome> {
-        self.check(value.len(), opts.ttl)?;
-        let stored = Stored { value: own(value), deadline: self.deadline(opts.ttl)? };
-        let weight = u64::from(weight(key, &stored));
+        self.value_cap.check(value.len())?;
+        let stored = Stored { deadline: self.deadline(opts.ttl)?, value: own(value) };
+        let weight = weight(key, &stored);
+        let hashed = self.hashed(key);
         {
-            let _stripe = self.lock(key);
+            let _stripe = self.lock(hashed);
             let holds = match &opts.condition {
                 SetIf::Always => true,
-                SetIf::Absent => self.live(key).is_none(),
-                SetIf::Present => self.live(key).is_some(),
-                SetIf::Equals(expected) => self.live(key).is_some_and(|seen| seen.value == *expected),
+                SetIf::Absent => self.live(hashed).is_none(),
+                SetIf::Present => self.live(hashed).is_some(),
+                SetIf::Equals(expected) => self.live(hashed).is_some_and(|seen| seen.value == *expected),
             };
             if !holds {
                 return Ok(SetOutcome::ConditionNotMet);
             }
-            self.put(key, stored);
+            self.put(hashed, stored);
         }
-        self.settle(weight);
+        self.settle(weight.into());
         Ok(SetOutcome::Written)
     }
 
     pub(crate) fn delete_if(&self, key: &Key, when: &DeleteIf) -> bool {
-        let _stripe = self.lock(key);
-        if let DeleteIf::Equals(expected) = when
-            && self.live(key).is_none_or(|seen| seen.value != *expected)
-        {
-            return false;
-        }
-        self.remove_live(key).is_some()
+        self.delete_hashed(self.hashed(key), when)
     }
 
     pub(crate) fn take(&self, key: &Key) -> Option<Bytes> {
-        let _stripe = self.lock(key);
-        self.remove_live(key)
+        let hashed = self.hashed(key);
+        let _stripe = self.lock(hashed);
+        self.remove_live(hashed)
     }
 
     pub(crate) fn touch(&self, key: &Key, ttl: Ttl) -> Result<bool> {
         let deadline = self.deadline(ttl)?;
-        let _stripe = self.lock(key);
-        let Some(stored) = self.live(key) else { return Ok(false) };
-        self.put(key, Stored { deadline, ..stored });
+        let hashed = self.hashed(key);
+        let _stripe = self.lock(hashed);
+        let Some(stored) = self.live(hashed) else { return Ok(false) };
+        self.put(hashed, Stored { deadline, ..stored });
         Ok(true)
     }
 
     pub(crate) fn increment(&self, key: &Key, by: i64, ttl: Ttl) -> Result<i64> {
         let created = self.deadline(ttl)?;
-        let _stripe = self.lock(key);
-        let (sum, deadline) = match self.live(key) {
+        let hashed = self.hashed(key);
+        let _stripe = self.lock(hashed);
+        let (sum, deadline) = match self.live(hashed) {
             None => (by, created),
             Some(stored) => {
                 let sum = parse_canonical_i64(&stored.value)?.checked_add(by).ok_or_else(|| {
@@ -149,7 +151,7 @@ impl Map {
         };
         let value = Bytes::from(sum.to_string());
         self.value_cap.check(value.len())?;
-        self.put(key, Stored { value, deadline });
+        self.put(hashed, Stored { value: own(value), deadline });
         Ok(sum)
     }
 
@@ -171,18 +173,19 @@ impl Map {
         let mut smallest: BinaryHeap<Key> = BinaryHeap::new();
         let mut more = false;
         for (key, stored) in &self.entries {
+            let key = key.as_key();
             if key.as_str() <= after || stored.deadline <= now || !prefix.matches(key.as_str()) {
                 continue;
             }
             if smallest.len() < limit {
-                smallest.push(Key::clone(&key));
+                smallest.push(key.clone());
                 continue;
             }
             more = true;
             if let Some(mut largest) = smallest.peek_mut()
                 && *key < *largest
             {
-                *largest = Key::clone(&key);
+                *largest = key.clone();
             }
         }
         let mut keys = smallest.into_sorted_vec();
@@ -197,8 +200,8 @@ impl Map {
             return Err(Error::invalid_input("clear needs a prefix; it never empties a whole store"));
         }
         let mut cleared = 0;
-        for (key, _) in self.entries.iter().filter(|(key, _)| prefix.matches(key.as_str())) {
-            cleared += u64::from(self.delete_if(&key, &DeleteIf::Always));
+        for (key, _) in self.entries.iter().filter(|(key, _)| prefix.matches(key.as_key().as_str())) {
+            cleared += u64::from(self.delete_hashed(key.as_hashed(), &DeleteIf::Always));
         }
         Ok(cleared)
     }
@@ -218,7 +221,9 @@ impl Map {
     pub(crate) fn weighted_bytes(&self) -> u64 {
         match self.bound {
             Bound::Bytes(_) => self.entries.weighted_size(),
-            Bound::Entries(_) => self.entries.iter().map(|(key, stored)| u64::from(weight(&key, &stored))).sum(),
+            Bound::Entries(_) => {
+                self.entries.iter().map(|(key, stored)| u64::from(weight(key.as_key(), &stored))).sum()
+            }
         }
     }
 
@@ -226,8 +231,8 @@ impl Map {
         self.entries.run_pending_tasks();
     }
 
-    /// Reads the clock, as the sweeper does at a steady pace so that cheap readings learn of a suspend. Whether an entry
-    /// may be dead by now.
+    /// Whether an entry may be dead by now. It reads the clock, which the sweeper does at a steady pace also for its own
+    /// sake: that is how cheap readings learn of a suspend.
     pub(crate) fn needs_sweep(&self) -> bool {
         self.clock.now() >= self.earliest.load(Ordering::SeqCst)
     }
@@ -240,8 +245,8 @@ impl Map {
         let mut left = SLICE;
         for (key, stored) in &self.entries {
             if stored.deadline <= self.clock.now() {
-                let _stripe = self.lock(&key);
-                removed += u64::from(self.remove_if_dead(&key));
+                let _stripe = self.lock(key.as_hashed());
+                removed += u64::from(self.remove_if_dead(key.as_hashed()));
             } else {
                 self.earliest.fetch_min(stored.deadline, Ordering::SeqCst);
             }
@@ -257,54 +262,64 @@ impl Map {
         removed
     }
 
+    fn delete_hashed(&self, key: Hashed<'_>, when: &DeleteIf) -> bool {
+        let _stripe = self.lock(key);
+        if let DeleteIf::Equals(expected) = when
+            && self.live(key).is_none_or(|seen| seen.value != *expected)
+        {
+            return false;
+        }
+        self.remove_live(key).is_some()
+    }
+
     /// The live entry, on the hot path: no lock, no allocation, and the cheap clock unless the deadline is near.
     #[inline]
-    fn read(&self, key: &Key) -> Option<Stored> {
-        let stored = self.entries.get(key)?;
+    fn read(&self, key: Hashed<'_>) -> Option<Stored> {
+        let stored = self.entries.get(&key)?;
         if stored.deadline > self.clock.now_at_most() { Some(stored) } else { self.read_exactly(key, stored) }
     }
 
     #[cold]
-    fn read_exactly(&self, key: &Key, stored: Stored) -> Option<Stored> {
+    fn read_exactly(&self, key: Hashed<'_>, stored: Stored) -> Option<Stored> {
         if stored.deadline > self.clock.now() {
             return Some(stored);
         }
         // Readers never wait: if somebody is changing a key of this stripe, the sweeper removes the entry later.
-        match self.stripe(key).try_lock() {
-            Ok(_stripe) => drop(self.remove_if_dead(key)),
-            Err(TryLockError::Poisoned(poisoned)) => {
-                let _stripe = poisoned.into_inner();
-                self.remove_if_dead(key);
-            }
-            Err(TryLockError::WouldBlock) => {}
+        let stripe = match self.stripe(key).try_lock() {
+            Ok(stripe) => Some(stripe),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        };
+        if stripe.is_some() {
+            self.remove_if_dead(key);
         }
         None
     }
 
     /// Under the stripe of `key`: what a condition sees.
-    fn live(&self, key: &Key) -> Option<Stored> {
-        self.entries.get(key).filter(|stored| stored.deadline > self.clock.now())
+    fn live(&self, key: Hashed<'_>) -> Option<Stored> {
+        self.entries.get(&key).filter(|stored| stored.deadline > self.clock.now())
     }
 
     /// Under the stripe of `key`.
-    fn remove_live(&self, key: &Key) -> Option<Bytes> {
-        let stored = self.entries.remove(key)?;
+    fn remove_live(&self, key: Hashed<'_>) -> Option<Bytes> {
+        let stored = self.entries.remove(&key)?;
         (stored.deadline > self.clock.now()).then_some(stored.value)
     }
 
     /// Under the stripe of `key`: looks again, because a fresh entry may have taken the dead one's place.
-    fn remove_if_dead(&self, key: &Key) -> bool {
-        let dead = self.entries.get(key).is_some_and(|stored| stored.deadline <= self.clock.now());
+    fn remove_if_dead(&self, key: Hashed<'_>) -> bool {
+        let dead = self.entries.get(&key).is_some_and(|stored| stored.deadline <= self.clock.now());
         if dead {
-            self.entries.invalidate(key);
+            self.entries.invalidate(&key);
         }
         dead
     }
 
     /// Under the stripe of `key`.
-    fn put(&self, key: &Key, stored: Stored) {
+    fn put(&self, key: Hashed<'_>, stored: Stored) {
         let deadline = stored.deadline;
-        self.entries.insert(key.clone(), stored);
+        self.entries.insert(key.to_owned(), stored);
         // After the insert: either the pass that forgets `earliest` finds the entry, or this comes after it.
         if deadline < self.earliest.load(Ordering::SeqCst) {
             self.earliest.fetch_min(deadline, Ordering::SeqCst);
@@ -325,11 +340,16 @@ impl Map {
         }
     }
 
-    fn stripe(&self, key: &Key) -> &Mutex<()> {
-        &self.stripes[self.stripe_of.hash_one(key) as usize % STRIPES]
+    fn hashed<'a>(&self, key: &'a Key) -> Hashed<'a> {
+        Hashed { key, hash: self.hasher.hash_one(key) }
     }
 
-    fn lock(&self, key: &Key) -> MutexGuard<'_, ()> {
+    fn stripe(&self, key: Hashed<'_>) -> &Mutex<()> {
+        // Bits that moka uses neither to choose a segment (the highest) nor, in all but huge maps, a bucket (the lowest).
+        &self.stripes[(key.hash >> 32) as usize % STRIPES]
+    }
+
+    fn lock(&self, key: Hashed<'_>) -> MutexGuard<'_, ()> {
         // The lock guards no data of its own, so a panic elsewhere leaves nothing half-done in it.
         self.stripe(key).lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -345,16 +365,15 @@ fn weight(key: &Key, stored: &Stored) -> u32 {
     u32::try_from(key.as_bytes().len() as u64 + stored.value.len() as u64 + ENTRY_OVERHEAD).unwrap_or(u32::MAX)
 }
 
-/// A value often is a slice of a larger buffer (a network read, a decoded page) and would keep all of it alive while it
-/// counts for its own length only. Small values are copied: that costs less than the rest of a write. Of large ones the
-/// buffer is looked at, which is possible where nobody else holds it.
+/// The value as it is kept: in a buffer about its own size, where that can be seen, and shared already, because the
+/// first clone of a `Bytes` allocates its counter and no hit may allocate.
 fn own(value: Bytes) -> Bytes {
-    if value.len() <= COPIED {
-        return Bytes::copy_from_slice(&value);
-    }
     match value.try_into_mut() {
-        Ok(whole) if whole.capacity() > whole.len() + whole.len() / 4 => Bytes::copy_from_slice(&whole),
-        Ok(whole) => whole.freeze(),
+        // Nobody else holds the buffer, so it is us who would keep all of it alive.
+        Ok(buffer) if buffer.capacity() > buffer.len() + buffer.len() / 4 + SPARE => {
+            Bytes::copy_from_slice(&buffer).clone()
+        }
+        Ok(buffer) => buffer.freeze().clone(),
         Err(shared) => shared,
     }
 }

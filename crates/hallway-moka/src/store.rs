@@ -27,8 +27,9 @@ use crate::sweeper::Sweeper;
 /// reads them, and by a sweeper: one thread for all stores of the process, which ends with the last of them.
 ///
 /// # Memory of values
-/// Values up to 4 KiB are copied on `set`. A larger one is kept as it is: if it is a slice of a still larger buffer that
-/// somebody else holds too, the whole buffer lives as long as the entry; hand in a copy in that case.
+/// A value is kept in the buffer it comes in, not copied, unless nobody else holds that buffer and it is much larger
+/// than the value. A `Bytes` that is a slice of a larger buffer in use elsewhere keeps all of that buffer alive while
+/// it counts for its own length: hand in `Bytes::copy_from_slice(..)` where values are cut out of network reads.
 ///
 /// # Cost of a scan
 /// A page looks at every entry in the store and does not yield: fine for administration, not for a request path.

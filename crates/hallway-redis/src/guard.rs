@@ -1,0 +1,281 @@
+//! Bounds what a server can make this process buffer.
+//!
+//! The driver's parser believes any declared length. This stream reads the headers as they pass and puts a short error
+//! in the place of a string that is longer than the cap, swallowing its bytes, so that one huge value costs neither
+//! memory nor the connection.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::pulse::Pulse;
+
+/// Longest line that is not a string: errors, numbers, headers.
+const MAX_LINE: usize = 64 << 10;
+
+/// Most elements that an array may declare: far above any page or batch of ours.
+const MAX_ELEMENTS: u64 = 1 << 20;
+
+/// Stands in for a string over the cap. Not longer than the shortest header it replaces.
+const REPLACEMENT: &[u8] = b"-HWSIZE\r\n";
+
+/// Caps start here, so that every header over the cap is at least as long as [`REPLACEMENT`].
+pub(crate) const MIN_CAP: usize = 1 << 20;
+
+/// Longest header that may be held back: type byte, 20 digits, line end.
+const MAX_HEADER: usize = 24;
+
+pub(crate) struct Guarded<S> {
+    stream: S,
+    pulse: Arc<Pulse>,
+    filter: Filter,
+    /// A header whose end has not come yet: the driver must not see it before we know its length.
+    held: Vec<u8>,
+}
+
+impl<S> Guarded<S> {
+    /// Lets strings of up to `cap` bytes pass, at least [`MIN_CAP`].
+    pub(crate) fn new(stream: S, cap: usize, pulse: Arc<Pulse>) -> Self {
+        Self { stream, pulse, filter: Filter::new(cap), held: Vec::with_capacity(MAX_HEADER) }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        loop {
+            let start = buf.filled().len();
+            if buf.remaining() <= this.held.len() {
+                // Cannot happen with the driver's buffers, which have kilobytes; an empty read would mean the end.
+                return Poll::Ready(Err(io::Error::other("read buffer is too small")));
+            }
+            buf.put_slice(&this.held);
+            let before = buf.filled().len();
+            match Pin::new(&mut this.stream).poll_read(cx, buf) {
+                Poll::Pending => {
+                    buf.set_filled(start);
+                    return Poll::Pending;
+                }
+                Poll::Ready(Err(error)) => {
+                    buf.set_filled(start);
+                    return Poll::Ready(Err(error));
+                }
+                Poll::Ready(Ok(())) => {}
+            }
+            if buf.filled().len() == before {
+                // The end of the stream; half a header is of no use to anybody.
+                buf.set_filled(start);
+                return Poll::Ready(Ok(()));
+            }
+            this.pulse.beat();
+            this.held.clear();
+            let kept = this.filter.run(&mut buf.filled_mut()[start..], &mut this.held)?;
+            buf.set_filled(start + kept);
+            // An empty read would mean the end of the stream.
+            if kept > 0 {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(cx, bytes)
+    }
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
+
+/// Where in the stream of replies we are. Arrays need no nesting: their elements are the next headers.
+enum At {
+    /// Before or inside a line whose first `seen` bytes have passed.
+    Line { seen: usize },
+    /// Inside a string that passes.
+    Passing { left: u64 },
+    /// Inside a string that is swallowed.
+    Swallowing { left: u64 },
+}
+
+struct Filter {
+    cap: u64,
+    at: At,
+}
+
+impl Filter {
+    fn new(cap: usize) -> Self {
+        Self { cap: cap.max(MIN_CAP) as u64, at: At::Line { seen: 0 } }
+    }
+
+    /// Filters `bytes` in place and says how many are left; an unfinished header goes to `held`.
+    fn run(&mut self, bytes: &mut [u8], held: &mut Vec<u8>) -> io::Result<usize> {
+        let mut read = 0;
+        let mut write = 0;
+        while read < bytes.len() {
+            match self.at {
+                At::Passing { left } => {
+                    let step = left.min((bytes.len() - read) as u64) as usize;
+                    keep(bytes, read, &mut write, step);
+                    read += step;
+                    self.at = match left - step as u64 {
+                        0 => At::Line { seen: 0 },
+                        left => At::Passing { left },
+                    };
+                }
+                At::Swallowing { left } => {
+                    let step = left.min((bytes.len() - read) as u64) as usize;
+                    read += step;
+                    self.at = match left - step as u64 {
+                        0 => At::Line { seen: 0 },
+                        left => At::Swallowing { left },
+                    };
+                }
+                At::Line { seen } => {
+                    let rest = &bytes[read..];
+                    let end = rest.iter().position(|byte| *byte == b'\n').map(|at| at + 1);
+                    let header = seen == 0 && matches!(rest[0], b'$' | b'=' | b'!' | b'*' | b'%' | b'~' | b'>' | b'|');
+                    match end {
+                        None if header => {
+                            if rest.len() > MAX_HEADER {
+                                return Err(garbage("a header without end"));
+                            }
+                            held.extend_from_slice(rest);
+                            return Ok(write);
+                        }
+                        None => {
+                            let length = rest.len();
+                            if seen + length > MAX_LINE {
+                                return Err(garbage("a line without end"));
+                            }
+                            keep(bytes, read, &mut write, length);
+                            read += length;
+                            self.at = At::Line { seen: seen + length };
+                        }
+                        Some(length) if header => {
+                            let kind = rest[0];
+                            let declared = declared_length(&rest[1..length])?;
+                            let string = matches!(kind, b'$' | b'=' | b'!');
+                            match declared {
+                                Some(declared) if string && declared > self.cap => {
+                                    bytes[read..read + REPLACEMENT.len()].copy_from_slice(REPLACEMENT);
+                                    keep(bytes, read, &mut write, REPLACEMENT.len());
+                                    self.at = At::Swallowing { left: declared + 2 };
+                                }
+                                Some(declared) if string => {
+                                    keep(bytes, read, &mut write, length);
+                                    self.at = At::Passing { left: declared + 2 };
+                                }
+                                Some(declared) if declared > MAX_ELEMENTS => {
+                                    return Err(garbage("an array with too many elements"));
+                                }
+                                _ => keep(bytes, read, &mut write, length),
+                            }
+                            read += length;
+                        }
+                        Some(length) => {
+                            keep(bytes, read, &mut write, length);
+                            read += length;
+                            self.at = At::Line { seen: 0 };
+                        }
+                    }
+                }
+            }
+        }
+        Ok(write)
+    }
+}
+
+/// Moves the next `length` bytes to where they are kept; nothing moves until something was swallowed.
+fn keep(bytes: &mut [u8], read: usize, write: &mut usize, length: usize) {
+    if *write != read {
+        bytes.copy_within(read..read + length, *write);
+    }
+    *write += length;
+}
+
+/// The number in a header; `None` for the -1 of a missing value.
+fn declared_length(text: &[u8]) -> io::Result<Option<u64>> {
+    let digits = text.strip_suffix(b"\r\n").ok_or_else(|| garbage("a header that is no number"))?;
+    if digits == b"-1" {
+        return Ok(None);
+    }
+    if digits.is_empty() || digits.len() > 18 {
+        return Err(garbage("a header that is no number"));
+    }
+    digits
+        .iter()
+        .try_fold(0u64, |sum, digit| match digit {
+            b'0'..=b'9' => Ok(sum * 10 + u64::from(digit - b'0')),
+            _ => Err(garbage("a header that is no number")),
+        })
+        .map(Some)
+}
+
+fn garbage(what: &'static str) -> io::Error {
+    // A kind the driver takes for a lost connection, which this is from now on.
+    io::Error::new(io::ErrorKind::ConnectionAborted, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Feeds `input` in pieces of `step` bytes, as `poll_read` would.
+    fn filtered(input: &[u8], cap: usize, step: usize) -> io::Result<Vec<u8>> {
+        let mut filter = Filter { cap: cap as u64, at: At::Line { seen: 0 } };
+        let mut held = Vec::new();
+        let mut out = Vec::new();
+        for piece in input.chunks(step) {
+            let mut bytes = std::mem::take(&mut held);
+            bytes.extend_from_slice(piece);
+            let kept = filter.run(&mut bytes, &mut held)?;
+            out.extend_from_slice(&bytes[..kept]);
+        }
+        Ok(out)
+    }
+
+    fn check(input: &[u8], cap: usize, expected: &[u8]) {
+        for step in [1, 2, 3, 7, 64, input.len().max(1)] {
+            let out = filtered(input, cap, step).unwrap();
+            assert_eq!(out.escape_ascii().to_string(), expected.escape_ascii().to_string(), "step {step}");
+        }
+    }
+
+    #[test]
+    fn ordinary_replies_pass_unchanged() {
+        let replies =
+            b"+OK\r\n:7\r\n$5\r\nhello\r\n*2\r\n$-1\r\n$4\r\n\r\n$9\r\n_\r\n%1\r\n$1\r\na\r\n#t\r\n-ERR x\r\n";
+        check(replies, 100_000_000, replies);
+    }
+
+    #[test]
+    fn a_string_over_the_cap_becomes_an_error_and_its_bytes_vanish() {
+        let mut input = b"*3\r\n$1\r\na\r\n$1000000\r\n".to_vec();
+        input.extend(std::iter::repeat_n(b'$', 1_000_000));
+        input.extend_from_slice(b"\r\n$1\r\nb\r\n:5\r\n");
+        check(&input, 999_999, b"*3\r\n$1\r\na\r\n-HWSIZE\r\n$1\r\nb\r\n:5\r\n");
+        check(&input, 1_000_000, &input);
+    }
+
+    #[test]
+    fn impossible_headers_end_the_connection() {
+        for input in
+            [&b"*99999999\r\n"[..], b"$x\r\n", b"$-2\r\n", b"$99999999999999999999999999", b"$18446744073709551615\r\n"]
+        {
+            assert!(filtered(input, 1 << 20, 64).is_err(), "{}", input.escape_ascii());
+        }
+        assert!(filtered(&vec![b'+'; MAX_LINE + 1], 1 << 20, 4096).is_err());
+    }
+
+    #[test]
+    fn the_smallest_cap_leaves_room_for_the_replacement() {
+        assert!(format!("${MIN_CAP}\r\n").len() >= REPLACEMENT.len());
+    }
+}

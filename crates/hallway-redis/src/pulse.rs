@@ -1,0 +1,64 @@
+//! Whether anything still comes from the server.
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+/// More timeouts than this in a row, and the connection is given up.
+const MAX_TIMEOUTS: u32 = 5;
+
+/// Deadlines shorter than a round trip must not end a healthy connection: it has to be silent at least this long.
+const MIN_SILENCE: Duration = Duration::from_millis(100);
+
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// Added to every reading, so that the first call can have begun before [`START`].
+const PAST: Duration = Duration::from_secs(3_600);
+
+/// Counts timeouts since the last byte came. Shared by the connection, which beats, and the calls, which time out.
+#[derive(Debug, Default)]
+pub(crate) struct Pulse {
+    timeouts: AtomicU32,
+    silent_since: AtomicU64,
+}
+
+impl Pulse {
+    /// Bytes came. Called by the driver's task for every read, so it writes only after a timeout.
+    pub(crate) fn beat(&self) {
+        if self.timeouts.load(Relaxed) != 0 {
+            self.timeouts.store(0, Relaxed);
+        }
+    }
+
+    /// A call got no answer in time; says whether the connection is to be given up.
+    pub(crate) fn missed(&self, waited: Duration) -> bool {
+        let now = (START.elapsed() + PAST).as_micros() as u64;
+        let timeouts = self.timeouts.fetch_add(1, Relaxed) + 1;
+        if timeouts == 1 {
+            self.silent_since.store(now.saturating_sub(waited.as_micros() as u64), Relaxed);
+        }
+        let silent = Duration::from_micros(now.saturating_sub(self.silent_since.load(Relaxed)));
+        timeouts > MAX_TIMEOUTS && silent >= MIN_SILENCE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_than_five_timeouts_in_a_row_end_the_connection() {
+        let pulse = Pulse::default();
+        let second = Duration::from_secs(1);
+        assert!((0..5).all(|_| !pulse.missed(second)));
+        assert!(pulse.missed(second));
+        pulse.beat();
+        assert!((0..5).all(|_| !pulse.missed(second)));
+    }
+
+    #[test]
+    fn deadlines_of_no_length_do_not_end_it() {
+        let pulse = Pulse::default();
+        assert!((0..100).all(|_| !pulse.missed(Duration::from_micros(1))));
+    }
+}

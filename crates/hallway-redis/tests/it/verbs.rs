@@ -1,0 +1,202 @@
+//! What the verbs do to the data, seen from outside by `redis-cli`.
+
+use std::time::Duration;
+
+use hallway_core::{Bytes, DeleteIf, ErrorKind, Key, KvStore, SetOptions, SetOutcome, Ttl};
+use hallway_testkit::servers::RedisServer;
+
+use crate::{MINUTE, key, namespace, open, shared};
+
+fn opts() -> SetOptions {
+    SetOptions::new(MINUTE)
+}
+
+#[tokio::test]
+async fn what_hallway_writes_redis_cli_reads_byte_for_byte_and_back() {
+    let (store, server, ns) = (shared().await, RedisServer::shared(), namespace());
+    let key = key(&ns, "a:b c");
+    let value = Bytes::from("grüße \"quoted\" \\ text");
+    assert_eq!(store.set(&key, value.clone(), opts()).await.unwrap(), SetOutcome::Written);
+    assert_eq!(server.cli(&["GET", key.as_str()]).as_bytes(), value);
+    assert_eq!(key.as_str(), format!("{}:a%3Ab c", ns.as_str()));
+    let life: u64 = server.cli(&["PTTL", key.as_str()]).parse().unwrap();
+    assert!((50_000..=60_000).contains(&life), "{life}");
+
+    server.cli(&["SET", key.as_str(), "from outside", "PX", "30000"]);
+    let entry = store.get_entry(&key).await.unwrap().unwrap();
+    assert_eq!(entry.value, "from outside");
+    let rest = entry.remaining.duration().unwrap();
+    assert!(rest <= Duration::from_secs(30) && rest > Duration::from_secs(20), "{rest:?}");
+
+    server.cli(&["SET", key.as_str(), "for ever"]);
+    assert_eq!(store.get_entry(&key).await.unwrap().unwrap().remaining, Ttl::Forever);
+    store.increment(&crate::key(&ns, "n"), i64::MAX, MINUTE.into()).await.unwrap();
+    assert_eq!(server.cli(&["GET", crate::key(&ns, "n").as_str()]), i64::MAX.to_string());
+    assert_eq!(server.cli(&["DECR", crate::key(&ns, "n").as_str()]), (i64::MAX - 1).to_string());
+}
+
+#[tokio::test]
+async fn every_verb_meets_a_foreign_type_as_the_contract_says() {
+    let (store, server, ns) = (shared().await, RedisServer::shared(), namespace());
+    let key = key(&ns, "list");
+    server.cli(&["RPUSH", key.as_str(), "x", "y"]);
+    let before = store.stats().foreign_keys;
+
+    assert_eq!(store.get(&key).await.unwrap(), None);
+    assert_eq!(store.stats().foreign_keys, before + 1);
+    assert_eq!(store.get_entry(&key).await.unwrap(), None);
+    assert_eq!(store.get_many(std::slice::from_ref(&key)).await.unwrap(), [None]);
+
+    let corrupt = |error: hallway_core::Error| {
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+        assert!(!error.to_string().contains(key.as_str()), "{error}");
+    };
+    let v = || Bytes::from("v");
+    corrupt(store.set(&key, v(), opts().if_absent()).await.unwrap_err());
+    corrupt(store.set(&key, v(), opts().if_present()).await.unwrap_err());
+    corrupt(store.set(&key, v(), opts().if_equals(v())).await.unwrap_err());
+    corrupt(store.delete(&key).await.unwrap_err());
+    corrupt(store.delete_if(&key, DeleteIf::Equals(v())).await.unwrap_err());
+    corrupt(store.delete_many(std::slice::from_ref(&key)).await.unwrap_err());
+    corrupt(store.touch(&key, MINUTE.into()).await.unwrap_err());
+    corrupt(store.take(&key).await.unwrap_err());
+    corrupt(store.increment(&key, 1, MINUTE.into()).await.unwrap_err());
+    assert!(store.scan(&ns.prefix(), None, 10).await.unwrap().keys.is_empty());
+    assert_eq!(store.clear(&ns.prefix()).await.unwrap(), 0);
+    assert_eq!(server.cli(&["LRANGE", key.as_str(), "0", "-1"]), "x\ny");
+
+    assert_eq!(store.set(&key, v(), opts()).await.unwrap(), SetOutcome::Written);
+    assert_eq!(store.get(&key).await.unwrap().unwrap(), "v");
+}
+
+#[tokio::test]
+async fn a_value_over_the_cap_stored_by_another_client_is_too_large_and_stays() {
+    let (server, ns) = (RedisServer::shared(), namespace());
+    let store = open(&format!("{}?deadline=5s&max_value=100", server.url())).await;
+    let (exact, over, huge) = (key(&ns, "exact"), key(&ns, "over"), key(&ns, "huge"));
+    server.cli(&["SET", exact.as_str(), &"x".repeat(100)]);
+    server.cli(&["SET", over.as_str(), &"x".repeat(101)]);
+    // Over what the stream lets pass at all.
+    server.cli(&["SETRANGE", huge.as_str(), "30000000", "x"]);
+    assert_eq!(store.get(&exact).await.unwrap().unwrap().len(), 100);
+    for key in [&over, &huge] {
+        assert_eq!(store.get(key).await.unwrap_err().kind(), ErrorKind::TooLarge);
+        assert_eq!(store.get_entry(key).await.unwrap_err().kind(), ErrorKind::TooLarge);
+        assert_eq!(store.take(key).await.unwrap_err().kind(), ErrorKind::TooLarge);
+        assert_eq!(store.get_many(&[exact.clone(), key.clone()]).await.unwrap_err().kind(), ErrorKind::TooLarge);
+        assert_eq!(server.cli(&["EXISTS", key.as_str()]), "1");
+    }
+    // Nobody else pays for it, not even with the connection.
+    assert_eq!(store.get(&exact).await.unwrap().unwrap().len(), 100);
+    assert_eq!(store.stats().connections, 1);
+    assert_eq!(store.set(&over, Bytes::from(vec![0; 101]), opts()).await.unwrap_err().kind(), ErrorKind::TooLarge);
+}
+
+#[tokio::test]
+async fn counters_are_canonical_text_and_keep_value_and_ttl_on_overflow() {
+    let (store, server, ns) = (shared().await, RedisServer::shared(), namespace());
+    let counter = key(&ns, "n");
+    assert_eq!(store.increment(&counter, 9_007_199_254_740_993, MINUTE.into()).await.unwrap(), 9_007_199_254_740_993);
+    assert_eq!(store.increment(&counter, 1, Ttl::Forever).await.unwrap(), 9_007_199_254_740_994);
+    assert_ne!(server.cli(&["PTTL", counter.as_str()]), "-1", "the TTL applies on creation only");
+    let error = store.increment(&counter, i64::MAX, MINUTE.into()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert_eq!(server.cli(&["GET", counter.as_str()]), "9007199254740994");
+    assert_eq!(store.increment(&key(&ns, "low"), i64::MIN, MINUTE.into()).await.unwrap(), i64::MIN);
+    for text in [" 7", "+7", "007", "-0", "7 ", "", "1.5", "9223372036854775808", "99999999999999999999999999"] {
+        let odd = key(&ns, "odd");
+        server.cli(&["SET", odd.as_str(), text]);
+        assert_eq!(store.increment(&odd, 1, MINUTE.into()).await.unwrap_err().kind(), ErrorKind::InvalidInput, "{text:?}");
+        assert_eq!(server.cli(&["GET", odd.as_str()]), text);
+    }
+}
+
+#[tokio::test]
+async fn a_flushed_script_cache_is_filled_again_in_the_same_call() {
+    let (store, server, ns) = (shared().await, RedisServer::shared(), namespace());
+    let keys: Vec<Key> = (0..1_000).map(|at| key(&ns, &at.to_string())).collect();
+    let items: Vec<_> = keys.iter().map(|key| (key.clone(), Bytes::from("v"), MINUTE.into())).collect();
+    store.set_many(&items).await.unwrap();
+    server.cli(&["SCRIPT", "FLUSH"]);
+    assert!(store.touch(&keys[0], MINUTE.into()).await.unwrap());
+    server.cli(&["SCRIPT", "FLUSH"]);
+    assert_eq!(store.delete_many(&keys).await.unwrap(), 1_000);
+}
+
+#[tokio::test]
+async fn clear_and_scan_stay_inside_the_prefix_whatever_characters_it_has() {
+    let (store, server, ns) = (shared().await, RedisServer::shared(), namespace());
+    let star = hallway_core::Namespace::new(&format!("{}:a*", ns.as_str())).unwrap();
+    let other = hallway_core::Namespace::new(&format!("{}:ab", ns.as_str())).unwrap();
+    for id in ["1", "2"] {
+        let _ = store.set(&key(&star, id), Bytes::from("v"), opts()).await.unwrap();
+        let _ = store.set(&key(&other, id), Bytes::from("v"), opts()).await.unwrap();
+    }
+    // No physical key: a control character, a raw brace, bytes that are no text.
+    server.cli(&["SET", &format!("{}:bad\u{1}", star.as_str()), "v"]);
+    server.cli(&["SET", &format!("{}:{{raw}}", star.as_str()), "v"]);
+    let skipped = store.stats().skipped_keys;
+    let mut found: Vec<_> = store.scan(&star.prefix(), None, 100).await.unwrap().keys;
+    found.sort();
+    assert_eq!(found, [key(&star, "1"), key(&star, "2")]);
+    assert_eq!(store.stats().skipped_keys, skipped + 2);
+    assert_eq!(store.clear(&star.prefix()).await.unwrap(), 2);
+    assert_eq!(server.cli(&["EXISTS", &format!("{}:{{raw}}", star.as_str())]), "1");
+    assert!(store.get(&key(&other, "1")).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn pages_keep_to_their_limit_and_miss_nothing() {
+    let (store, ns) = (shared().await, namespace());
+    let items: Vec<_> = (0..500).map(|at| (key(&ns, &at.to_string()), Bytes::from("v"), MINUTE.into())).collect();
+    store.set_many(&items).await.unwrap();
+    let mut found = std::collections::BTreeSet::new();
+    let mut after = None;
+    loop {
+        let page = store.scan(&ns.prefix(), after, 7).await.unwrap();
+        assert!(page.keys.len() <= 7);
+        found.extend(page.keys);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    assert_eq!(found.len(), 500);
+}
+
+#[tokio::test]
+async fn databases_users_and_unix_sockets_are_reached() {
+    let (server, ns) = (RedisServer::shared(), namespace());
+    let key = key(&ns, "k");
+    let third = open(&format!("{}/3", server.url())).await;
+    let _ = third.set(&key, Bytes::from("three"), opts()).await.unwrap();
+    assert_eq!(server.cli(&["-n", "3", "GET", key.as_str()]), "three");
+    assert_eq!(server.cli(&["EXISTS", key.as_str()]), "0");
+
+    let unix = open(&format!("{}?db=3", server.unix_url())).await;
+    assert_eq!(unix.get(&key).await.unwrap().unwrap(), "three");
+
+    server.cli(&["ACL", "SETUSER", "reader", "on", ">p@ss:w/rd", "~test*", "+@read", "+@connection", "+@transaction"]);
+    let reader = open(&format!("redis://reader:p%40ss%3Aw%2Frd@127.0.0.1:{}/3", server.port())).await;
+    assert_eq!(reader.get(&key).await.unwrap().unwrap(), "three");
+    let error = reader.set(&key, Bytes::from("x"), opts()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unauthorized, "{error}");
+    assert_eq!(reader.get(&key).await.unwrap().unwrap(), "three");
+    let missing = open(&format!("{}/9999", server.url())).await;
+    assert_eq!(missing.get(&key).await.unwrap_err().kind(), ErrorKind::InvalidConfig);
+}
+
+#[tokio::test]
+async fn large_values_travel_on_their_own_connection_and_come_back_whole() {
+    let (store, ns) = (shared().await, namespace());
+    let (small, large) = (key(&ns, "small"), key(&ns, "large"));
+    let value = Bytes::from((0..1 << 20).map(|at| (at % 251) as u8).collect::<Vec<_>>());
+    let _ = store.set(&small, Bytes::from("s"), opts()).await.unwrap();
+    assert_eq!(store.stats().connections, 1);
+    let _ = store.set(&large, value.clone(), opts()).await.unwrap();
+    assert_eq!(store.stats().connections, 2);
+    assert!(store.get(&large).await.unwrap().unwrap() == value);
+    assert!(store.get_entry(&large).await.unwrap().unwrap().value == value);
+    assert!(store.get_many(&[small, large.clone()]).await.unwrap()[1].as_ref().unwrap() == &value);
+    assert!(store.take(&large).await.unwrap().unwrap() == value);
+}

@@ -6,7 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::{Error, ErrorKind, Key, KvStore, Namespace, PrefixStore, Result, SetOptions, Ttl, codec::Codec};
+#[cfg(any(feature = "json", feature = "postcard", feature = "bincode"))]
+use crate::Codec;
+use crate::{Error, ErrorKind, Key, KvStore, Namespace, PrefixStore, Result, SetOptions, Ttl};
 
 /// How often [`KvStoreExt::update`] tries again before it answers `Conflict`.
 const UPDATE_ATTEMPTS: usize = 16;

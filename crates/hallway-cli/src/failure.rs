@@ -1,0 +1,103 @@
+//! Why the command failed: the line on standard error and the exit code.
+
+use std::error::Error as StdError;
+use std::io;
+use std::process::ExitCode;
+
+use hallway::{Error, ErrorKind};
+
+/// Printed below every `--help`.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  no: the key is not there, or the condition of a write did not hold
+  2  the command line, the configuration or an argument is wrong
+  3  the store cannot be reached or did not answer in time; a write did not happen
+  4  the store refused the credentials
+  5  a write may or may not have happened
+  6  anything else: damaged data, no room, local files
+  130  interrupted
+
+The store is named by --store, --store-file or the variable HALLWAY_STORE. A password can be left out of the URL and
+given in the variable HALLWAY_PASSWORD, so that no secret need stand on the command line.";
+
+/// The answer was no.
+pub(crate) const NO: u8 = 1;
+
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Whoever read our output has left; that is no failure of ours.
+    ClosedPipe,
+    Interrupted,
+    /// A file, a terminal, a thread of this machine.
+    Local(String, io::Error),
+    Store(Error),
+    Usage(String),
+}
+
+impl Failure {
+    pub(crate) fn local(message: impl Into<String>, error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe { Self::ClosedPipe } else { Self::Local(message.into(), error) }
+    }
+
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::Usage(message.into())
+    }
+
+    /// Prints one line and the chain of causes, and gives the exit code.
+    pub(crate) fn report(&self) -> ExitCode {
+        match self {
+            Self::ClosedPipe => {}
+            Self::Interrupted => eprintln_all(&["interrupted".to_owned()]),
+            Self::Local(message, error) => {
+                eprintln_all(&[format!("error: {message}"), format!("  caused by: {error}")])
+            }
+            Self::Usage(message) => eprintln_all(&[format!("error: {message}")]),
+            Self::Store(error) => {
+                let mut lines = vec![format!("error: {error}")];
+                let mut cause = error.source();
+                while let Some(link) = cause {
+                    lines.push(format!("  caused by: {link}"));
+                    cause = link.source();
+                }
+                eprintln_all(&lines);
+            }
+        }
+        ExitCode::from(self.code())
+    }
+
+    fn code(&self) -> u8 {
+        match self {
+            Self::ClosedPipe => 0,
+            Self::Interrupted => 130,
+            Self::Local(..) => 6,
+            Self::Usage(_) => 2,
+            Self::Store(error) => match error.kind() {
+                ErrorKind::InvalidConfig
+                | ErrorKind::InvalidInput
+                | ErrorKind::MissingFeature
+                | ErrorKind::TooLarge
+                | ErrorKind::Unsupported => 2,
+                ErrorKind::Overloaded | ErrorKind::Unavailable => 3,
+                ErrorKind::Unauthorized => 4,
+                ErrorKind::Indeterminate => 5,
+                _ => 6,
+            },
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// `eprintln!` panics when standard error is closed.
+fn eprintln_all(lines: &[String]) {
+    use io::Write as _;
+    let mut stderr = io::stderr().lock();
+    for line in lines {
+        let _ = writeln!(stderr, "{}", crate::redact::user_info(line));
+    }
+}

@@ -1,0 +1,104 @@
+//! `hallway replay`: a stream of requests through one or more stores, one after the other.
+//!
+//! Each request is a get and, on a miss, a set: cache-aside with a loader that costs nothing. Nothing here grows with
+//! the length of the stream.
+
+mod contender;
+mod mix;
+mod preset;
+mod progress;
+mod recency;
+mod report;
+mod run;
+mod sizes;
+mod source;
+mod trace;
+mod value;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use self::contender::Contender;
+use self::preset::Preset;
+use self::progress::Progress;
+use self::source::{Origin, Source};
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::store_args::Target;
+
+/// How long a preset goes on if nobody says.
+const PRESET_REQUESTS: u64 = 200_000;
+
+#[derive(Args)]
+pub(crate) struct Replay {
+    /// Trace to replay: xz of big-endian 32-bit keys, or text with a key on each line
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["preset", "seed"])]
+    trace: Option<PathBuf>,
+    /// Built-in stream to replay instead of a trace; orm-busy if neither is given
+    #[arg(long, value_enum)]
+    preset: Option<Preset>,
+    /// Which of the streams of a preset
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+    /// Requests to replay; the whole trace, or 200,000 of a preset, if not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    requests: Option<u64>,
+    /// Entries that a `moka:` store without a bound of its own holds; 1,024 if not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    capacity: Option<u64>,
+    /// Store to replay through; may be given several times. moka and SQLite in a temporary file if not given
+    #[arg(long = "store", value_name = "URL")]
+    stores: Vec<String>,
+    /// File that holds a store URL; may be given several times
+    #[arg(long = "store-file", value_name = "FILE")]
+    store_files: Vec<PathBuf>,
+    /// Requests on the way at once
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1_024))]
+    concurrency: u16,
+    /// No progress on standard error
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+impl Replay {
+    pub(crate) async fn run(self, output: Output) -> Result<ExitCode, Failure> {
+        let origin = match &self.trace {
+            Some(path) => Origin::Trace(path.clone()),
+            None => Origin::Preset(self.preset.unwrap_or(Preset::OrmBusy), self.seed),
+        };
+        let requests = match origin {
+            Origin::Preset(..) => self.requests.or(Some(PRESET_REQUESTS)),
+            Origin::Trace(_) => self.requests,
+        };
+        // A file that cannot be read should be known before any store is opened.
+        drop(Source::open(&origin)?);
+        let total = origin.length().map(|length| requests.map_or(length, |asked| asked.min(length))).or(requests);
+
+        let mut contenders = contender::open_all(&self.targets()?, self.capacity).await?;
+        if contenders.len() > 1 && !origin.is_repeatable() {
+            return Err(Failure::usage("this trace is a pipe and can be read only once; name one --store, or save it"));
+        }
+        let mut results = Vec::new();
+        while !contenders.is_empty() {
+            // Dropped after its turn, so that the memory of one is not held during the next.
+            let contender: Contender = contenders.remove(0);
+            let plan = run::Plan {
+                source: Source::open(&origin)?,
+                requests,
+                concurrency: self.concurrency,
+                progress: Progress::new(contender.label(), total, self.quiet),
+            };
+            results.push(run::run(contender, plan).await?);
+        }
+        report::print(&results, output)?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn targets(&self) -> Result<Vec<Target>, Failure> {
+        let urls = self.stores.iter().map(|url| Target::parse(url));
+        let files = self.store_files.iter().map(|path| Target::from_file(path));
+        urls.chain(files).collect()
+    }
+}

@@ -1,0 +1,151 @@
+//! The results of a replay, as a table or as JSON.
+
+use std::fmt::Write as _;
+
+use bytesize::ByteSize;
+use serde::Serialize;
+
+use super::run::{Counted, Outcome};
+use crate::failure::Failure;
+use crate::output::Output;
+
+#[derive(Serialize)]
+struct Report<'a> {
+    requests: u64,
+    stores: Vec<Row<'a>>,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    store: &'a str,
+    hit_ratio: f64,
+    ops_per_s: f64,
+    p50_us: f64,
+    p99_us: f64,
+    p999_us: f64,
+    bytes: u64,
+}
+
+pub(crate) fn print(outcomes: &[Outcome], output: Output) -> Result<(), Failure> {
+    let report = Report {
+        requests: outcomes.first().map_or(0, |outcome| outcome.requests),
+        stores: outcomes.iter().map(row).collect(),
+    };
+    output.answer(&report, || {
+        let mut text = table(&report);
+        for counted in [Counted::ByStore, Counted::ByScan] {
+            let stores: Vec<_> = outcomes.iter().filter(|o| o.held.counted == counted).map(|o| &*o.label).collect();
+            if !stores.is_empty() {
+                let _ = write!(text, "\nbytes held by {}: {}", stores.join(", "), how(counted));
+            }
+        }
+        text
+    })
+}
+
+fn how(counted: Counted) -> &'static str {
+    match counted {
+        Counted::ByScan => "keys and values found at the end, without what the store adds",
+        Counted::ByStore => "the store's own count: keys, values and its overhead",
+    }
+}
+
+fn row(outcome: &Outcome) -> Row<'_> {
+    let micros = |quantile| outcome.latency.value_at_quantile(quantile) as f64 / 1e3;
+    Row {
+        store: &outcome.label,
+        hit_ratio: rounded(outcome.hits as f64 / outcome.requests as f64, 1e6),
+        ops_per_s: rounded(outcome.requests as f64 / outcome.elapsed.as_secs_f64().max(1e-9), 10.0),
+        p50_us: micros(0.5),
+        p99_us: micros(0.99),
+        p999_us: micros(0.999),
+        bytes: outcome.held.bytes,
+    }
+}
+
+fn rounded(number: f64, places: f64) -> f64 {
+    (number * places).round() / places
+}
+
+fn table(report: &Report<'_>) -> String {
+    let head = ["store", "hit ratio", "requests/s", "p50", "p99", "p99.9", "bytes held"].map(str::to_owned);
+    let rows = report.stores.iter().map(|row| {
+        [
+            row.store.to_owned(),
+            format!("{:.3}", row.hit_ratio),
+            grouped(row.ops_per_s.round() as u64),
+            latency(row.p50_us),
+            latency(row.p99_us),
+            latency(row.p999_us),
+            ByteSize::b(row.bytes).display().iec().to_string(),
+        ]
+    });
+    let rows: Vec<[String; 7]> = std::iter::once(head).chain(rows).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let mut text = format!(
+        "{} requests, one after the other: get, and set on a miss; every value read is checked\n\n",
+        grouped(report.requests)
+    );
+    for row in &rows {
+        let mut line = format!("{:<1$}", row[0], width(0));
+        for (column, cell) in row.iter().enumerate().skip(1) {
+            let _ = write!(line, "  {cell:>0$}", width(column));
+        }
+        text.push_str(&line);
+        text.push('\n');
+    }
+    text
+}
+
+fn latency(micros: f64) -> String {
+    match micros {
+        us if us < 10.0 => format!("{us:.2} us"),
+        us if us < 1_000.0 => format!("{us:.0} us"),
+        us => format!("{:.2} ms", us / 1e3),
+    }
+}
+
+/// `1234567` as `1,234,567`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_for_people() {
+        assert_eq!(
+            ["0", "999", "1,000", "1,234,567"],
+            [0, 999, 1_000, 1_234_567].map(grouped).each_ref().map(|s| &**s)
+        );
+        assert_eq!(["0.42 us", "53 us", "1.50 ms"], [0.42, 53.0, 1_500.0].map(latency).each_ref().map(|s| &**s));
+    }
+
+    #[test]
+    fn columns_line_up() {
+        let row = |store, bytes| Row {
+            store,
+            hit_ratio: 0.789,
+            ops_per_s: 1e6,
+            p50_us: 0.4,
+            p99_us: 2.0,
+            p999_us: 30.0,
+            bytes,
+        };
+        let report = Report { requests: 1_000, stores: vec![row("moka:?max_entries=1024", 5), row("ä", 5 << 20)] };
+        let text = table(&report);
+        let lengths: Vec<_> = text.lines().skip(2).map(|line| line.chars().count()).collect();
+        assert_eq!(lengths.len(), 3, "{text}");
+        assert!(lengths.iter().all(|length| *length == lengths[0]), "{text}");
+    }
+}

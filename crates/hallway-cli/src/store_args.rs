@@ -1,0 +1,144 @@
+//! Which store: from a flag, a file or the environment, and how it is called in output.
+
+use std::env;
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use hallway::{Error, KvStore, StoreUrl};
+
+use crate::failure::Failure;
+
+/// No URL is longer; a larger file is not a URL file.
+const MAX_URL_FILE: u64 = 64 << 10;
+
+/// Options that hold no secret and tell two stores apart.
+const SHOWN_OPTIONS: [&str; 10] =
+    ["connect", "db", "deadline", "max", "max_entries", "max_value", "migrate", "readers", "table", "ttl"];
+
+#[derive(Args)]
+pub(crate) struct StoreArgs {
+    /// Store, such as sqlite:app.db, redis://host/0, postgres://user@host/db [env: HALLWAY_STORE]
+    #[arg(long, value_name = "URL", conflicts_with = "store_file")]
+    store: Option<String>,
+    /// File that holds the store URL
+    #[arg(long, value_name = "FILE")]
+    store_file: Option<PathBuf>,
+}
+
+impl StoreArgs {
+    pub(crate) fn target(&self) -> Result<Target, Failure> {
+        let text = match (&self.store, &self.store_file) {
+            (Some(url), _) => url.clone(),
+            (None, Some(file)) => read_url_file(file)?,
+            (None, None) => variable("HALLWAY_STORE")?.ok_or_else(|| {
+                Failure::usage("no store is named; use --store URL, --store-file FILE or the variable HALLWAY_STORE")
+            })?,
+        };
+        Target::parse(&text)
+    }
+
+    pub(crate) async fn open(&self) -> Result<Arc<dyn KvStore>, Failure> {
+        self.target()?.open().await
+    }
+}
+
+/// A store not yet opened.
+pub(crate) struct Target {
+    // With its secrets; only `open` sees it.
+    url: String,
+    parsed: StoreUrl,
+}
+
+impl Target {
+    pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
+        let mut parsed = StoreUrl::parse(text)?;
+        let mut url = text.to_owned();
+        let wants_password = parsed.as_url().has_host() && parsed.as_url().password().is_none();
+        if wants_password && let Some(password) = variable("HALLWAY_PASSWORD")? {
+            let mut with_password = parsed.as_url().clone();
+            with_password.set_password(Some(&password)).map_err(|()| {
+                Error::invalid_config("HALLWAY_PASSWORD is set, but this URL has no place for a password")
+            })?;
+            url = with_password.into();
+            parsed = StoreUrl::parse(&url)?;
+        }
+        Ok(Self { url, parsed })
+    }
+
+    pub(crate) fn from_file(path: &Path) -> Result<Self, Failure> {
+        Self::parse(&read_url_file(path)?)
+    }
+
+    pub(crate) fn parsed(&self) -> &StoreUrl {
+        &self.parsed
+    }
+
+    pub(crate) fn option(&self, name: &str) -> Option<String> {
+        self.parsed.as_url().query_pairs().find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
+    }
+
+    /// The same store with one option more.
+    pub(crate) fn with_option(&self, name: &str, value: &str) -> Result<Self, Failure> {
+        let mut url = self.parsed.as_url().clone();
+        url.query_pairs_mut().append_pair(name, value);
+        Self::parse(url.as_str())
+    }
+
+    pub(crate) async fn open(&self) -> Result<Arc<dyn KvStore>, Failure> {
+        Ok(hallway::open(&self.url).await?)
+    }
+
+    /// The URL without user, password and unknown options. Only for stores that could be opened: in a text that is
+    /// not a proper URL of its scheme, the path may be a password.
+    pub(crate) fn label(&self) -> String {
+        let mut label = self.parsed.to_string();
+        let mut separator = '?';
+        for (name, value) in self.parsed.as_url().query_pairs() {
+            if SHOWN_OPTIONS.contains(&&*name) {
+                let _ = write!(label, "{separator}{name}={value}");
+                separator = '&';
+            }
+        }
+        label
+    }
+}
+
+fn read_url_file(path: &Path) -> Result<String, Failure> {
+    let mut text = String::new();
+    File::open(path).and_then(|file| file.take(MAX_URL_FILE).read_to_string(&mut text)).map_err(|error| {
+        Error::invalid_config(format!("cannot read the store file {}", path.display())).with_source(error)
+    })?;
+    match text.trim() {
+        "" => Err(Failure::usage(format!("the store file {} is empty; write a store URL into it", path.display()))),
+        url => Ok(url.to_owned()),
+    }
+}
+
+fn variable(name: &str) -> Result<Option<String>, Failure> {
+    match env::var_os(name).map(OsString::into_string) {
+        None => Ok(None),
+        Some(Ok(value)) if value.is_empty() => {
+            Err(Failure::usage(format!("{name} is empty; unset it or give it a value")))
+        }
+        Some(Ok(value)) => Ok(Some(value)),
+        Some(Err(_)) => Err(Failure::usage(format!("{name} is not UTF-8"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_show_what_tells_stores_apart_and_no_secret() {
+        let label = |url| Target::parse(url).ok().unwrap().label();
+        assert_eq!(label("moka:?max_entries=1024"), "moka:?max_entries=1024");
+        assert_eq!(label("redis://user:hunter2@host:6379/0?db=2&token=hunter2"), "redis://host:6379/0?db=2");
+        assert_eq!(label("sqlite:app.db?table=kv"), "sqlite:app.db?table=kv");
+    }
+}

@@ -1,0 +1,7 @@
+//! The facade from outside: its errors, its features side by side, its examples.
+
+mod custom_backend;
+mod errors;
+mod features;
+#[cfg(all(feature = "moka", feature = "json"))]
+mod quickstart;

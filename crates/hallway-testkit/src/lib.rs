@@ -1,6 +1,7 @@
 //! Proves a hallway store: conformance suite, model test, fault injection, private servers.
 
 mod clock;
+mod fault;
 mod port;
 mod proxy;
 pub mod servers;
@@ -10,6 +11,7 @@ mod fixture;
 mod plain;
 
 pub use crate::clock::ManualClock;
+pub use crate::fault::{CallCounts, Fault, FaultStore, Faults};
 pub use crate::fixture::Fixture;
 pub use crate::plain::PlainStore;
 pub use crate::proxy::{DelayProxy, Direction, FaultProxy, LinkFault, ProxyStats};

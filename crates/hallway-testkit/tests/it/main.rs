@@ -1,6 +1,9 @@
 //! Tests of the test kit itself.
 #![allow(clippy::unwrap_used, reason = "a helper of a test may fail like the test")]
 
+mod broken;
 mod conformance;
+mod fault;
 mod proxy;
 mod servers;
+mod twisted;

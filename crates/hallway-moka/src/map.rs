@@ -365,15 +365,14 @@ fn weight(key: &Key, stored: &Stored) -> u32 {
     u32::try_from(key.as_bytes().len() as u64 + stored.value.len() as u64 + ENTRY_OVERHEAD).unwrap_or(u32::MAX)
 }
 
-/// The value as it is kept: in a buffer about its own size, where that can be seen, and shared already, because the
-/// first clone of a `Bytes` allocates its counter and no hit may allocate.
+/// The value as it is kept: in a buffer about its own size, where that can be seen.
+///
+/// The first clone of a `Bytes` may allocate its counter. moka makes that clone when it inserts, so no hit does.
 fn own(value: Bytes) -> Bytes {
     match value.try_into_mut() {
         // Nobody else holds the buffer, so it is us who would keep all of it alive.
-        Ok(buffer) if buffer.capacity() > buffer.len() + buffer.len() / 4 + SPARE => {
-            Bytes::copy_from_slice(&buffer).clone()
-        }
-        Ok(buffer) => buffer.freeze().clone(),
+        Ok(buffer) if buffer.capacity() > buffer.len() + buffer.len() / 4 + SPARE => Bytes::copy_from_slice(&buffer),
+        Ok(buffer) => buffer.freeze(),
         Err(shared) => shared,
     }
 }

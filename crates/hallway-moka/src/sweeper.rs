@@ -120,3 +120,49 @@ impl Drop for Ended<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hallway_core::{SystemClock, ValueCap};
+
+    use super::*;
+    use crate::config::Bound;
+
+    fn map() -> Arc<Map> {
+        Arc::new(Map::new(Bound::Bytes(1 << 20), ValueCap::default(), Arc::new(SystemClock)))
+    }
+
+    fn wait_until(what: &str, holds: impl Fn() -> bool) {
+        let patience = Instant::now() + Duration::from_secs(30);
+        while !holds() {
+            assert!(Instant::now() < patience, "{what}");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[test]
+    fn the_thread_ends_with_the_last_store_and_starts_with_the_next() {
+        let sweeper: &'static Sweeper = Box::leak(Box::new(Sweeper::new()));
+        for _ in 0..2 {
+            let (one, two) = (map(), map());
+            sweeper.watch(&one).unwrap();
+            sweeper.watch(&two).unwrap();
+            drop(one);
+            wait_until("the dropped store is forgotten", || sweeper.lock().maps.len() == 1);
+            assert!(sweeper.lock().running);
+            drop(two);
+            wait_until("the thread ends", || !sweeper.lock().running);
+            assert!(sweeper.lock().maps.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_store_dropped_in_mid_sweep_is_let_go() {
+        let swept = map();
+        let sweeper: &'static Sweeper = Box::leak(Box::new(Sweeper::new()));
+        let other = swept.clone();
+        assert!(sweeper.pause(&swept).is_continue());
+        drop(other);
+        assert!(sweeper.pause(&swept).is_break());
+    }
+}

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -127,24 +128,31 @@ pub(super) async fn listed(store: &dyn KvStore, prefix: &Prefix) -> Result<Vec<K
 }
 
 /// Lets `count` callers start together, each on a task of its own, and gathers what they got.
+///
+/// Another caller is the first to arrive each time, or one of two would always win its race.
 pub(super) async fn together<F, O, T>(store: &Arc<dyn KvStore>, count: usize, call: F) -> Result<Vec<T>>
 where
     F: Fn(Arc<dyn KvStore>, usize) -> O,
     O: Future<Output = Result<T>> + Send + 'static,
     T: Send + 'static,
 {
+    static TURN: AtomicUsize = AtomicUsize::new(0);
+    let turn = TURN.fetch_add(1, Ordering::Relaxed) % count;
     let gate = Arc::new(Barrier::new(count));
-    let tasks: Vec<_> = (0..count)
-        .map(|number| {
+    let mut tasks: Vec<_> = (0..count)
+        .map(|place| {
+            let number = (place + turn) % count;
             let (gate, call) = (gate.clone(), call(store.clone(), number));
-            tokio::spawn(async move {
+            let task = tokio::spawn(async move {
                 gate.wait().await;
                 call.await
-            })
+            });
+            (number, task)
         })
         .collect();
+    tasks.sort_by_key(|(number, _)| *number);
     let mut results = Vec::with_capacity(count);
-    for task in tasks {
+    for (_, task) in tasks {
         results.push(task.await.expect("no caller panics")?);
     }
     Ok(results)

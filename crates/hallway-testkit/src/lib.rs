@@ -2,6 +2,7 @@
 
 mod clock;
 mod fault;
+pub mod model;
 mod port;
 mod proxy;
 pub mod servers;

@@ -4,6 +4,7 @@
 mod broken;
 mod conformance;
 mod fault;
+mod model;
 mod proxy;
 mod servers;
 mod twisted;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hallway_core::{
-    Bytes, Capabilities, Capability, Cursor, DeleteIf, Entry, Error, ErrorKind, Key, KvStore, Page, Prefix, Result,
-    SetIf, SetOptions, SetOutcome, Timestamp, Ttl,
+    Bytes, Capabilities, Capability, Cursor, DeleteIf, Entry, Error, ErrorKind, Key, KvStore, MAX_TTL, Page, Prefix,
+    Result, SetIf, SetOptions, SetOutcome, Timestamp, Ttl,
 };
 use hallway_testkit::PlainStore;
 
@@ -57,8 +57,10 @@ impl Twisted {
     }
 
     fn bend(&self, ttl: Ttl) -> Ttl {
+        // What no store accepts stays so.
         match (self.twist, ttl) {
-            (Twist::TtlTooLong, Ttl::After(life)) if !life.is_zero() => Ttl::After(life + Duration::from_millis(40)),
+            _ if ttl.whole_millis().is_err() => ttl,
+            (Twist::TtlTooLong, Ttl::After(life)) => Ttl::After((life + Duration::from_millis(40)).min(MAX_TTL)),
             (Twist::TtlTooShort, Ttl::After(life)) => Ttl::After(life / 2),
             _ => ttl,
         }

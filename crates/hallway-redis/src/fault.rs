@@ -65,7 +65,13 @@ impl Fault {
         {
             return Self::server(server);
         }
-        let message = if error.kind() == redis::ErrorKind::Parse {
+        // So are refusals during login, in other clothes.
+        if let (redis::ErrorKind::Server(_), Some(code)) = (error.kind(), error.code()) {
+            return Self::answered(code, error.detail().unwrap_or(""));
+        }
+        let message = if error.kind() == redis::ErrorKind::RESP3NotSupported {
+            "the server is too old for hallway: it needs Redis 6 or Valkey"
+        } else if error.kind() == redis::ErrorKind::Parse {
             "the server sent what is not a Redis reply: check that the URL names a Redis server"
         } else {
             "the connection was lost before the answer came"
@@ -101,8 +107,11 @@ impl Fault {
 
     /// The server answered with an error, so it did not run the command.
     pub(crate) fn server(reply: &ServerError) -> Self {
-        let detail = reply.details().unwrap_or("");
-        let code = match reply.code() {
+        Self::answered(reply.code(), reply.details().unwrap_or(""))
+    }
+
+    fn answered(code: &str, detail: &str) -> Self {
+        let code = match code {
             // Scripts of older servers wrap the error of the inner call.
             "ERR" if detail.contains("OOM command not allowed") => "OOM",
             "ERR" if detail.contains("READONLY You can't write") => "READONLY",

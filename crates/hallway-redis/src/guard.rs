@@ -7,7 +7,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -28,55 +28,69 @@ pub(crate) const MIN_CAP: usize = 1 << 20;
 /// Longest header that may be held back: type byte, 20 digits, line end.
 const MAX_HEADER: usize = 24;
 
+/// Room below which a read takes the slow path. The driver offers whatever is left in its buffer, down to one byte.
+const SMALL: usize = 64;
+
+/// Bytes of a read on the slow path.
+const SCRATCH: usize = 1024;
+
 pub(crate) struct Guarded<S> {
     stream: S,
     pulse: Arc<Pulse>,
     filter: Filter,
     /// A header whose end has not come yet: the driver must not see it before we know its length.
     held: Vec<u8>,
+    /// Filtered bytes that wait for room, from `taken` on.
+    ready: Vec<u8>,
+    taken: usize,
 }
 
 impl<S> Guarded<S> {
     /// Lets strings of up to `cap` bytes pass, at least [`MIN_CAP`].
     pub(crate) fn new(stream: S, cap: usize, pulse: Arc<Pulse>) -> Self {
-        Self { stream, pulse, filter: Filter::new(cap), held: Vec::with_capacity(MAX_HEADER) }
+        let held = Vec::with_capacity(MAX_HEADER);
+        Self { stream, pulse, filter: Filter::new(cap), held, ready: Vec::new(), taken: 0 }
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        // Round and round, because an empty read would mean the end of the stream.
         loop {
-            let start = buf.filled().len();
-            if buf.remaining() <= this.held.len() {
-                // Cannot happen with the driver's buffers, which have kilobytes; an empty read would mean the end.
-                return Poll::Ready(Err(io::Error::other("read buffer is too small")));
-            }
-            buf.put_slice(&this.held);
-            let before = buf.filled().len();
-            match Pin::new(&mut this.stream).poll_read(cx, buf) {
-                Poll::Pending => {
-                    buf.set_filled(start);
-                    return Poll::Pending;
-                }
-                Poll::Ready(Err(error)) => {
-                    buf.set_filled(start);
-                    return Poll::Ready(Err(error));
-                }
-                Poll::Ready(Ok(())) => {}
-            }
-            if buf.filled().len() == before {
-                // The end of the stream; half a header is of no use to anybody.
-                buf.set_filled(start);
+            if this.taken < this.ready.len() {
+                let step = buf.remaining().min(this.ready.len() - this.taken);
+                buf.put_slice(&this.ready[this.taken..this.taken + step]);
+                this.taken += step;
                 return Poll::Ready(Ok(()));
             }
-            this.pulse.beat();
-            this.held.clear();
-            let kept = this.filter.run(&mut buf.filled_mut()[start..], &mut this.held)?;
-            buf.set_filled(start + kept);
-            // An empty read would mean the end of the stream.
-            if kept > 0 {
-                return Poll::Ready(Ok(()));
+            if this.held.is_empty() && buf.remaining() >= SMALL {
+                let start = buf.filled().len();
+                ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
+                if buf.filled().len() == start {
+                    return Poll::Ready(Ok(()));
+                }
+                this.pulse.beat();
+                let kept = this.filter.run(&mut buf.filled_mut()[start..], &mut this.held)?;
+                buf.set_filled(start + kept);
+                if kept > 0 {
+                    return Poll::Ready(Ok(()));
+                }
+            } else {
+                let mut scratch = [0; SCRATCH];
+                let mut more = ReadBuf::new(&mut scratch);
+                ready!(Pin::new(&mut this.stream).poll_read(cx, &mut more))?;
+                if more.filled().is_empty() {
+                    // Half a header is of no use to anybody.
+                    return Poll::Ready(Ok(()));
+                }
+                this.pulse.beat();
+                this.ready.clear();
+                this.ready.append(&mut this.held);
+                this.ready.extend_from_slice(more.filled());
+                this.taken = 0;
+                let kept = this.filter.run(&mut this.ready, &mut this.held)?;
+                this.ready.truncate(kept);
             }
         }
     }
@@ -225,6 +239,8 @@ fn garbage(what: &'static str) -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncReadExt;
+
     use super::*;
 
     /// Feeds `input` in pieces of `step` bytes, as `poll_read` would.
@@ -272,6 +288,30 @@ mod tests {
             assert!(filtered(input, 1 << 20, 64).is_err(), "{}", input.escape_ascii());
         }
         assert!(filtered(&vec![b'+'; MAX_LINE + 1], 1 << 20, 4096).is_err());
+    }
+
+    #[tokio::test]
+    async fn any_room_to_read_into_is_enough() {
+        let mut input = Vec::new();
+        for length in 0..300 {
+            input.extend_from_slice(format!("*2\r\n${length}\r\n{}\r\n:1\r\n", "x".repeat(length)).as_bytes());
+        }
+        input.extend_from_slice(format!("${}\r\n", MIN_CAP + 1).as_bytes());
+        let expected = [&input[..input.len() - 10], REPLACEMENT, b"+OK\r\n"].concat();
+        input.extend(std::iter::repeat_n(b'x', MIN_CAP + 1));
+        input.extend_from_slice(b"\r\n+OK\r\n");
+        for room in [1, 2, 5, 63, 64, 65, 100, 1_000, 8_192] {
+            let mut guarded = Guarded::new(&input[..], 0, Arc::default());
+            let mut out = Vec::new();
+            let mut buffer = vec![0; room];
+            loop {
+                match guarded.read(&mut buffer).await.unwrap() {
+                    0 => break,
+                    read => out.extend_from_slice(&buffer[..read]),
+                }
+            }
+            assert!(out == expected, "room {room}");
+        }
     }
 
     #[test]

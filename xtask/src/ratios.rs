@@ -1,5 +1,7 @@
 //! Builds and runs the ratios of `hallway-bench`.
 
+use std::process::Command;
+
 use crate::{Result, shell};
 
 /// What to measure and how to print it.
@@ -14,22 +16,15 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result {
-    let mut command = shell::cargo([
-        "run",
-        "--release",
-        "--quiet",
-        "--locked",
-        "--package",
-        "hallway-bench",
-        "--bin",
-        "ratios",
-        "--",
-    ]);
+    // Both programs of the package: `ratios` runs the one that counts allocations.
+    let build = "build --release --quiet --locked --package hallway-bench --bins";
+    shell::run(&mut shell::cargo(build.split(' ')))?;
+    let mut ratios = Command::new(shell::target_dir().join("release/ratios"));
     if let Some(only) = &args.only {
-        command.args(["--only", only]);
+        ratios.args(["--only", only]);
     }
     if args.json {
-        command.arg("--json");
+        ratios.arg("--json");
     }
-    shell::run(&mut command)
+    shell::run(&mut ratios)
 }

@@ -1,0 +1,44 @@
+//! redis-rs used plainly: one multiplexed connection, one command per call.
+
+use bytes::Bytes;
+use redis::aio::MultiplexedConnection;
+
+use crate::contenders::ours::TTL;
+use crate::{Contender, Result};
+
+/// A `MultiplexedConnection` with the client's defaults; each task has a handle of its own.
+#[derive(Debug, Clone)]
+pub struct RawRedis(MultiplexedConnection);
+
+impl RawRedis {
+    /// Connects.
+    ///
+    /// # Errors
+    /// If the server does not answer.
+    pub async fn connect(url: &str) -> Result<Self> {
+        Ok(Self(redis::Client::open(url)?.get_multiplexed_async_connection().await?))
+    }
+}
+
+impl Contender for RawRedis {
+    type Key = String;
+    type Value = Vec<u8>;
+
+    fn key(&self, text: &str) -> Result<String> {
+        // As long as hallway's physical key, and not the same.
+        Ok(format!("bench:rw:{text}"))
+    }
+
+    async fn get(&mut self, key: &String) -> Result<Option<Vec<u8>>> {
+        Ok(redis::cmd("GET").arg(key).query_async(&mut self.0).await?)
+    }
+
+    async fn set(&mut self, key: &String, value: &Bytes) -> Result<()> {
+        let ttl = TTL.as_millis() as u64;
+        Ok(redis::cmd("SET").arg(key).arg(&value[..]).arg("PX").arg(ttl).query_async(&mut self.0).await?)
+    }
+
+    async fn get_many(&mut self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>> {
+        Ok(redis::cmd("MGET").arg(keys).query_async(&mut self.0).await?)
+    }
+}

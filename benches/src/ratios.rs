@@ -1,0 +1,174 @@
+//! The performance goals, each a ratio of two contenders measured interleaved in one run.
+
+mod goals;
+mod interleave;
+mod report;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use regex::Regex;
+use serde::Serialize;
+
+pub use self::goals::{Goal, Kind, Measure, OurWay, goals};
+pub use self::report::{print_json, print_table};
+use crate::{CpuTime, Lanes, Plan, Result, Stage, Store, Workload};
+
+/// What became of a goal.
+#[derive(Debug, Clone, Serialize)]
+pub struct Outcome {
+    /// `store/what/concurrency`.
+    pub id: String,
+    /// Which way is better.
+    pub kind: Kind,
+    /// The median over the rounds, or nothing after an error.
+    pub measured: Option<f64>,
+    /// The lowest and the highest round.
+    pub spread: Option<[f64; 2]>,
+    /// What the median is to reach.
+    pub goal: f64,
+    /// Whether it does.
+    pub met: bool,
+    /// Microseconds of processor time per operation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_us: Option<CpuPerOperation>,
+    /// Why nothing was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// Microseconds of processor time per operation, of this process and of the server, for both contenders.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct CpuPerOperation {
+    /// hallway: this process, the server.
+    pub ours: [f64; 2],
+    /// The library beneath: this process, the server.
+    pub raw: [f64; 2],
+}
+
+/// Measures every goal whose id matches, one after the other. `allocations` is the program that counts them.
+///
+/// What cannot be measured becomes an outcome with an error; the others go on.
+pub async fn measure(stage: &mut Stage, only: Option<&Regex>, allocations: &Path) -> Vec<Outcome> {
+    let wanted: Vec<_> = goals().into_iter().filter(|goal| only.is_none_or(|only| only.is_match(&goal.id))).collect();
+    let workload = Arc::new(Workload::small());
+    let mut open: HashMap<Store, std::result::Result<Lanes, String>> = HashMap::new();
+    let mut outcomes = Vec::with_capacity(wanted.len());
+    for (index, goal) in wanted.iter().enumerate() {
+        eprint!("[{}/{}] {} ... ", index + 1, wanted.len(), goal.id);
+        let outcome = match &goal.measure {
+            Measure::AllocationsPerHit => {
+                outcome(goal, count_allocations(allocations).map(|count| (vec![count], None)))
+            }
+            Measure::Ratio { store, op, concurrency, ours, .. } => {
+                if !open.contains_key(store) {
+                    // Idle connections and the memory of the stores measured before are none of this one's business.
+                    open.clear();
+                    let lanes = stage.lanes(*store, &workload).await.map_err(|error| error.to_string());
+                    open.insert(*store, lanes);
+                }
+                match &open[store] {
+                    Err(error) => outcome(goal, Err(error.clone().into())),
+                    Ok(lanes) => {
+                        let plan =
+                            Plan { op: *op, concurrency: *concurrency, iterations: 1, latencies: goal.is_percentile() };
+                        let measured = ratio(lanes, plan, *ours, goal.kind).await;
+                        outcome(goal, measured.map(|(ratios, cpu)| (ratios, Some(cpu))))
+                    }
+                }
+            }
+        };
+        eprintln!("{}", report::verdict(&outcome));
+        outcomes.push(outcome);
+    }
+    outcomes
+}
+
+async fn ratio(lanes: &Lanes, plan: Plan, ours: OurWay, kind: Kind) -> Result<(Vec<f64>, CpuPerOperation)> {
+    let (ours, raw) = match ours {
+        OurWay::AtOnce => (lanes.at_once.as_ref().ok_or("this store has no hit without waiting")?, lanes.raw(plan.op)),
+        OurWay::Dyn => (&lanes.ours_dyn, lanes.raw(plan.op)),
+        OurWay::Own => (&lanes.ours, lanes.raw(plan.op)),
+    };
+    let pairs = interleave::run(ours, raw, plan, lanes.server).await?;
+    let ratios = pairs.rounds.iter().map(|(ours, raw)| match kind {
+        Kind::Time => ours / raw,
+        Kind::Throughput => raw / ours,
+    });
+    let micros = |cpu: CpuTime, operations: u64| {
+        [cpu.client, cpu.server].map(|time| time.as_secs_f64() * 1e6 / operations as f64)
+    };
+    let cpu = CpuPerOperation {
+        ours: micros(pairs.ours_cpu, pairs.ours_operations),
+        raw: micros(pairs.raw_cpu, pairs.raw_operations),
+    };
+    Ok((ratios.collect(), cpu))
+}
+
+fn outcome(goal: &Goal, measured: Result<(Vec<f64>, Option<CpuPerOperation>)>) -> Outcome {
+    let empty = Outcome {
+        id: goal.id.clone(),
+        kind: goal.kind,
+        measured: None,
+        spread: None,
+        goal: goal.target,
+        met: false,
+        cpu_us: None,
+        error: None,
+    };
+    match measured {
+        Err(error) => Outcome { error: Some(error.to_string()), ..empty },
+        Ok((mut ratios, cpu_us)) => {
+            ratios.sort_by(f64::total_cmp);
+            let median = median(&ratios);
+            Outcome {
+                measured: median,
+                spread: ratios.first().zip(ratios.last()).map(|(low, high)| [*low, *high]),
+                met: median.is_some_and(|median| goal.is_met_by(median)),
+                cpu_us,
+                ..empty
+            }
+        }
+    }
+}
+
+fn median(sorted: &[f64]) -> Option<f64> {
+    let middle = sorted.len() / 2;
+    match sorted.len() % 2 {
+        1 => Some(sorted[middle]),
+        _ => Some((sorted.get(middle.checked_sub(1)?)? + sorted.get(middle)?) / 2.0),
+    }
+}
+
+/// Runs the program with the counting allocator, which prints allocations per hit.
+fn count_allocations(program: &Path) -> Result<f64> {
+    let output = Command::new(program)
+        .output()
+        .map_err(|error| format!("cannot run `{}`: {error}; build with `--bins`", program.display()))?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).trim().into());
+    }
+    Ok(String::from_utf8(output.stdout)?.trim().parse()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_stands_in_the_middle() {
+        assert_eq!(median(&[]), None);
+        assert_eq!(median(&[1.0, 2.0, 9.0]), Some(2.0));
+        assert_eq!(median(&[1.0, 2.0, 4.0, 9.0]), Some(3.0));
+    }
+
+    #[test]
+    fn an_error_is_a_goal_not_met_that_says_why() {
+        let goal = &goals()[0];
+        let outcome = outcome(goal, Err("redis-server is not installed".into()));
+        assert!(!outcome.met && outcome.measured.is_none());
+        assert_eq!(outcome.error.as_deref(), Some("redis-server is not installed"));
+    }
+}

@@ -1,0 +1,210 @@
+//! Opens the contenders of one store side by side, on private servers with their default durability.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hallway::moka::MokaStore;
+use hallway::redis::RedisStore;
+use hallway::sql::SqlStore;
+use hallway::{KvStore, StoreUrl};
+use hallway_testkit::DelayProxy;
+use hallway_testkit::servers::{PostgresOptions, PostgresServer, RedisOptions, RedisServer};
+use tempfile::TempDir;
+
+use crate::contenders::local::RawMoka;
+use crate::contenders::ours::{Ours, OursAtOnce};
+use crate::contenders::redis::RawRedis;
+use crate::contenders::sql::{RawPostgres, RawSqlite};
+use crate::{Contender, Driver, Lane, Op, Result, Workload};
+
+/// How far away [`Store::PostgresAway`] is: what a query waits for the network, there and back.
+const ROUND_TRIP: Duration = Duration::from_micros(500);
+
+/// A kind of store, with the place where it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Store {
+    /// In this process.
+    Moka,
+    /// PostgreSQL over loopback.
+    Postgres,
+    /// PostgreSQL half a millisecond away.
+    PostgresAway,
+    /// Redis over loopback.
+    Redis,
+    /// SQLite in a file.
+    Sqlite,
+}
+
+impl Store {
+    /// As it stands in ids.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Moka => "moka",
+            Self::Postgres | Self::PostgresAway => "postgres",
+            Self::Redis => "redis",
+            Self::Sqlite => "sqlite",
+        }
+    }
+}
+
+/// The contenders of one store, their keys written.
+#[derive(Debug)]
+pub struct Lanes {
+    /// hallway's store with `try_get`; only where that can hit.
+    pub at_once: Option<Lane>,
+    /// hallway's store through its own type.
+    pub ours: Lane,
+    /// hallway's store as `dyn KvStore`.
+    pub ours_dyn: Lane,
+    /// The server process, if there is one.
+    pub server: Option<u32>,
+    raw: Lane,
+    // sqlx on SQLite writes with a smaller pool than it reads with.
+    raw_writer: Option<Lane>,
+}
+
+impl Lanes {
+    /// The library beneath, set up for this operation.
+    #[must_use]
+    pub fn raw(&self, op: Op) -> &Lane {
+        match (&self.raw_writer, op) {
+            (Some(writer), Op::Set) => writer,
+            _ => &self.raw,
+        }
+    }
+
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &Lane> {
+        [&self.ours, &self.ours_dyn, &self.raw].into_iter().chain(&self.at_once).chain(&self.raw_writer)
+    }
+}
+
+/// The servers and files of a run; each is started when it is first asked for and gone with this value.
+#[derive(Default)]
+pub struct Stage {
+    redis: Option<RedisServer>,
+    postgres: Option<PostgresServer>,
+    away: Option<DelayProxy>,
+    files: Vec<TempDir>,
+}
+
+impl fmt::Debug for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stage").field("redis", &self.redis).field("postgres", &self.postgres).finish_non_exhaustive()
+    }
+}
+
+impl Stage {
+    /// Opens the contenders of a store and writes their keys.
+    ///
+    /// Starting a server blocks, so this belongs outside of the workers.
+    ///
+    /// # Errors
+    /// If a server is not installed (the message names the package) or a contender does not work.
+    pub async fn lanes(&mut self, store: Store, workload: &Arc<Workload>) -> Result<Lanes> {
+        match store {
+            Store::Moka => moka(workload).await,
+            Store::Postgres => {
+                let server = self.postgres()?;
+                let (url, pid) = (server.url(), server.pid());
+                postgres(&url, pid, workload).await
+            }
+            Store::PostgresAway => {
+                let server = self.postgres()?;
+                let (url, addr, pid) = (server.url(), server.addr(), server.pid());
+                if self.away.is_none() {
+                    self.away = Some(DelayProxy::start(addr, ROUND_TRIP)?);
+                }
+                let away = self.away.as_ref().ok_or("the proxy was started just above")?;
+                postgres(&url.replace(&format!(":{}/", addr.port()), &format!(":{}/", away.port())), pid, workload)
+                    .await
+            }
+            Store::Redis => {
+                if self.redis.is_none() {
+                    self.redis = Some(RedisServer::start(RedisOptions::default())?);
+                }
+                let server = self.redis.as_ref().ok_or("the server was started just above")?;
+                redis(&server.url(), server.pid(), workload).await
+            }
+            Store::Sqlite => {
+                let folder = tempfile::Builder::new().prefix("hallway-bench-").tempdir()?;
+                let lanes = sqlite(&folder, workload).await;
+                self.files.push(folder);
+                lanes
+            }
+        }
+    }
+
+    /// Redis' version, once it was started.
+    #[must_use]
+    pub fn redis(&self) -> Option<&RedisServer> {
+        self.redis.as_ref()
+    }
+
+    /// PostgreSQL, once it was started.
+    #[must_use]
+    pub fn postgres_if_started(&self) -> Option<&PostgresServer> {
+        self.postgres.as_ref()
+    }
+
+    fn postgres(&mut self) -> Result<&PostgresServer> {
+        if self.postgres.is_none() {
+            self.postgres = Some(PostgresServer::start(PostgresOptions::default())?);
+        }
+        Ok(self.postgres.as_ref().ok_or("the server was started just above")?)
+    }
+}
+
+async fn moka(workload: &Arc<Workload>) -> Result<Lanes> {
+    let store = Arc::new(MokaStore::open_url(StoreUrl::parse("moka:?max=256MiB")?)?);
+    let at_once = OursAtOnce(Ours::new(store.clone(), "bench:at"));
+    let raw = RawMoka::new(1_000_000);
+    Ok(Lanes {
+        at_once: Some(Lane::prepare("hallway try_get", at_once, workload.clone(), Driver::Threads).await?),
+        ..lanes(store, raw, "moka", None, workload, Driver::Threads).await?
+    })
+}
+
+async fn redis(url: &str, pid: Option<u32>, workload: &Arc<Workload>) -> Result<Lanes> {
+    let store = Arc::new(RedisStore::open_url(StoreUrl::parse(url)?).await?);
+    lanes(store, RawRedis::connect(url).await?, "redis-rs", pid, workload, Driver::Tasks).await
+}
+
+async fn postgres(url: &str, pid: Option<u32>, workload: &Arc<Workload>) -> Result<Lanes> {
+    let store = Arc::new(SqlStore::open_url(StoreUrl::parse(url)?).await?);
+    lanes(store, RawPostgres::connect(url).await?, "sqlx", pid, workload, Driver::Tasks).await
+}
+
+async fn sqlite(folder: &TempDir, workload: &Arc<Workload>) -> Result<Lanes> {
+    let url = format!("sqlite:{}", folder.path().join("hallway.db").display());
+    let store = Arc::new(SqlStore::open_url(StoreUrl::parse(&url)?).await?);
+    // The pool sizes of the goals: sqlx' default for reads, four connections for writes.
+    let reader = RawSqlite::open(&folder.path().join("raw.db"), 10).await?;
+    let writer = RawSqlite::open(&folder.path().join("raw.db"), 4).await?;
+    Ok(Lanes {
+        raw_writer: Some(Lane::prepare("sqlx", writer, workload.clone(), Driver::Tasks).await?),
+        ..lanes(store, reader, "sqlx", None, workload, Driver::Tasks).await?
+    })
+}
+
+async fn lanes<S: KvStore, R: Contender>(
+    store: Arc<S>,
+    raw: R,
+    raw_name: &str,
+    server: Option<u32>,
+    workload: &Arc<Workload>,
+    driver: Driver,
+) -> Result<Lanes> {
+    let ours = Ours::new(store.clone(), "bench:kv");
+    let ours_dyn = Ours::<dyn KvStore>::new(store, "bench:dy");
+    Ok(Lanes {
+        at_once: None,
+        ours: Lane::prepare("hallway", ours, workload.clone(), driver).await?,
+        ours_dyn: Lane::prepare("hallway dyn", ours_dyn, workload.clone(), driver).await?,
+        raw: Lane::prepare(raw_name, raw, workload.clone(), driver).await?,
+        raw_writer: None,
+        server,
+    })
+}

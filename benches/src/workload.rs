@@ -1,0 +1,153 @@
+//! Keys and values, built before anything is timed, and recognisable when they come back.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use crate::Result;
+
+/// Key and version in front of each value.
+const HEADER: usize = 8;
+
+/// A set of keys, each with several values of one size.
+///
+/// A value starts with the hash of its key and its version, so that a mixed-up answer is found while timing at the
+/// price of one comparison. Successive writes of a key use different versions: a database may skip the page write,
+/// and the flush, of a value that is there already.
+#[derive(Debug)]
+pub struct Workload {
+    names: Vec<String>,
+    marks: Vec<[u8; 4]>,
+    values: Vec<Vec<Bytes>>,
+    value_bytes: usize,
+}
+
+impl Workload {
+    /// `keys` keys with `versions` values of `value_bytes` bytes each.
+    ///
+    /// # Panics
+    /// Without keys or versions, or with values too short to be recognised.
+    #[must_use]
+    pub fn new(keys: usize, value_bytes: usize, versions: u32) -> Self {
+        assert!(
+            keys > 0 && versions > 0 && value_bytes >= HEADER,
+            "a workload needs keys, versions and room for marks"
+        );
+        let names: Vec<_> = (0..keys).map(|index| format!("{index:08}")).collect();
+        let marks: Vec<_> = (0..keys as u64).map(|index| (mix(index) as u32).to_le_bytes()).collect();
+        let values = marks
+            .iter()
+            .map(|mark| (0..versions).map(|version| value(*mark, version, value_bytes)).collect())
+            .collect();
+        Self { names, marks, values, value_bytes }
+    }
+
+    /// The usual size: 128-byte values.
+    #[must_use]
+    pub fn small() -> Self {
+        Self::new(1_000, 128, 8)
+    }
+
+    /// The texts that contenders build their keys from.
+    pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+
+    /// How many keys there are.
+    #[must_use]
+    pub fn keys(&self) -> usize {
+        self.names.len()
+    }
+
+    /// How long each value is.
+    #[must_use]
+    pub fn value_bytes(&self) -> usize {
+        self.value_bytes
+    }
+
+    /// A value of a key; versions count in a circle.
+    #[must_use]
+    pub fn value(&self, key: usize, version: u64) -> &Bytes {
+        let versions = &self.values[key];
+        &versions[(version % versions.len() as u64) as usize]
+    }
+
+    /// The check inside the timed loop: length and mark.
+    ///
+    /// # Errors
+    /// If the value is missing or is not one of this key.
+    #[inline]
+    pub fn check(&self, key: usize, found: Option<&[u8]>) -> Result<()> {
+        match found {
+            Some(value) if value.len() == self.value_bytes && value.starts_with(&self.marks[key]) => Ok(()),
+            found => Err(self.wrong(key, found)),
+        }
+    }
+
+    /// The check outside of the timed loop: every byte.
+    ///
+    /// # Errors
+    /// If the value is missing or is not exactly one of this key.
+    pub fn check_fully(&self, key: usize, found: Option<&[u8]>) -> Result<()> {
+        match found {
+            Some(found) if self.values[key].iter().any(|value| value == found) => Ok(()),
+            found => Err(self.wrong(key, found)),
+        }
+    }
+
+    #[cold]
+    fn wrong(&self, key: usize, found: Option<&[u8]>) -> crate::Failure {
+        match found {
+            None => format!("key {} is missing; its store must hold everything that was written", self.names[key]),
+            Some(value) => format!("key {} holds {} bytes that were never written there", self.names[key], value.len()),
+        }
+        .into()
+    }
+}
+
+fn value(mark: [u8; 4], version: u32, bytes: usize) -> Bytes {
+    let mut value = BytesMut::with_capacity(bytes);
+    value.put_slice(&mark);
+    value.put_u32_le(version);
+    let mut state = u64::from(u32::from_le_bytes(mark)) << 32 | u64::from(version);
+    while value.len() < bytes {
+        state = mix(state);
+        let filler = state.to_le_bytes();
+        value.put_slice(&filler[..filler.len().min(bytes - value.len())]);
+    }
+    value.freeze()
+}
+
+/// The finaliser of SplitMix64: spreads neighbouring numbers over all 64 bits.
+pub(crate) fn mix(number: u64) -> u64 {
+    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_distinct_and_recognised() {
+        let workload = Workload::new(10, 20, 4);
+        let mut all: Vec<_> = (0..10).flat_map(|key| (0..4).map(move |version| (key, version))).collect();
+        all.dedup_by_key(|(key, version)| workload.value(*key, *version).clone());
+        assert_eq!(all.len(), 40);
+        assert_eq!(workload.value(3, 1), workload.value(3, 5));
+        workload.check(3, Some(workload.value(3, 2))).unwrap();
+        workload.check_fully(3, Some(workload.value(3, 2))).unwrap();
+    }
+
+    #[test]
+    fn a_missing_a_foreign_and_a_changed_value_are_found() {
+        let workload = Workload::new(10, 20, 4);
+        workload.check(3, None).unwrap_err();
+        workload.check(3, Some(workload.value(4, 0))).unwrap_err();
+        workload.check(3, Some(&workload.value(3, 0)[..19])).unwrap_err();
+        let mut changed = workload.value(3, 0).to_vec();
+        changed[19] ^= 1;
+        workload.check(3, Some(&changed)).unwrap();
+        workload.check_fully(3, Some(&changed)).unwrap_err();
+    }
+}

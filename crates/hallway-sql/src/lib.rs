@@ -1,1 +1,30 @@
-//! placeholder
+//! The consistent store of hallway: entries in one table of SQLite or PostgreSQL, behind the `KvStore` contract.
+//!
+//! Expiry is decided by the database's clock alone. Concurrent calls are coalesced into one statement, without a
+//! timer: what queues while a statement is on the wire becomes the next one. Every statement stands alone and is
+//! atomic; what a caller's condition found is told to that caller.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `sqlite` | `sqlite:` URLs, SQLite compiled in |
+//! | `postgres` | `postgres://` URLs |
+//! | `tls` | TLS to PostgreSQL |
+//! | `sqlx-09` | stores over a pool of sqlx 0.9 that you have already |
+
+mod config;
+mod dialect;
+mod driver;
+mod failure;
+mod lane;
+mod link;
+mod opener;
+mod schema;
+mod store;
+mod sweeper;
+mod table;
+#[cfg(feature = "postgres")]
+mod tls;
+
+pub use crate::config::{Durability, SqlConfig};
+pub use crate::schema::{Migrate, schema_sql};
+pub use crate::store::SqlStore;

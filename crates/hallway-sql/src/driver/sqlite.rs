@@ -1,0 +1,320 @@
+//! SQLite connections: each is a thread of sqlx with a connection of its own.
+
+use std::fmt;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+use hallway_core::ErrorKind;
+use sqlx::query::Query;
+use sqlx::sqlite::SqliteSynchronous;
+use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow};
+use sqlx::{ConnectOptions, Connection, Either, Executor, Row as _, SqlStr, Sqlite};
+
+use crate::config::Durability;
+use crate::dialect::{Dialect, Param, Statement, sqlite::SQLITE};
+use crate::failure::{Effect, Failure, from_sqlx};
+use crate::link::{Answer, Args, Driver, Link, Role, Row};
+
+/// Rows on their way from the connection's thread. Fewer would make the thread wait for us in the middle of a batch.
+const ROWS_IN_FLIGHT: usize = 512;
+
+enum Source {
+    File {
+        options: Box<SqliteConnectOptions>,
+        create: bool,
+    },
+    Memory,
+    #[cfg(feature = "sqlx-09")]
+    Pool(sqlx::SqlitePool),
+}
+
+pub(crate) struct SqliteDriver {
+    source: Source,
+    busy_timeout: Duration,
+}
+
+impl SqliteDriver {
+    /// A database in a file.
+    pub(crate) fn file(path: &std::path::Path, durability: Durability, busy_timeout: Duration, create: bool) -> Self {
+        let synchronous = match durability {
+            Durability::Full => SqliteSynchronous::Full,
+            Durability::Normal => SqliteSynchronous::Normal,
+        };
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .busy_timeout(busy_timeout)
+            .synchronous(synchronous)
+            .row_buffer_size(ROWS_IN_FLIGHT)
+            .disable_statement_logging();
+        Self { source: Source::File { options: Box::new(options), create }, busy_timeout }
+    }
+
+    /// A database that lives as long as its one connection.
+    pub(crate) fn memory(busy_timeout: Duration) -> Self {
+        Self { source: Source::Memory, busy_timeout }
+    }
+
+    #[cfg(feature = "sqlx-09")]
+    pub(crate) fn from_pool(pool: sqlx::SqlitePool, busy_timeout: Duration) -> Self {
+        Self { source: Source::Pool(pool), busy_timeout }
+    }
+}
+
+impl fmt::Debug for SqliteDriver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("SqliteDriver");
+        match &self.source {
+            Source::File { options, .. } => debug.field("file", &options.get_filename()),
+            Source::Memory => debug.field("file", &":memory:"),
+            #[cfg(feature = "sqlx-09")]
+            Source::Pool(_) => debug.field("pool", &true),
+        };
+        debug.finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Driver for SqliteDriver {
+    fn dialect(&self) -> &'static Dialect {
+        &SQLITE
+    }
+
+    fn is_private(&self) -> bool {
+        matches!(self.source, Source::Memory)
+    }
+
+    async fn open(&self, role: Role) -> Result<Box<dyn Link>, Failure> {
+        let options = match &self.source {
+            Source::File { options, create } => match role {
+                Role::Write => (**options).clone().create_if_missing(*create).journal_mode(SqliteJournalMode::Wal),
+                // The writer has made the file by now; a reader that could write would be a mistake of ours.
+                Role::Read => (**options).clone().pragma("query_only", "ON"),
+            },
+            Source::Memory => SqliteConnectOptions::new()
+                .in_memory(true)
+                .busy_timeout(self.busy_timeout)
+                .row_buffer_size(ROWS_IN_FLIGHT)
+                .disable_statement_logging(),
+            #[cfg(feature = "sqlx-09")]
+            Source::Pool(pool) => return Ok(Box::new(PoolLink(pool.clone()))),
+        };
+        // Opening is never dropped half-way: its thread would go on alone.
+        let connection = options.connect().await.map_err(|error| opening(translate(&error)))?;
+        Ok(Box::new(SqliteLink(connection)))
+    }
+}
+
+struct SqliteLink(SqliteConnection);
+
+#[async_trait]
+impl Link for SqliteLink {
+    async fn run(&mut self, statement: &Statement, args: &Args<'_>) -> Result<Answer, Failure> {
+        fetch(&mut self.0, bind(statement, args)).await
+    }
+
+    async fn script(&mut self, sql: SqlStr) -> Result<Answer, Failure> {
+        fetch(&mut self.0, sqlx::raw_sql(sql)).await
+    }
+
+    async fn check(&mut self) -> Result<(), Failure> {
+        self.0.ping().await.map_err(|error| translate(&error))
+    }
+}
+
+/// A connection of the caller's pool for each statement.
+#[cfg(feature = "sqlx-09")]
+struct PoolLink(sqlx::SqlitePool);
+
+#[cfg(feature = "sqlx-09")]
+#[async_trait]
+impl Link for PoolLink {
+    async fn run(&mut self, statement: &Statement, args: &Args<'_>) -> Result<Answer, Failure> {
+        let mut connection = self.0.acquire().await.map_err(|error| opening(translate(&error)))?;
+        fetch(&mut connection, bind(statement, args)).await
+    }
+
+    async fn script(&mut self, sql: SqlStr) -> Result<Answer, Failure> {
+        let mut connection = self.0.acquire().await.map_err(|error| opening(translate(&error)))?;
+        fetch(&mut connection, sqlx::raw_sql(sql)).await
+    }
+
+    async fn check(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+fn bind<'q>(statement: &Statement, args: &Args<'_>) -> Query<'q, Sqlite, SqliteArguments> {
+    let mut query = sqlx::query(statement.sql.clone());
+    for param in statement.params {
+        query = match param {
+            Param::Keys => query.bind(keys_json(args)),
+            Param::Rows => query.bind(rows_json(args)),
+            Param::Blob => query.bind(blob(args)),
+            Param::Cap => query.bind(args.cap),
+            Param::From => query.bind(args.bounds.from.clone()),
+            Param::Until => query.bind(args.bounds.until.clone()),
+            Param::Limit => query.bind(args.bounds.limit),
+            Param::Expired => query.bind(i64::from(args.bounds.expired)),
+            Param::Values | Param::Lives | Param::Expected => unreachable!("SQLite's statements take JSON"),
+        };
+    }
+    query
+}
+
+fn keys_json(args: &Args<'_>) -> String {
+    let mut json = String::with_capacity(2 + args.items.iter().map(|item| item.key.as_str().len() + 3).sum::<usize>());
+    json.push('[');
+    for (at, item) in args.items.iter().enumerate() {
+        if at > 0 {
+            json.push(',');
+        }
+        push_text(&mut json, item.key.as_str());
+    }
+    json.push(']');
+    json
+}
+
+/// Offsets count from 1, and the blob starts with one byte that nobody asks for: SQLite takes an empty one for NULL.
+fn rows_json(args: &Args<'_>) -> String {
+    let mut json = String::with_capacity(2 + args.items.iter().map(|item| item.key.as_str().len() + 40).sum::<usize>());
+    let mut offset = 2;
+    json.push('[');
+    for (at, item) in args.items.iter().enumerate() {
+        json.push_str(if at > 0 { ",[" } else { "[" });
+        push_text(&mut json, item.key.as_str());
+        let expected = offset + item.value.len();
+        // Writing to a string cannot fail.
+        let _ = write!(json, ",{},{offset},{},{expected},{}]", item.life, item.value.len(), item.expected.len());
+        offset = expected + item.expected.len();
+    }
+    json.push(']');
+    json
+}
+
+fn blob(args: &Args<'_>) -> Vec<u8> {
+    let length = args.items.iter().map(|item| item.value.len() + item.expected.len()).sum::<usize>();
+    let mut blob = Vec::with_capacity(1 + length);
+    blob.push(0);
+    for item in args.items {
+        blob.extend_from_slice(&item.value);
+        blob.extend_from_slice(&item.expected);
+    }
+    blob
+}
+
+/// A key has no control characters, so two escapes are all that JSON needs.
+fn push_text(json: &mut String, text: &str) {
+    json.push('"');
+    for (at, part) in text.split(['"', '\\']).enumerate() {
+        if at > 0 {
+            json.push('\\');
+            json.push(char::from(text.as_bytes()[part.as_ptr().addr() - text.as_ptr().addr() - 1]));
+        }
+        json.push_str(part);
+    }
+    json.push('"');
+}
+
+async fn fetch<'q>(
+    connection: &mut SqliteConnection,
+    query: impl sqlx::Execute<'q, Sqlite> + 'q,
+) -> Result<Answer, Failure> {
+    let mut answer = Answer::default();
+    let mut stream = connection.fetch_many(query);
+    loop {
+        match stream.try_next().await {
+            Ok(Some(Either::Left(done))) => answer.changed += done.rows_affected(),
+            Ok(Some(Either::Right(row))) => answer.rows.push(read(&row).map_err(|error| translate(&error))?),
+            Ok(None) => return Ok(answer),
+            Err(error) => return Err(translate(&error)),
+        }
+    }
+}
+
+fn read(row: &SqliteRow) -> Result<Row, sqlx::Error> {
+    let columns = row.len();
+    // A script may answer with anything, such as the mode a PRAGMA has set.
+    let mut read =
+        Row { key: row.try_get::<Option<String>, _>(0).ok().flatten().unwrap_or_default(), ..Row::default() };
+    if columns > 1 {
+        read.bytes = row.try_get::<Option<Vec<u8>>, _>(1)?.map(Bytes::from);
+    }
+    if columns > 2 {
+        read.first = row.try_get(2)?;
+    }
+    if columns > 3 {
+        read.second = row.try_get(3)?;
+    }
+    Ok(read)
+}
+
+/// A connection that was never made changed nothing.
+fn opening(failure: Failure) -> Failure {
+    if failure.effect == Effect::Again { failure } else { Failure { effect: Effect::Drop, ..failure } }
+}
+
+fn translate(error: &sqlx::Error) -> Failure {
+    let sqlx::Error::Database(database) = error else { return from_sqlx(error) };
+    let code: i32 = database.code().and_then(|code| code.parse().ok()).unwrap_or(0);
+    let (kind, effect, message) = classify(code);
+    Failure::new(kind, effect, message).with_code(format!("SQLite result code {code}"))
+}
+
+fn classify(code: i32) -> (ErrorKind, Effect, &'static str) {
+    use ErrorKind::{Corrupt, InvalidConfig, OutOfMemory, Unauthorized, Unavailable};
+    // SQLITE_IOERR_SHMSIZE: the shared-memory file cannot grow, on a full disk.
+    if code == 4874 {
+        return (OutOfMemory, Effect::All, "the disk is full; free space or clear a prefix");
+    }
+    match code & 0xff {
+        5 | 6 => (Unavailable, Effect::Again, "another connection keeps the database locked"),
+        7 => (OutOfMemory, Effect::Item, "SQLite is out of memory"),
+        8 => (Unauthorized, Effect::All, "the database file is read-only; let this user write the file and its folder"),
+        10 => (Unavailable, Effect::Lost, "reading or writing the database file failed; check the disk"),
+        11 => (
+            Corrupt,
+            Effect::All,
+            "the database file is damaged and is left as it is; restore a backup, or salvage it with `sqlite3 FILE .recover`",
+        ),
+        13 => (OutOfMemory, Effect::All, "the disk is full; free space or clear a prefix"),
+        14 => (
+            InvalidConfig,
+            Effect::Drop,
+            "cannot open the database file; the path must be a file, not a folder, in a folder that exists and is writable",
+        ),
+        18 => (ErrorKind::TooLarge, Effect::Item, "the batch is larger than SQLite takes"),
+        23 | 3 => (Unauthorized, Effect::All, "no permission for the database file"),
+        26 => (
+            InvalidConfig,
+            Effect::Drop,
+            "the file is not a SQLite database and is left as it is; name another file in the store URL",
+        ),
+        1 => (
+            InvalidConfig,
+            Effect::All,
+            "the table is missing or has other columns; open with migrate=run, or apply `hallway schema --print`",
+        ),
+        _ => (Unavailable, Effect::Item, "SQLite refused the statement"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_become_json_text() {
+        let check = |text: &str, expected: &str| {
+            let mut json = String::new();
+            push_text(&mut json, text);
+            assert_eq!(json, expected);
+        };
+        check("plain", r#""plain""#);
+        check(r#"a"b\c""#, r#""a\"b\\c\"""#);
+        check("\"", r#""\"""#);
+        check("é:☃", r#""é:☃""#);
+    }
+}

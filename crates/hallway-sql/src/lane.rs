@@ -1,0 +1,563 @@
+//! Coalescing: what queues while a statement is on the wire becomes the next statement.
+//!
+//! There is no timer. A call that finds an idle connection runs at once, in its caller's own task, so a lone call
+//! pays nothing. Calls that find all connections busy wait in the queue; whoever ends a statement takes all of one
+//! verb that have queued, as one batch. Between batches the work moves to a task of its own, so that a caller gets
+//! its answer without serving others, and a caller that goes away in mid-statement leaves the rest to a task as well.
+//! A connection is therefore never left half-way through an answer.
+
+use std::collections::{HashSet, VecDeque};
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::Poll;
+use std::time::Duration;
+
+use hallway_core::{BATCH_BYTES, BATCH_KEYS, Error, ErrorKind};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::dialect::{Statements, Verb};
+use crate::failure::{Effect, Failure};
+use crate::link::{Answer, Args, Bounds, Item, Link, Role, Row};
+use crate::opener::Opener;
+
+/// Most calls waiting in one queue.
+pub(crate) const QUEUE_LIMIT: usize = 10_000;
+
+/// A connection unused for longer is asked whether it still lives before a call is put on it.
+const IDLE_CHECK: Duration = Duration::from_secs(30);
+
+/// How long that question may take.
+const CHECK_LIMIT: Duration = Duration::from_millis(200);
+
+/// How often a statement that lost against other transactions is tried again.
+const RETRIES: u32 = 3;
+
+/// What a call wants done.
+pub(crate) struct Request {
+    pub(crate) verb: Verb,
+    pub(crate) items: Vec<Item>,
+    pub(crate) bounds: Bounds,
+}
+
+const QUEUED: u8 = 0;
+const TAKEN: u8 = 1;
+const GIVEN_UP: u8 = 2;
+
+struct Call {
+    request: Request,
+    number: u64,
+    deadline: Instant,
+    answer: oneshot::Sender<Result<Answer, Failure>>,
+    /// Who decides what becomes of it: the caller that gives up, or the batch that takes it.
+    state: Arc<AtomicU8>,
+    retried: bool,
+}
+
+impl Call {
+    fn reply(self, answer: Result<Answer, Failure>) {
+        // A caller that has gone away does not want it.
+        let _ = self.answer.send(answer);
+    }
+
+    fn take(&self) -> bool {
+        !self.answer.is_closed()
+            && self.state.compare_exchange(QUEUED, TAKEN, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    fn bytes(&self) -> usize {
+        self.request.items.iter().map(|item| item.key.as_bytes().len() + item.value.len() + item.expected.len()).sum()
+    }
+}
+
+/// Connections of one role and the calls waiting for them.
+pub(crate) struct Lane {
+    role: Role,
+    width: usize,
+    /// Longest time on the wire; past it the connection is given up.
+    limit: Option<Duration>,
+    cap: i64,
+    statements: Statements,
+    opener: Arc<Opener>,
+    // A blocking mutex: nothing awaits while holding it, and what it guards is a few pointer moves.
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    idle: Vec<Idle>,
+    queues: [VecDeque<Call>; Verb::COUNT],
+    waiting: usize,
+    numbers: u64,
+    /// Connections there are, busy ones included.
+    live: usize,
+    opening: usize,
+    batches: u64,
+}
+
+struct Idle {
+    link: Box<dyn Link>,
+    since: Instant,
+}
+
+/// Why a call has no answer of the database.
+#[derive(Debug)]
+pub(crate) enum CallError {
+    Failed(Failure),
+    /// The deadline passed; whether anything was sent.
+    Late {
+        sent: bool,
+    },
+    Full,
+}
+
+impl CallError {
+    pub(crate) fn into_error(self, writes: bool, deadline: Duration) -> Error {
+        match self {
+            Self::Failed(failure) => failure.into_error(writes),
+            Self::Late { sent: true } if writes => Error::new(
+                ErrorKind::Indeterminate,
+                format!("no answer within {deadline:?}; the write may have happened"),
+            ),
+            Self::Late { sent: true } => Error::new(ErrorKind::Unavailable, format!("no answer within {deadline:?}")),
+            Self::Late { sent: false } => {
+                Error::new(ErrorKind::Unavailable, format!("nothing could be sent within {deadline:?}"))
+            }
+            Self::Full => Error::new(
+                ErrorKind::Overloaded,
+                format!("{QUEUE_LIMIT} calls are waiting for the database already; slow down or add connections"),
+            ),
+        }
+    }
+}
+
+enum Admission {
+    Lead(Serve),
+    Wait { open: bool },
+}
+
+type Serve = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Lane {
+    pub(crate) fn new(
+        role: Role,
+        width: usize,
+        limit: Option<Duration>,
+        cap: usize,
+        statements: Statements,
+        opener: Arc<Opener>,
+    ) -> Arc<Self> {
+        let cap = i64::try_from(cap).unwrap_or(i64::MAX);
+        Arc::new(Self { role, width, limit, cap, statements, opener, state: Mutex::default() })
+    }
+
+    /// Runs a request and waits for its answer until the deadline.
+    ///
+    /// # Cancel safety
+    /// A call that has not been sent is not sent any more; one that has goes on alone.
+    pub(crate) async fn call(self: &Arc<Self>, request: Request, deadline: Instant) -> Result<Answer, CallError> {
+        let (answer, receiver) = oneshot::channel();
+        let state = Arc::new(AtomicU8::new(QUEUED));
+        let call = Call { request, number: 0, deadline, answer, state: Arc::clone(&state), retried: false };
+        let mut lead = Lead(None);
+        match self.admit(call) {
+            Err(_) => return Err(CallError::Full),
+            Ok(Admission::Lead(serve)) => lead.0 = Some(serve),
+            Ok(Admission::Wait { open: true }) => self.open_in_background(),
+            Ok(Admission::Wait { open: false }) => {}
+        }
+        let mut receiver = pin!(receiver);
+        let mut sleep = pin!(tokio::time::sleep_until(deadline));
+        let answered = poll_fn(|context| {
+            if let Some(serve) = &mut lead.0
+                && serve.as_mut().poll(context).is_ready()
+            {
+                lead.0 = None;
+            }
+            if let Poll::Ready(answer) = receiver.as_mut().poll(context) {
+                return Poll::Ready(Some(answer));
+            }
+            sleep.as_mut().poll(context).map(|()| None)
+        })
+        .await;
+        match answered {
+            Some(Ok(Ok(answer))) => Ok(answer),
+            Some(Ok(Err(failure))) => Err(CallError::Failed(failure)),
+            // The task that served us was stopped, with its runtime for example.
+            Some(Err(_)) => Err(CallError::Failed(Failure::new(
+                ErrorKind::Unavailable,
+                Effect::Lost,
+                "the task that waited for the database was stopped",
+            ))),
+            None => {
+                let unsent = state.compare_exchange(QUEUED, GIVEN_UP, Ordering::AcqRel, Ordering::Acquire).is_ok();
+                Err(CallError::Late { sent: !unsent })
+            }
+        }
+    }
+
+    /// Opens a first connection, so that the first call finds one.
+    pub(crate) fn warm_up(self: &Arc<Self>) {
+        let mut state = self.lock();
+        if state.live + state.opening == 0 {
+            state.opening += 1;
+            drop(state);
+            self.open_in_background();
+        }
+    }
+
+    /// How many statements have been run.
+    #[cfg(test)]
+    pub(crate) fn batches(&self) -> u64 {
+        self.lock().batches
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing that runs under the lock can leave the state half-changed.
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn admit(self: &Arc<Self>, mut call: Call) -> Result<Admission, ()> {
+        let mut state = self.lock();
+        state.numbers += 1;
+        call.number = state.numbers;
+        // Connections are idle only while the queue is empty, so nobody is overtaken.
+        if let Some(idle) = state.idle.pop() {
+            drop(state);
+            call.state.store(TAKEN, Ordering::Release);
+            let busy = Busy { lane: Arc::clone(self), phase: Phase::Live };
+            return Ok(Admission::Lead(Box::pin(serve(busy, idle, vec![call]))));
+        }
+        if state.waiting >= QUEUE_LIMIT {
+            return Err(());
+        }
+        state.push_back(call);
+        let open = state.wants_another(self.width, &self.opener);
+        Ok(Admission::Wait { open })
+    }
+
+    fn open_in_background(self: &Arc<Self>) {
+        spawn(open(Busy { lane: Arc::clone(self), phase: Phase::Opening }));
+    }
+
+    /// The next batch for a connection, or the connection put to rest.
+    fn next_or_park(&self, link: Box<dyn Link>) -> Option<(Box<dyn Link>, Vec<Call>)> {
+        let mut state = self.lock();
+        match state.next_batch() {
+            Some(batch) => Some((link, batch)),
+            None => {
+                state.idle.push(Idle { link, since: Instant::now() });
+                None
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.lock();
+        f.debug_struct("Lane")
+            .field("role", &self.role)
+            .field("live", &state.live)
+            .field("waiting", &state.waiting)
+            .field("batches", &state.batches)
+            .finish_non_exhaustive()
+    }
+}
+
+impl State {
+    fn push_back(&mut self, call: Call) {
+        self.waiting += 1;
+        self.queues[call.request.verb as usize].push_back(call);
+    }
+
+    fn push_front(&mut self, calls: Vec<Call>) {
+        for call in calls.into_iter().rev() {
+            call.state.store(QUEUED, Ordering::Release);
+            self.waiting += 1;
+            self.queues[call.request.verb as usize].push_front(call);
+        }
+    }
+
+    fn wants_another(&mut self, width: usize, opener: &Opener) -> bool {
+        // With a live connection more are a luxury: not while opening fails.
+        let open = self.waiting > 0
+            && self.live + self.opening < width
+            && (self.opening == 0 && self.live == 0 || !opener.is_cooling());
+        self.opening += usize::from(open);
+        open
+    }
+
+    /// All of the verb that has waited longest, but one call per key of a write and no more than a batch holds.
+    fn next_batch(&mut self) -> Option<Vec<Call>> {
+        loop {
+            let oldest = |queue: &&mut VecDeque<Call>| queue.front().map_or(u64::MAX, |call| call.number);
+            let queue = self.queues.iter_mut().filter(|queue| !queue.is_empty()).min_by_key(oldest)?;
+            let mut batch = Vec::new();
+            let mut keys = HashSet::new();
+            let mut left = Vec::new();
+            let (mut items, mut bytes) = (0, 0);
+            while let Some(call) = queue.pop_front() {
+                let verb = call.request.verb;
+                let (more_items, more_bytes) = (call.request.items.len(), call.bytes());
+                let fits = batch.is_empty() || items + more_items <= BATCH_KEYS && bytes + more_bytes <= BATCH_BYTES;
+                if !fits || !batch.is_empty() && !verb.coalesces() {
+                    queue.push_front(call);
+                    break;
+                }
+                // Two writes of one key in one statement would have one outcome between them.
+                if verb.writes() && call.request.items.iter().any(|item| keys.contains(&item.key)) {
+                    left.push(call);
+                    if left.len() > BATCH_KEYS {
+                        break;
+                    }
+                    continue;
+                }
+                self.waiting -= 1;
+                if !call.take() {
+                    continue;
+                }
+                if verb.writes() && verb.coalesces() {
+                    keys.extend(call.request.items.iter().map(|item| item.key.clone()));
+                }
+                items += more_items;
+                bytes += more_bytes;
+                batch.push(call);
+            }
+            for call in left.into_iter().rev() {
+                queue.push_front(call);
+            }
+            // Everybody in it had given up: look for the next one.
+            if !batch.is_empty() {
+                return Some(batch);
+            }
+        }
+    }
+
+    fn drain(&mut self) -> Vec<Call> {
+        self.waiting = 0;
+        self.queues.iter_mut().flat_map(std::mem::take).collect()
+    }
+}
+
+/// The statement that a caller runs in its own task. Dropped before its end, it goes on in a task of its own.
+struct Lead(Option<Serve>);
+
+impl Drop for Lead {
+    fn drop(&mut self) {
+        if let Some(serve) = self.0.take() {
+            spawn(serve);
+        }
+    }
+}
+
+fn spawn(future: impl Future<Output = ()> + Send + 'static) {
+    // Without a runtime nothing can go on; dropping the future gives the connection up, and `Busy` notes it.
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn(future);
+    }
+}
+
+enum Phase {
+    Opening,
+    Live,
+    Over,
+}
+
+/// Counts a connection that somebody is working with, and counts it out however that work ends.
+struct Busy {
+    lane: Arc<Lane>,
+    phase: Phase,
+}
+
+impl Busy {
+    fn opened(&mut self) {
+        let mut state = self.lane.lock();
+        state.opening -= 1;
+        state.live += 1;
+        self.phase = Phase::Live;
+    }
+
+    /// The connection rests; it still counts.
+    fn parked(&mut self) {
+        self.phase = Phase::Over;
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let mut state = self.lane.lock();
+        match self.phase {
+            Phase::Opening => state.opening -= 1,
+            Phase::Live => state.live -= 1,
+            Phase::Over => return,
+        }
+        let open = state.wants_another(self.lane.width, &self.lane.opener);
+        drop(state);
+        if open {
+            self.lane.open_in_background();
+        }
+    }
+}
+
+/// Opens a connection and serves with it.
+async fn open(mut busy: Busy) {
+    let lane = Arc::clone(&busy.lane);
+    match lane.opener.open(lane.role).await {
+        Ok(link) => {
+            busy.opened();
+            if let Some((link, batch)) = lane.next_or_park(link) {
+                serve(busy, Idle { link, since: Instant::now() }, batch).await;
+            } else {
+                busy.parked();
+            }
+        }
+        Err(failure) => {
+            let mut state = lane.lock();
+            // Others may still get through with the connections they have.
+            if state.live == 0 && state.opening == 1 {
+                let calls = state.drain();
+                drop(state);
+                for call in calls {
+                    call.reply(Err(failure.clone()));
+                }
+            }
+        }
+    }
+}
+
+/// Runs batch after batch until nothing waits.
+async fn serve(mut busy: Busy, idle: Idle, mut batch: Vec<Call>) {
+    let lane = Arc::clone(&busy.lane);
+    let Idle { mut link, since } = idle;
+    if since.elapsed() > IDLE_CHECK && !matches!(tokio::time::timeout(CHECK_LIMIT, link.check()).await, Ok(Ok(()))) {
+        // Nothing was sent: the calls may take another connection.
+        lane.lock().push_front(batch);
+        return;
+    }
+    loop {
+        if !lane.execute(&mut *link, batch).await {
+            return;
+        }
+        match lane.next_or_park(link) {
+            Some(next) => (link, batch) = next,
+            None => return busy.parked(),
+        }
+    }
+}
+
+impl Lane {
+    /// Runs a batch and answers its calls; says whether the connection is still good.
+    async fn execute(&self, link: &mut dyn Link, batch: Vec<Call>) -> bool {
+        let mut groups = VecDeque::from([batch]);
+        while let Some(group) = groups.pop_front() {
+            match self.run(link, &group).await {
+                Ok(answer) => distribute(group, answer),
+                Err(failure) => {
+                    let verb = group[0].request.verb;
+                    let good = !matches!(failure.effect, Effect::Drop | Effect::Lost);
+                    if !good {
+                        let mut again: Vec<Call> = Vec::new();
+                        for mut call in group {
+                            // A read may be asked again; so may whatever was certainly not done.
+                            let harmless = !verb.writes() || failure.effect == Effect::Drop;
+                            if harmless && !call.retried && Instant::now() < call.deadline {
+                                call.retried = true;
+                                again.push(call);
+                            } else {
+                                call.reply(Err(failure.clone()));
+                            }
+                        }
+                        again.extend(groups.into_iter().flatten());
+                        self.lock().push_front(again);
+                        return false;
+                    }
+                    // One of them may be to blame for all: each gets a statement of its own.
+                    if group.len() > 1 && matches!(failure.effect, Effect::Item | Effect::Again) {
+                        groups.extend(group.into_iter().map(|call| vec![call]));
+                        continue;
+                    }
+                    for call in group {
+                        call.reply(Err(failure.clone()));
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    async fn run(&self, link: &mut dyn Link, group: &[Call]) -> Result<Answer, Failure> {
+        let verb = group[0].request.verb;
+        // Sorted, so that all writers lock rows in one order; reads ask once for a key that several callers want.
+        let mut items: Vec<&Item> = group.iter().flat_map(|call| &call.request.items).collect();
+        if items.len() > 1 {
+            items.sort_unstable_by(|one, other| one.key.cmp(&other.key));
+            items.dedup_by(|one, other| one.key == other.key);
+        }
+        let args = Args { items: &items, bounds: &group[0].request.bounds, cap: self.cap };
+        let latest = group.iter().map(|call| call.deadline).max().unwrap_or_else(Instant::now);
+        let statement = self.statements.get(verb);
+        for attempt in 0.. {
+            self.lock().batches += 1;
+            let run = link.run(statement, &args);
+            let ran = match self.limit {
+                Some(limit) => tokio::time::timeout(limit, run).await.unwrap_or_else(|_| {
+                    Err(Failure::new(
+                        ErrorKind::Unavailable,
+                        Effect::Lost,
+                        format!("the database did not answer within {limit:?}; its connection was given up"),
+                    ))
+                }),
+                None => run.await,
+            };
+            match ran {
+                Err(failure) if failure.effect == Effect::Again && attempt < RETRIES => {
+                    let pause = full_jitter(attempt);
+                    if Instant::now() + pause >= latest {
+                        return Err(failure);
+                    }
+                    tokio::time::sleep(pause).await;
+                }
+                ran => return ran,
+            }
+        }
+        unreachable!("the last attempt returns")
+    }
+}
+
+/// Any time up to a bound that doubles.
+pub(crate) fn full_jitter(attempt: u32) -> Duration {
+    Duration::from_millis(10 << attempt.min(7)).mul_f64(rand::random::<f64>())
+}
+
+/// Gives each call the rows of its own keys.
+fn distribute(mut group: Vec<Call>, answer: Answer) {
+    if group.len() == 1 {
+        if let Some(call) = group.pop() {
+            call.reply(Ok(answer));
+        }
+        return;
+    }
+    // Sorted by key, so that a row finds the calls it belongs to.
+    let mut order: Vec<(usize, usize)> = Vec::new();
+    for (call, asked) in group.iter().enumerate() {
+        order.extend((0..asked.request.items.len()).map(|item| (call, item)));
+    }
+    let key = |&(call, item): &(usize, usize)| group[call].request.items[item].key.as_str();
+    order.sort_unstable_by(|one, other| key(one).cmp(key(other)));
+    let mut rows: Vec<Vec<Row>> = vec![Vec::new(); group.len()];
+    for row in answer.rows {
+        let from = order.partition_point(|at| key(at) < row.key.as_str());
+        let owners = order[from..].iter().take_while(|at| key(at) == row.key);
+        for &(call, _) in owners {
+            rows[call].push(row.clone());
+        }
+    }
+    for (call, rows) in group.into_iter().zip(rows) {
+        let changed = call.request.items.len() as u64;
+        call.reply(Ok(Answer { rows, changed }));
+    }
+}

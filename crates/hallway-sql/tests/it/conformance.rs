@@ -1,0 +1,58 @@
+//! The contract on a file, in memory, on PostgreSQL, and on a caller's pools.
+
+mod sqlite_file {
+    use hallway_testkit::Fixture;
+
+    use crate::support::{File, open};
+
+    async fn fixture() -> Fixture {
+        let file = File::new();
+        let url = file.url();
+        let folder = format!("sqlite:{}", file.folder.path().display());
+        Fixture::new(file.open().await)
+            .with_reopen(move || {
+                let url = url.clone();
+                async move { open(&url).await }
+            })
+            .with_failed(move || {
+                let folder = folder.clone();
+                async move { open(&folder).await }
+            })
+            .keep(file)
+    }
+
+    hallway_testkit::conformance! { fixture = fixture, lacks = [LocalRead] }
+}
+
+mod sqlite_memory {
+    use hallway_testkit::Fixture;
+
+    use crate::support::open;
+
+    async fn fixture() -> Fixture {
+        Fixture::new(open("sqlite::memory:").await)
+    }
+
+    hallway_testkit::conformance! { fixture = fixture, lacks = [Durable, LocalRead, Shared] }
+}
+
+mod postgres {
+    use hallway_testkit::Fixture;
+    use hallway_testkit::servers::PostgresServer;
+
+    use crate::support::{fresh_table, open};
+
+    async fn fixture() -> Fixture {
+        let server = tokio::task::spawn_blocking(PostgresServer::shared).await.unwrap();
+        let url = format!("{}?table={}&readers=2", server.url(), fresh_table());
+        Fixture::new(open(&url).await)
+            .with_reopen(move || {
+                let url = url.clone();
+                async move { open(&url).await }
+            })
+            // Port 1 belongs to nobody.
+            .with_failed(|| async { open("postgres://postgres@127.0.0.1:1/postgres").await })
+    }
+
+    hallway_testkit::conformance! { fixture = fixture, lacks = [LocalRead] }
+}

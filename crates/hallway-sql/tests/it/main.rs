@@ -1,0 +1,5 @@
+//! `SqlStore` against real databases.
+
+mod conformance;
+mod model;
+mod support;

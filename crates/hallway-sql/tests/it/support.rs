@@ -1,0 +1,90 @@
+//! Stores on fresh tables and files.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use hallway_core::{Bytes, Key, KvStore, Namespace, SetOptions, StoreUrl, Ttl};
+use hallway_sql::{SqlConfig, SqlStore};
+use tempfile::TempDir;
+
+/// A table that no other test of this process uses.
+pub(crate) fn fresh_table() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("kv_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+pub(crate) fn config(url: &str) -> SqlConfig {
+    SqlConfig::from_url(StoreUrl::parse(url).unwrap()).unwrap()
+}
+
+pub(crate) async fn open(url: &str) -> SqlStore {
+    SqlStore::open_url(StoreUrl::parse(url).unwrap()).await.unwrap()
+}
+
+/// A SQLite database in a folder of its own.
+pub(crate) struct File {
+    pub(crate) folder: TempDir,
+}
+
+impl File {
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.path().join("app.db")
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("sqlite:{}", self.path().display())
+    }
+
+    pub(crate) async fn open(&self) -> SqlStore {
+        open(&self.url()).await
+    }
+}
+
+pub(crate) fn key(id: &str) -> Key {
+    Namespace::new("test").unwrap().key(id).unwrap()
+}
+
+pub(crate) fn bytes(text: &str) -> Bytes {
+    Bytes::copy_from_slice(text.as_bytes())
+}
+
+pub(crate) fn forever() -> SetOptions {
+    SetOptions::new(Ttl::Forever)
+}
+
+/// Tries until it works, for what recovers by itself within a time.
+pub(crate) async fn within<T, E: std::fmt::Debug>(
+    limit: Duration,
+    mut attempt: impl AsyncFnMut() -> Result<T, E>,
+) -> T {
+    let start = Instant::now();
+    loop {
+        match attempt().await {
+            Ok(done) => return done,
+            Err(error) if start.elapsed() > limit => panic!("not within {limit:?}: {error:?}"),
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}
+
+/// Waits until something is so.
+pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let start = Instant::now();
+    while !condition().await {
+        assert!(start.elapsed() < Duration::from_secs(20), "never happened: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// A store that has answered once, so that connecting is behind it.
+pub(crate) async fn warm(url: &str) -> SqlStore {
+    let store = open(url).await;
+    store.ping().await.unwrap();
+    store.set(&key("warm"), bytes("up"), forever()).await.unwrap();
+    store
+}

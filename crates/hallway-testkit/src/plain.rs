@@ -225,3 +225,45 @@ impl fmt::Debug for PlainStore {
         f.debug_struct("PlainStore").field("entries", &map.entries.len()).field("bytes", &map.bytes).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::ManualClock;
+
+    fn key(id: &str) -> Key {
+        Key::from_physical(id).unwrap()
+    }
+
+    fn set(store: &PlainStore, id: &str, bytes: usize) -> Result<SetOutcome> {
+        let opts = SetOptions::new(Duration::from_secs(1));
+        store.set(&key(id), vec![b'x'; bytes].into(), opts).now_or_never().unwrap()
+    }
+
+    #[test]
+    fn a_full_store_refuses_what_does_not_fit_and_keeps_the_rest() {
+        let store = PlainStore::new().with_max_bytes(2 * (OVERHEAD + 101));
+        set(&store, "a", 100).unwrap();
+        set(&store, "b", 100).unwrap();
+        assert_eq!(set(&store, "c", 1).unwrap_err().kind(), ErrorKind::OutOfMemory);
+        assert_eq!(set(&store, "b", 101).unwrap_err().kind(), ErrorKind::OutOfMemory);
+        // An overwrite counts what it frees.
+        set(&store, "a", 99).unwrap();
+        set(&store, "b", 101).unwrap();
+        assert!(store.delete(&key("a")).now_or_never().unwrap().unwrap());
+        set(&store, "c", 98).unwrap();
+    }
+
+    #[test]
+    fn dead_entries_make_room() {
+        let clock = ManualClock::new();
+        let store = PlainStore::new().with_max_bytes(OVERHEAD + 101).with_clock(Arc::new(clock.clone()));
+        set(&store, "a", 100).unwrap();
+        assert_eq!(set(&store, "b", 100).unwrap_err().kind(), ErrorKind::OutOfMemory);
+        clock.advance(Duration::from_secs(1));
+        set(&store, "b", 100).unwrap();
+        assert_eq!(store.lock().entries.len(), 1);
+    }
+}

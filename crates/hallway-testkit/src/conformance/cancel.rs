@@ -28,17 +28,17 @@ pub(super) async fn c98_a_dropped_write_is_old_or_new_and_nothing_else(fixture: 
     for (step, key) in keys.iter().enumerate() {
         store.set(key, old.clone(), for_an_hour()).await?;
         let written = match step % 3 {
-            0 => dropped(step, store.set(key, new.clone(), for_an_hour())).await.is_some(),
+            0 => dropped(step, store.set(key, new.clone(), for_an_hour())).await.is_some_and(|done| done.is_ok()),
             1 => {
                 let items = [(key.clone(), new.clone(), Ttl::After(HOUR))];
-                dropped(step, store.set_many(&items)).await.is_some()
+                dropped(step, store.set_many(&items)).await.is_some_and(|done| done.is_ok())
             }
             _ => {
                 let (store, key, new) = (store.clone(), key.clone(), new.clone());
                 let task = tokio::spawn(async move { store.set(&key, new, SetOptions::new(HOUR)).await });
                 tokio::time::sleep(Duration::from_micros(1 << (step % 8))).await;
                 task.abort();
-                task.await.is_ok()
+                task.await.is_ok_and(|done| done.is_ok())
             }
         };
         let read = store.get(key).await?.expect("a dropped write never deletes");

@@ -56,6 +56,7 @@ pub(super) async fn c45_a_touched_entry_ends_at_its_new_deadline(fixture: &Fixtu
     put(store, &shortened, "v").await?;
     put_for(store, &prolonged, "v", SHORT * 20).await?;
     assert!(store.touch(&prolonged, Ttl::After(HOUR)).await?);
+    assert_life(remaining(store, &prolonged).await?, HOUR);
     assert!(store.touch(&shortened, Ttl::After(SHORT)).await?);
     fixture.pass(SHORT + GRAIN).await;
     assert_eq!(store.try_get(&shortened), None);

@@ -5,12 +5,12 @@ mod store;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use hallway_testkit::conformance::{self, Form};
+use hallway_testkit::conformance::{self, Capability, Form};
 use hallway_testkit::{Fixture, ManualClock, PlainStore};
 
 use self::store::{Broken, Defect};
 
-fn fixture(defect: Defect) -> Fixture {
+async fn fixture(defect: Defect) -> Fixture {
     let clock = ManualClock::new();
     let plain = PlainStore::new().with_clock(Arc::new(clock.clone()));
     let store = Broken::new(plain, defect);
@@ -27,7 +27,7 @@ fn check(defect: Defect, form: Form, must: &[u32], may: &[u32]) {
     let mut failing: Vec<u32> = conformance::clauses()
         .iter()
         .filter(|clause| {
-            let run = || conformance::check(form, async || fixture(defect), clause.name);
+            let run = || conformance::check(form, || fixture(defect), clause.name);
             catch_unwind(AssertUnwindSafe(run)).is_err()
         })
         .map(|clause| clause.name[1..3].parse().unwrap())
@@ -156,4 +156,39 @@ fn a_store_that_shows_its_keys_fails() {
 #[test]
 fn a_store_that_claims_too_much_fails() {
     fails(Defect::ClaimsTouch, &[25, 43, 44, 45, 46, 57, 84, 97], &[]);
+}
+
+/// A durable store whose test does not say how to open it again, or how it looks broken, gets no silent pass.
+#[test]
+fn a_lasting_store_without_a_second_handle_fails() {
+    for name in ["c90_another_handle_sees_the_same_entries", "c95_a_failed_backend_is_an_error_never_a_miss"] {
+        let bare = async || Fixture::new(Broken::new(PlainStore::new(), Defect::None));
+        let run = || conformance::check(Form::Concrete, bare, name);
+        assert!(catch_unwind(AssertUnwindSafe(run)).is_err(), "{name}");
+    }
+}
+
+#[test]
+#[should_panic(expected = "must name exactly what `capabilities()` deny")]
+fn a_capability_that_is_lacking_in_silence_fails() {
+    conformance::check_lacks(|| fixture(Defect::Minimal), &[Capability::Touch]);
+}
+
+#[test]
+#[should_panic(expected = "must name exactly what `capabilities()` deny")]
+fn a_capability_that_is_there_after_all_fails() {
+    conformance::check_lacks(|| fixture(Defect::None), &[Capability::LocalRead, Capability::Touch]);
+}
+
+#[test]
+#[should_panic(expected = "no clause `c07_something_else`")]
+fn a_clause_that_does_not_exist_fails() {
+    conformance::check(Form::Concrete, || fixture(Defect::None), "c07_something_else");
+}
+
+#[test]
+fn clauses_are_numbered_without_a_gap() {
+    for (number, clause) in (1..).zip(conformance::clauses()) {
+        assert!(clause.name.starts_with(&format!("c{number:02}_")), "{} is number {number}", clause.name);
+    }
 }

@@ -175,10 +175,11 @@ impl RedisServer {
         self.tls_port.map(|port| format!("rediss://{}localhost:{port}", self.userinfo()))
     }
 
-    /// `redis+unix:///path/of/the.sock`, without a password.
+    /// `redis+unix:///path/of/redis.sock[?password=…]`.
     #[must_use]
     pub fn unix_url(&self) -> String {
-        format!("redis+unix://{}", self.socket().display())
+        let password = self.password.as_ref().map(|password| format!("?password={}", super::percent_encode(password)));
+        format!("redis+unix://{}{}", self.socket().display(), password.unwrap_or_default())
     }
 
     /// The Unix socket.

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use hallway_testkit::servers::{
-    PgBouncer, PgBouncerOptions, PostgresOptions, PostgresServer, RedisOptions, RedisServer,
+    PgBouncer, PgBouncerOptions, PostgresOptions, PostgresServer, RedisOptions, RedisServer, RedisTls,
 };
 
 /// Set in the child process of the leak test.
@@ -68,6 +68,26 @@ fn redis_wants_its_password_and_listens_on_a_socket() {
     let mut reply = [0; 7];
     stream.read_exact(&mut reply).unwrap();
     assert_eq!(&reply, b"-NOAUTH");
+    assert!(redis.unix_url().ends_with("/redis.sock?password=p%40ss%20%22w%5Cord%3A%2F"));
+}
+
+#[test]
+fn redis_speaks_tls_on_a_second_port() {
+    let issued = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+    let certificate_pem = issued.cert.pem();
+    let key_pem = issued.signing_key.serialize_pem();
+    let tls = RedisTls { certificate_pem, key_pem, client_ca_pem: None };
+    let redis = RedisServer::start(RedisOptions::default().with_tls(tls)).unwrap();
+    let url = redis.tls_url().unwrap();
+    let port = url.strip_prefix("rediss://localhost:").unwrap();
+    let output = Command::new("redis-cli")
+        .args(["-h", "127.0.0.1", "-p", port, "--tls", "--cacert"])
+        .arg(redis.dir().join("server.pem"))
+        .arg("PING")
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "PONG\n", "{output:?}");
+    assert_eq!(redis.cli(&["PING"]), "PONG");
 }
 
 #[test]

@@ -50,9 +50,9 @@ async fn open_lazy(url: StoreUrl) -> Result<Arc<dyn KvStore>> {
         // Without `redis-tls` the scheme `rediss` is left to the last arm, which names that feature.
         #[cfg(feature = "redis-tls")]
         "rediss" => Ok(Arc::new(hallway_redis::RedisStore::open_url(url).await?)),
-        // The last two answer that they come later.
+        // The last four answer that they come later.
         #[cfg(feature = "redis")]
-        "redis" | "redis+unix" | "redis+sentinel" | "redis+cluster" => {
+        "redis" | "redis+unix" | "redis+sentinel" | "redis+cluster" | "rediss+sentinel" | "rediss+cluster" => {
             Ok(Arc::new(hallway_redis::RedisStore::open_url(url).await?))
         }
         #[cfg(feature = "sqlite")]

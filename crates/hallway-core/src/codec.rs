@@ -3,6 +3,8 @@
 #[cfg(feature = "bincode")]
 mod bincode;
 #[cfg(any(feature = "json", feature = "postcard", feature = "bincode"))]
+mod bounds;
+#[cfg(any(feature = "json", feature = "postcard", feature = "bincode"))]
 mod depth;
 #[cfg(feature = "json")]
 mod json;
@@ -21,8 +23,9 @@ pub use self::postcard::Postcard;
 
 /// A way to write typed values as bytes, chosen by type parameter.
 ///
-/// Every codec here refuses, with an error and without large allocations: input over
-/// [`HARD_VALUE_CAP`](crate::HARD_VALUE_CAP), nesting deeper than 100, and bytes left over after the value.
+/// Every codec here refuses, with an error, without large allocations and without quoting the data: more than
+/// [`HARD_VALUE_CAP`](crate::HARD_VALUE_CAP) bytes, more than 100 levels of nesting in either direction, lengths that
+/// the bytes do not bear out, and bytes left over after the value.
 pub trait Codec: Send + Sync + 'static {
     /// The name in headers and messages.
     const NAME: &'static str;

@@ -1,13 +1,18 @@
 //! JSON: readable in the store, tolerant of added fields.
 
+use std::marker::PhantomData;
+
 use bytes::Bytes;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, DeserializeSeed};
 
-use super::{Codec, depth};
-use crate::{Error, ErrorKind, HARD_VALUE_CAP, Result, ValueCap};
+use super::depth::{Guard, Seed, Value};
+use super::{Codec, bounds};
+use crate::Result;
 
-/// JSON by `serde_json`.
+/// JSON by `serde_json`: a person can read it in the store, and fields may be added or removed later.
+///
+/// Infinite numbers and NaN have no form in JSON and are refused instead of written as `null`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Json;
 
@@ -15,11 +20,17 @@ impl Codec for Json {
     const NAME: &'static str = "json";
 
     fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Bytes> {
-        serde_json::to_vec(value).map(Bytes::from).map_err(|_| Error::invalid_input("the value has no JSON form"))
+        let guard = Guard::encoding_finite();
+        bounds::encode(Self::NAME, &guard, |sink| serde_json::to_writer(sink, &Value::new(value, &guard)))
     }
 
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-        let _ = (HARD_VALUE_CAP, ValueCap::default(), depth::MAX_DEPTH);
-        serde_json::from_slice(bytes).map_err(|_| Error::new(ErrorKind::Corrupt, "not the JSON of the type asked for"))
+        let guard = bounds::guard(bytes)?;
+        let mut json = serde_json::Deserializer::from_slice(bytes);
+        let value = Seed::new(PhantomData::<T>, &guard)
+            .deserialize(&mut json)
+            .map_err(|_| bounds::corrupt(Self::NAME, &guard))?;
+        json.end().map_err(|_| bounds::trailing(Self::NAME))?;
+        Ok(value)
     }
 }

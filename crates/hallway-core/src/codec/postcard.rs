@@ -1,17 +1,38 @@
-//! Postcard.
-use super::Codec;
-use crate::{Error, ErrorKind, Result};
+//! Postcard: small and fast, with a published format.
+
+use std::marker::PhantomData;
+
 use bytes::Bytes;
-use serde::{Serialize, de::DeserializeOwned};
-/// Postcard.
+use serde::Serialize;
+use serde::de::{DeserializeOwned, DeserializeSeed};
+
+use super::depth::{Guard, Seed, Value};
+use super::{Codec, bounds};
+use crate::Result;
+
+/// [Postcard](https://postcard.jamesmunns.com): compact bytes that carry no field names, so a changed type needs a
+/// changed namespace. Types that must ask the data what it is (`serde_json::Value`, untagged or flattened enums) have
+/// no form in it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Postcard;
+
 impl Codec for Postcard {
     const NAME: &'static str = "postcard";
+
     fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Bytes> {
-        ::postcard::to_stdvec(value).map(Bytes::from).map_err(|_| Error::invalid_input("no postcard form"))
+        let guard = Guard::encoding();
+        bounds::encode(Self::NAME, &guard, |sink| postcard::to_io(&Value::new(value, &guard), sink).map(drop))
     }
+
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-        ::postcard::from_bytes(bytes).map_err(|_| Error::new(ErrorKind::Corrupt, "not postcard"))
+        let guard = bounds::guard(bytes)?;
+        let mut postcard = postcard::Deserializer::from_bytes(bytes);
+        let value = Seed::new(PhantomData::<T>, &guard)
+            .deserialize(&mut postcard)
+            .map_err(|_| bounds::corrupt(Self::NAME, &guard))?;
+        match postcard.finalize() {
+            Ok([]) => Ok(value),
+            _ => Err(bounds::trailing(Self::NAME)),
+        }
     }
 }

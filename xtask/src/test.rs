@@ -1,7 +1,7 @@
 //! The one test command.
 
 use crate::summary::Steps;
-use crate::{Result, programs, readme, shell, tidy, two_features};
+use crate::{Result, programs, readme, shell, two_features};
 
 /// How much to test.
 #[derive(Debug, Default, clap::Args)]
@@ -17,7 +17,6 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result {
     let mut steps = Steps::default();
     steps.step("server programs", programs::ensure)?;
-    steps.step("tidy", tidy::run)?;
     self::steps(&mut steps, args)?;
     steps.finish(if args.quick { "the quick tests passed" } else { "all tests passed" });
     Ok(())

@@ -25,7 +25,11 @@ pub(crate) fn run(scratch: &Path) -> Result {
     }
     app(scratch, "both", &LIBRARIES.map(|(name, ..)| name))?;
     members.push("both".to_owned());
-    write(scratch, "Cargo.toml", &format!("[workspace]\nresolver = \"3\"\nmembers = {members:?}\n"))?;
+    write(
+        scratch,
+        "Cargo.toml",
+        &format!("[workspace]\nresolver = \"3\"\nmembers = {members:?}\n\n[profile.dev]\ndebug = false\n"),
+    )?;
     let lock = std::fs::read_to_string(shell::root().join("Cargo.lock"))
         .map_err(|error| format!("cannot read Cargo.lock: {error}"))?;
     write(scratch, "Cargo.lock", &lock)?;

@@ -52,7 +52,9 @@ pub struct RedisStore {
 
 impl RedisStore {
     pub(crate) fn new(engine: Arc<Engine>, deadline: Duration) -> Self {
-        Self { engine, deadline }
+        // An instant this far ahead can still be computed, and nobody waits for it.
+        const LONGEST: Duration = Duration::from_secs(365 * 24 * 3_600);
+        Self { engine, deadline: deadline.min(LONGEST) }
     }
 
     /// Opens a store by URL. No server is needed: connecting happens in the background and inside the first call.
@@ -263,7 +265,7 @@ impl KvStore for RedisStore {
     }
 
     fn with_deadline(&self, per_call: Duration) -> Arc<dyn KvStore> {
-        Arc::new(Self { engine: Arc::clone(&self.engine), deadline: per_call })
+        Arc::new(Self::new(Arc::clone(&self.engine), per_call))
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Bytes>> {

@@ -1,5 +1,12 @@
 //! Integration tests of the Redis store, against private servers.
 
+mod coalescing;
+mod conformance;
+mod hostile;
+mod login;
+mod outage;
+#[cfg(feature = "tls")]
+mod tls;
 mod verbs;
 
 use std::sync::atomic::{AtomicU64, Ordering};

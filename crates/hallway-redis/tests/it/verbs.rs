@@ -106,7 +106,11 @@ async fn counters_are_canonical_text_and_keep_value_and_ttl_on_overflow() {
     for text in [" 7", "+7", "007", "-0", "7 ", "", "1.5", "9223372036854775808", "99999999999999999999999999"] {
         let odd = key(&ns, "odd");
         server.cli(&["SET", odd.as_str(), text]);
-        assert_eq!(store.increment(&odd, 1, MINUTE.into()).await.unwrap_err().kind(), ErrorKind::InvalidInput, "{text:?}");
+        assert_eq!(
+            store.increment(&odd, 1, MINUTE.into()).await.unwrap_err().kind(),
+            ErrorKind::InvalidInput,
+            "{text:?}"
+        );
         assert_eq!(server.cli(&["GET", odd.as_str()]), text);
     }
 }

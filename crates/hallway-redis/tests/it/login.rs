@@ -1,0 +1,157 @@
+//! Refused logins, and secrets that show nowhere.
+
+use std::error::Error as _;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use hallway_core::{Bytes, ErrorKind, KvStore, SetOptions, StoreUrl};
+use hallway_redis::RedisConfig;
+use hallway_testkit::servers::{RedisOptions, RedisServer};
+
+use crate::{MINUTE, key, namespace, open, within};
+
+const CANARY: &str = "canary-7f3a";
+
+fn whole(error: &hallway_core::Error) -> String {
+    let mut text = format!("{error} {error:?}");
+    let mut source = error.source();
+    while let Some(next) = source {
+        write!(text, " {next} {next:?}").unwrap();
+        source = next.source();
+    }
+    text
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_unauthorized_at_once_and_not_tried_in_a_loop() {
+    let server = RedisServer::start(RedisOptions::default().with_password("right")).unwrap();
+    let key = key(&namespace(), "k");
+    for url in [
+        format!("redis://127.0.0.1:{}", server.port()),
+        format!("redis://:{CANARY}@127.0.0.1:{}", server.port()),
+        format!("redis://{CANARY}:{CANARY}@127.0.0.1:{}", server.port()),
+    ] {
+        let store = open(&url).await;
+        let error = store.get(&key).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unauthorized, "{error}");
+        assert!(!error.is_retryable());
+        assert!(error.to_string().contains("user and password"), "{error}");
+        assert!(!whole(&error).contains(CANARY), "{}", whole(&error));
+        let errors = || server.cli(&["INFO", "errorstats"]);
+        let before = errors();
+        let start = Instant::now();
+        for _ in 0..100 {
+            assert_eq!(store.get(&key).await.unwrap_err().kind(), ErrorKind::Unauthorized);
+            assert_eq!(
+                store.set(&key, Bytes::new(), SetOptions::new(MINUTE)).await.unwrap_err().kind(),
+                ErrorKind::Unauthorized
+            );
+        }
+        assert!(start.elapsed() < Duration::from_millis(500));
+        assert_eq!(errors(), before, "nobody logs in again and again");
+    }
+}
+
+#[tokio::test]
+async fn a_repaired_password_is_noticed_by_ping() {
+    let server = RedisServer::start(RedisOptions::default()).unwrap();
+    server.cli(&["ACL", "SETUSER", "app", "on", ">old", "~*", "&*", "+@all"]);
+    let store = open(&format!("redis://app:new@127.0.0.1:{}", server.port())).await;
+    let key = key(&namespace(), "k");
+    assert_eq!(store.ping().await.unwrap_err().kind(), ErrorKind::Unauthorized);
+    server.cli(&["ACL", "SETUSER", "app", ">new"]);
+    assert_eq!(store.get(&key).await.unwrap_err().kind(), ErrorKind::Unauthorized, "held");
+    store.ping().await.unwrap();
+    assert_eq!(store.get(&key).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_connection_that_loses_its_login_logs_in_again() {
+    let server = RedisServer::start(RedisOptions::default().with_password("pw")).unwrap();
+    let store = open(&server.url()).await;
+    let key = key(&namespace(), "k");
+    store.ping().await.unwrap();
+    server.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
+    within(Duration::from_secs(2), "back", async || store.get(&key).await.is_ok()).await;
+}
+
+/// Keeps what is logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl tracing::Subscriber for Log {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, attributes: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        attributes.record(&mut Lines(self));
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, values: &tracing::span::Record<'_>) {
+        values.record(&mut Lines(self));
+    }
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        writeln!(self.0.lock().unwrap(), "{}", event.metadata().level()).unwrap();
+        event.record(&mut Lines(self));
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+struct Lines<'a>(&'a Log);
+
+impl tracing::field::Visit for Lines<'_> {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+        writeln!(self.0.0.lock().unwrap(), "{field}={value:?}").unwrap();
+    }
+}
+
+#[test]
+fn neither_errors_nor_debug_nor_the_log_show_secrets_or_keys() {
+    let log = Log::default();
+    let text = tracing::subscriber::with_default(log.clone(), || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(exercise())
+    });
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(log.contains("ERROR") && log.contains("login refused"), "{log}");
+    assert_eq!(log.matches("login refused").count(), 1, "once a minute: {log}");
+    assert!(!log.contains(CANARY), "{log}");
+    assert!(!text.contains(CANARY), "{text}");
+}
+
+async fn exercise() -> String {
+    let server = RedisServer::start(RedisOptions::default().with_config("rename-command", "GET \"\"")).unwrap();
+    server.cli(&["CONFIG", "SET", "requirepass", "right"]);
+    let refused = open(&format!("redis://{CANARY}:{CANARY}@127.0.0.1:{}", server.port())).await;
+    let key = key(&namespace(), CANARY);
+    let mut text = format!("{refused:?}");
+    for _ in 0..3 {
+        text += &whole(&refused.ping().await.unwrap_err());
+    }
+    // The server quotes the arguments of a command it does not know.
+    let store = open(&format!("redis://:right@127.0.0.1:{}", server.port())).await;
+    text += &format!("{:?}", store.with_deadline(Duration::from_secs(1)));
+    let unknown = store.get(&key).await.unwrap_err();
+    assert!(whole(&unknown).contains("unknown command"), "{}", whole(&unknown));
+    text += &whole(&unknown);
+    let foreign = crate::key(&namespace(), CANARY);
+    let _ = store.set(&foreign, Bytes::from(CANARY), SetOptions::new(hallway_core::Ttl::Forever)).await.unwrap();
+    text += &whole(&store.increment(&foreign, 1, MINUTE.into()).await.unwrap_err());
+    for url in [
+        format!("redis://{CANARY}:{CANARY}@localhost/x"),
+        format!("redis://{CANARY}:{CANARY}@localhost?nonsense={CANARY}"),
+        format!("redis://:{CANARY}@db.example.com"),
+        format!("redis+unix:///no/such.sock?password={CANARY}&db={CANARY}"),
+        format!("redis://:{CANARY}@localhost?deadline={CANARY}"),
+    ] {
+        let error = StoreUrl::parse(&url).and_then(RedisConfig::from_url).and_then(RedisConfig::open).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+        text += &whole(&error);
+    }
+    text += &format!("{:?}", RedisConfig::tcp("localhost", 1).with_user(CANARY).with_password(CANARY));
+    text
+}

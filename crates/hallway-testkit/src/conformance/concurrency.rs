@@ -98,7 +98,7 @@ pub(super) async fn c80_of_32_deletes_one_says_true(fixture: &Fixture) -> Outcom
 }
 
 pub(super) async fn c81_concurrent_increments_lose_nothing(fixture: &Fixture) -> Outcome {
-    const EACH: usize = 20;
+    const EACH: usize = 10;
     if !can_increment(fixture).await? {
         return unsupported(fixture.store().increment(&key("counter"), 1, Ttl::After(HOUR)).await);
     }

@@ -18,7 +18,7 @@ use crate::Fixture;
 pub(super) const HOUR: Duration = Duration::from_secs(3_600);
 
 /// A life that a clause can wait for.
-pub(super) const SHORT: Duration = Duration::from_millis(150);
+pub(super) const SHORT: Duration = Duration::from_millis(100);
 
 /// What rounding up and a coarse clock may add.
 pub(super) const GRAIN: Duration = Duration::from_millis(20);

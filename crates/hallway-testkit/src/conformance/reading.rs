@@ -1,6 +1,7 @@
 //! What was set is what is read.
 
 use bytes::Bytes;
+use hallway_core::Ttl;
 
 use super::Outcome;
 use super::given::*;
@@ -31,10 +32,15 @@ pub(super) async fn c03_all_256_byte_values_come_back(fixture: &Fixture) -> Outc
     let value: Bytes = (0..=u8::MAX).chain((0..=u8::MAX).rev()).collect();
     store.set(&key("bytes"), value.clone(), for_an_hour()).await?;
     assert_eq!(store.get(&key("bytes")).await?, Some(value));
-    for byte in 0..=u8::MAX {
-        let single = key(&format!("byte-{byte}"));
-        store.set(&single, Bytes::copy_from_slice(&[byte]), for_an_hour()).await?;
-        assert_eq!(store.get(&single).await?.as_deref(), Some(&[byte][..]));
+    let singles: Vec<_> = (0..=u8::MAX)
+        .map(|byte| (key(&format!("byte-{byte:03}")), Bytes::copy_from_slice(&[byte]), Ttl::After(HOUR)))
+        .collect();
+    store.set_many(&singles).await?;
+    let keys: Vec<_> = singles.iter().map(|(key, _, _)| key.clone()).collect();
+    let values = store.get_many(&keys).await?;
+    assert!(values.iter().map(Option::as_ref).eq(singles.iter().map(|(_, value, _)| Some(value))));
+    for (key, value, _) in singles.iter().step_by(15) {
+        assert_eq!(store.get(key).await?.as_ref(), Some(value));
     }
     Ok(())
 }

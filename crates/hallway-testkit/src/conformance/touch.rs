@@ -53,8 +53,9 @@ pub(super) async fn c45_a_touched_entry_ends_at_its_new_deadline(fixture: &Fixtu
         return Ok(());
     }
     let (store, shortened, prolonged) = (fixture.store(), key("shortened"), key("prolonged"));
+    let minute = Duration::from_secs(60);
     put(store, &shortened, "v").await?;
-    put_for(store, &prolonged, "v", SHORT * 20).await?;
+    put_for(store, &prolonged, "v", minute).await?;
     assert!(store.touch(&prolonged, Ttl::After(HOUR)).await?);
     assert_life(remaining(store, &prolonged).await?, HOUR);
     assert!(store.touch(&shortened, Ttl::After(SHORT)).await?);
@@ -62,7 +63,7 @@ pub(super) async fn c45_a_touched_entry_ends_at_its_new_deadline(fixture: &Fixtu
     assert_eq!(store.try_get(&shortened), None);
     reads(store, &shortened, None).await?;
     if fixture.has_stepped_clock() {
-        fixture.pass(SHORT * 20).await;
+        fixture.pass(minute).await;
     }
     reads(store, &prolonged, Some("v")).await
 }

@@ -228,6 +228,11 @@ impl SqlConfig {
         SqlStore::from_config(self)
     }
 
+    /// How long SQLite waits for its lock: short enough that a call hears of it before its deadline.
+    pub(crate) fn busy_timeout(&self) -> Duration {
+        self.statement_timeout.min(self.deadline.mul_f64(0.75))
+    }
+
     pub(crate) fn check(&self) -> Result<()> {
         Table::new(&self.table)?;
         if self.deadline.is_zero() {

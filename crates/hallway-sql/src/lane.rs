@@ -79,6 +79,8 @@ pub(crate) struct Lane {
     width: usize,
     /// Longest time on the wire; past it the connection is given up.
     limit: Option<Duration>,
+    /// How long the database itself may wait for a lock before it says that it lost.
+    patience: Duration,
     cap: i64,
     statements: Statements,
     opener: Arc<Opener>,
@@ -149,9 +151,9 @@ impl Lane {
         cap: usize,
         statements: Statements,
         opener: Arc<Opener>,
-    ) -> Arc<Self> {
+    ) -> Self {
         let cap = i64::try_from(cap).unwrap_or(i64::MAX);
-        Arc::new(Self { role, width, limit, cap, statements, opener, state: Mutex::default() })
+        Self { role, width, limit, patience: Duration::ZERO, cap, statements, opener, state: Mutex::default() }
     }
 
     /// Runs a request and waits for its answer until the deadline.
@@ -199,6 +201,13 @@ impl Lane {
         }
     }
 
+    /// Does not begin another attempt that the database may sit on past the deadline.
+    #[must_use]
+    pub(crate) fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
     /// Opens a first connection, so that the first call finds one.
     pub(crate) fn warm_up(self: &Arc<Self>) {
         let mut state = self.lock();
@@ -207,12 +216,6 @@ impl Lane {
             drop(state);
             self.open_in_background();
         }
-    }
-
-    /// How many statements have been run.
-    #[cfg(test)]
-    pub(crate) fn batches(&self) -> u64 {
-        self.lock().batches
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -516,7 +519,7 @@ impl Lane {
             match ran {
                 Err(failure) if failure.effect == Effect::Again && attempt < RETRIES => {
                     let pause = full_jitter(attempt);
-                    if Instant::now() + pause >= latest {
+                    if Instant::now() + pause + self.patience >= latest {
                         return Err(failure);
                     }
                     tokio::time::sleep(pause).await;
@@ -561,3 +564,6 @@ fn distribute(mut group: Vec<Call>, answer: Answer) {
         call.reply(Ok(Answer { rows, changed }));
     }
 }
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests;

@@ -100,6 +100,9 @@ impl Opener {
     async fn ready_and_open(&self, role: Role) -> Result<Box<dyn Link>, Failure> {
         self.ready
             .get_or_try_init(async || {
+                if self.migrate == Migrate::Off {
+                    return Ok(());
+                }
                 let mut link = self.driver.open(Role::Write).await?;
                 schema::migrate(&mut *link, self.driver.dialect(), &self.table, self.migrate).await
             })

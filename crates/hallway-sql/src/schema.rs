@@ -61,9 +61,6 @@ pub(crate) async fn migrate(
     table: &Table,
     mode: Migrate,
 ) -> Result<(), Failure> {
-    if mode == Migrate::Off {
-        return Ok(());
-    }
     let found = version(link, dialect, table).await?;
     if found > SCHEMA_VERSION {
         return Err(Failure::new(

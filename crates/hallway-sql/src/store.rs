@@ -97,11 +97,11 @@ impl SqlStore {
             Target::File(path) => Box::new(crate::driver::sqlite::SqliteDriver::file(
                 path,
                 config.durability,
-                config.statement_timeout,
+                config.busy_timeout(),
                 config.migrate == crate::Migrate::Run,
             )),
             #[cfg(feature = "sqlite")]
-            Target::Memory => Box::new(crate::driver::sqlite::SqliteDriver::memory(config.statement_timeout)),
+            Target::Memory => Box::new(crate::driver::sqlite::SqliteDriver::memory(config.busy_timeout())),
             #[cfg(feature = "postgres")]
             Target::Postgres(server) => Box::new(crate::driver::postgres::PgDriver::new(
                 server.options.clone(),
@@ -109,9 +109,7 @@ impl SqlStore {
                 config.pgbouncer,
             )),
             #[cfg(all(feature = "sqlite", feature = "sqlx-09"))]
-            Target::SqlitePool(pool) => {
-                Box::new(crate::driver::sqlite::SqliteDriver::from_pool(pool.clone(), config.statement_timeout))
-            }
+            Target::SqlitePool(pool) => Box::new(crate::driver::sqlite::SqliteDriver::from_pool(pool.clone())),
             #[cfg(all(feature = "postgres", feature = "sqlx-09"))]
             Target::PgPool(pool) => Box::new(crate::driver::postgres::PgDriver::from_pool(
                 pool.clone(),
@@ -134,7 +132,8 @@ impl SqlStore {
         let opener = Arc::new(Opener::new(driver, table.clone(), config.migrate));
         let lane = |role, width| {
             let statements = dialect.statements(&table);
-            Lane::new(role, width, limit, config.max_value.bytes(), statements, Arc::clone(&opener))
+            let lane = Lane::new(role, width, limit, config.max_value.bytes(), statements, Arc::clone(&opener));
+            Arc::new(lane.with_patience(if sqlite { config.busy_timeout() } else { Duration::ZERO }))
         };
         // SQLite has one writer at a time; a second one would only wait for the lock.
         let writes = lane(Role::Write, if sqlite { 1 } else { 2 });

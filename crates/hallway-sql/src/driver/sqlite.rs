@@ -58,8 +58,9 @@ impl SqliteDriver {
     }
 
     #[cfg(feature = "sqlx-09")]
-    pub(crate) fn from_pool(pool: sqlx::SqlitePool, busy_timeout: Duration) -> Self {
-        Self { source: Source::Pool(pool), busy_timeout }
+    pub(crate) fn from_pool(pool: sqlx::SqlitePool) -> Self {
+        // The pool's options have it.
+        Self { source: Source::Pool(pool), busy_timeout: Duration::ZERO }
     }
 }
 

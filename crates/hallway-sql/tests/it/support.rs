@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use hallway_core::{Bytes, Key, KvStore, Namespace, SetOptions, StoreUrl, Ttl};
 use hallway_sql::{SqlConfig, SqlStore};
+use hallway_testkit::servers::PostgresServer;
 use tempfile::TempDir;
 
 /// A table that no other test of this process uses.
@@ -43,6 +44,29 @@ impl File {
     pub(crate) async fn open(&self) -> SqlStore {
         open(&self.url()).await
     }
+
+    /// What the `sqlite3` shell prints.
+    pub(crate) fn sqlite3(&self, sql: &str) -> String {
+        self.try_sqlite3(sql).unwrap()
+    }
+
+    pub(crate) fn try_sqlite3(&self, sql: &str) -> Result<String, String> {
+        let output = std::process::Command::new("sqlite3")
+            .args(["-cmd", ".timeout 5000"])
+            .arg(self.path())
+            .arg(sql)
+            .output()
+            .expect("sqlite3 is needed: apt-get install sqlite3");
+        match output.status.success() {
+            true => Ok(String::from_utf8(output.stdout).unwrap().trim_end().to_owned()),
+            false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+        }
+    }
+}
+
+/// The PostgreSQL server of this process.
+pub(crate) async fn shared() -> &'static PostgresServer {
+    tokio::task::spawn_blocking(PostgresServer::shared).await.unwrap()
 }
 
 pub(crate) fn key(id: &str) -> Key {

@@ -1,0 +1,312 @@
+//! The queue on a connection that tests hold and release.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use hallway_core::{Key, Namespace};
+use tokio::sync::Semaphore;
+
+use super::*;
+use crate::dialect::{Dialect, Statement, sqlite::SQLITE};
+use crate::link::Driver;
+use crate::schema::Migrate;
+use crate::table::Table;
+
+/// What the fake connections do and did.
+#[derive(Debug)]
+struct Script {
+    /// One permit for each statement that may end.
+    gate: Semaphore,
+    /// The keys of each statement.
+    seen: Mutex<Vec<Vec<String>>>,
+    opened: AtomicU8,
+    refuse: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Fake(Arc<Script>);
+
+#[async_trait]
+impl Driver for Fake {
+    fn dialect(&self) -> &'static Dialect {
+        &SQLITE
+    }
+
+    async fn open(&self, _: Role) -> Result<Box<dyn Link>, Failure> {
+        if self.0.refuse {
+            return Err(Failure::new(ErrorKind::Unavailable, Effect::Drop, "refused"));
+        }
+        self.0.opened.fetch_add(1, Ordering::Relaxed);
+        Ok(Box::new(self.clone()))
+    }
+}
+
+#[async_trait]
+impl Link for Fake {
+    async fn run(&mut self, _: &Statement, args: &Args<'_>) -> Result<Answer, Failure> {
+        let keys: Vec<String> = args.items.iter().map(|item| item.key.id().into_owned()).collect();
+        self.0.seen.lock().unwrap().push(keys.clone());
+        self.0.gate.acquire().await.unwrap().forget();
+        if keys.iter().any(|key| key == "bad") {
+            return Err(Failure::new(ErrorKind::InvalidInput, Effect::Item, "bad"));
+        }
+        if keys.iter().any(|key| key == "cut") {
+            return Err(Failure::new(ErrorKind::Unavailable, Effect::Lost, "cut"));
+        }
+        // Each key is its own value, so that mixed answers show.
+        let row = |item: &&Item| Row {
+            key: item.key.as_str().to_owned(),
+            bytes: Some(Bytes::copy_from_slice(item.key.id().as_bytes())),
+            ..Row::default()
+        };
+        Ok(Answer { rows: args.items.iter().map(row).collect(), changed: 0 })
+    }
+
+    async fn script(&mut self, _: sqlx::SqlStr) -> Result<Answer, Failure> {
+        Ok(Answer::default())
+    }
+
+    async fn check(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+struct Stage {
+    lane: Arc<Lane>,
+    script: Arc<Script>,
+}
+
+impl Stage {
+    async fn new(width: usize) -> Self {
+        let stage = Self::with(width, false);
+        stage.lane.warm_up();
+        stage.settle(|state| state.idle.len() == 1).await;
+        stage
+    }
+
+    fn with(width: usize, refuse: bool) -> Self {
+        let script =
+            Arc::new(Script { gate: Semaphore::new(0), seen: Mutex::default(), opened: AtomicU8::new(0), refuse });
+        let table = Table::default();
+        let opener = Opener::new(Box::new(Fake(Arc::clone(&script))), table.clone(), Migrate::Off);
+        let lane = Lane::new(Role::Read, width, None, 1 << 20, SQLITE.statements(&table), Arc::new(opener));
+        Self { lane: Arc::new(lane), script }
+    }
+
+    async fn settle(&self, done: impl Fn(&State) -> bool) {
+        let start = Instant::now();
+        while !done(&self.lane.lock()) {
+            assert!(start.elapsed() < Duration::from_secs(5), "{:?}", self.lane);
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn call(&self, verb: Verb, id: &str) -> tokio::task::JoinHandle<Result<Answer, CallError>> {
+        self.call_until(verb, id, Duration::from_secs(5))
+    }
+
+    fn call_until(&self, verb: Verb, id: &str, after: Duration) -> tokio::task::JoinHandle<Result<Answer, CallError>> {
+        let (lane, request) = (Arc::clone(&self.lane), request(verb, id));
+        tokio::spawn(async move { lane.call(request, Instant::now() + after).await })
+    }
+
+    async fn waiting(&self, calls: usize) {
+        self.settle(|state| state.waiting == calls).await;
+    }
+
+    async fn running(&self, statements: u64) {
+        self.settle(|state| state.batches == statements).await;
+    }
+
+    fn seen(&self) -> Vec<Vec<String>> {
+        self.script.seen.lock().unwrap().clone()
+    }
+}
+
+fn key(id: &str) -> Key {
+    Namespace::new("n").unwrap().key(id).unwrap()
+}
+
+fn request(verb: Verb, id: &str) -> Request {
+    Request { verb, items: vec![Item::new(key(id))], bounds: Bounds::default() }
+}
+
+fn value(answer: Result<Answer, CallError>) -> Vec<String> {
+    let text = |row: Row| String::from_utf8(row.bytes.unwrap().to_vec()).unwrap();
+    answer.unwrap().rows.into_iter().map(text).collect()
+}
+
+#[tokio::test]
+async fn what_queues_becomes_one_statement_and_answers_are_not_mixed() {
+    let stage = Stage::new(1).await;
+    let first = stage.call(Verb::Get, "first");
+    stage.running(1).await;
+    let ids: Vec<String> = (0..100).map(|at| format!("k{at}")).collect();
+    let calls: Vec<_> = ids.iter().chain(&ids[..10]).map(|id| (id, stage.call(Verb::Get, id))).collect();
+    stage.waiting(110).await;
+    stage.script.gate.add_permits(100);
+    assert_eq!(value(first.await.unwrap()), ["first"]);
+    for (id, call) in calls {
+        assert_eq!(value(call.await.unwrap()), [id.as_str()]);
+    }
+    let seen = stage.seen();
+    assert_eq!(seen.len(), 2);
+    assert_eq!(seen[1].len(), 100, "a key that two callers want is asked for once");
+    assert!(seen[1].is_sorted());
+}
+
+#[tokio::test]
+async fn a_lone_call_runs_in_its_own_task() {
+    let stage = Stage::new(1).await;
+    stage.script.gate.add_permits(1);
+    // Polled once, by hand: no other task has a chance to run.
+    let mut call = pin!(stage.lane.call(request(Verb::Get, "lone"), Instant::now() + Duration::from_secs(5)));
+    let answer = poll_fn(|context| match call.as_mut().poll(context) {
+        Poll::Ready(answer) => Poll::Ready(Some(answer)),
+        Poll::Pending => Poll::Ready(None),
+    });
+    assert_eq!(value(answer.await.expect("an answer in one poll")), ["lone"]);
+}
+
+#[tokio::test]
+async fn two_writes_of_a_key_take_two_statements_and_reads_go_between() {
+    let stage = Stage::new(1).await;
+    let first = stage.call(Verb::SetAlways, "x");
+    stage.running(1).await;
+    let calls: Vec<_> = ["a", "b", "a", "c"].iter().map(|id| stage.call(Verb::SetAbsent, id)).collect();
+    stage.waiting(4).await;
+    stage.script.gate.add_permits(100);
+    first.await.unwrap().unwrap();
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    assert_eq!(stage.seen()[1..], [vec!["a", "b", "c"], vec!["a"]]);
+}
+
+#[tokio::test]
+async fn a_leader_that_goes_away_leaves_nobody_behind() {
+    let stage = Stage::new(1).await;
+    let leader = stage.call(Verb::Get, "leader");
+    stage.running(1).await;
+    let follower = stage.call(Verb::Get, "follower");
+    stage.waiting(1).await;
+    leader.abort();
+    assert!(leader.await.unwrap_err().is_cancelled());
+    stage.script.gate.add_permits(2);
+    assert_eq!(value(follower.await.unwrap()), ["follower"]);
+    // Its statement came to its end, so the connection is still the first one.
+    assert_eq!(stage.script.opened.load(Ordering::Relaxed), 1);
+    stage.settle(|state| state.idle.len() == 1 && state.live == 1).await;
+}
+
+#[tokio::test]
+async fn a_call_given_up_in_the_queue_is_never_sent() {
+    let stage = Stage::new(1).await;
+    let first = stage.call(Verb::SetAlways, "first");
+    stage.running(1).await;
+    let late = stage.call_until(Verb::SetAlways, "late", Duration::from_millis(20));
+    let dropped = stage.call(Verb::SetAlways, "dropped");
+    stage.waiting(2).await;
+    dropped.abort();
+    assert!(dropped.await.unwrap_err().is_cancelled());
+    let error = late.await.unwrap().unwrap_err();
+    assert!(matches!(error, CallError::Late { sent: false }));
+    assert_eq!(error.into_error(true, Duration::ZERO).kind(), ErrorKind::Unavailable);
+    stage.script.gate.add_permits(10);
+    first.await.unwrap().unwrap();
+    stage.waiting(0).await;
+    stage.settle(|state| state.idle.len() == 1).await;
+    assert_eq!(stage.seen(), [["first"]]);
+}
+
+#[tokio::test]
+async fn a_write_past_its_deadline_on_the_wire_is_indeterminate_and_a_read_is_not() {
+    let stage = Stage::new(2).await;
+    for (verb, kind) in [(Verb::SetAlways, ErrorKind::Indeterminate), (Verb::Get, ErrorKind::Unavailable)] {
+        let late = stage.call_until(verb, "slow", Duration::from_millis(20));
+        let error = late.await.unwrap().unwrap_err();
+        assert!(matches!(error, CallError::Late { sent: true }));
+        assert_eq!(error.into_error(verb.writes(), Duration::ZERO).kind(), kind);
+    }
+    stage.script.gate.add_permits(2);
+    stage.settle(|state| state.idle.len() == state.live).await;
+}
+
+#[tokio::test]
+async fn one_bad_item_fails_alone() {
+    let stage = Stage::new(1).await;
+    let first = stage.call(Verb::Get, "first");
+    stage.running(1).await;
+    let calls = ["a", "bad", "b"].map(|id| stage.call(Verb::Get, id));
+    stage.waiting(3).await;
+    stage.script.gate.add_permits(100);
+    first.await.unwrap().unwrap();
+    let [a, bad, b] = calls;
+    assert_eq!(value(a.await.unwrap()), ["a"]);
+    assert!(matches!(bad.await.unwrap(), Err(CallError::Failed(failure)) if failure.kind == ErrorKind::InvalidInput));
+    assert_eq!(value(b.await.unwrap()), ["b"]);
+}
+
+#[tokio::test]
+async fn a_lost_connection_is_replaced_reads_are_asked_again_and_writes_are_not() {
+    let stage = Stage::new(1).await;
+    stage.script.gate.add_permits(100);
+    let write = stage.call(Verb::SetAlways, "cut").await.unwrap().unwrap_err();
+    assert_eq!(write.into_error(true, Duration::ZERO).kind(), ErrorKind::Indeterminate);
+    assert_eq!(stage.seen().len(), 1);
+    let read = stage.call(Verb::Get, "cut").await.unwrap().unwrap_err();
+    assert_eq!(read.into_error(false, Duration::ZERO).kind(), ErrorKind::Unavailable);
+    assert_eq!(stage.seen().len(), 3, "asked twice");
+    assert_eq!(value(stage.call(Verb::Get, "fine").await.unwrap()), ["fine"]);
+}
+
+#[tokio::test]
+async fn the_queue_is_bounded() {
+    let stage = Stage::new(1).await;
+    let first = stage.call(Verb::Get, "first");
+    stage.running(1).await;
+    let calls: Vec<_> = (0..QUEUE_LIMIT).map(|at| stage.call(Verb::Get, &format!("k{at}"))).collect();
+    stage.waiting(QUEUE_LIMIT).await;
+    let error = stage.call(Verb::Get, "one more").await.unwrap().unwrap_err();
+    assert_eq!(error.into_error(false, Duration::ZERO).kind(), ErrorKind::Overloaded);
+    stage.script.gate.add_permits(QUEUE_LIMIT);
+    first.await.unwrap().unwrap();
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    assert_eq!(stage.seen().len(), 1 + QUEUE_LIMIT.div_ceil(BATCH_KEYS));
+}
+
+#[tokio::test]
+async fn a_refused_connection_fails_everybody_who_waits_and_is_not_hammered() {
+    let stage = Stage::with(3, true);
+    let calls: Vec<_> = (0..50).map(|at| stage.call(Verb::SetAlways, &at.to_string())).collect();
+    for call in calls {
+        let error = call.await.unwrap().unwrap_err();
+        assert_eq!(error.into_error(true, Duration::ZERO).kind(), ErrorKind::Unavailable);
+    }
+    stage.settle(|state| state.waiting == 0 && state.opening == 0 && state.live == 0).await;
+    assert!(stage.lane.opener.is_cooling());
+}
+
+#[tokio::test]
+async fn batches_keep_to_their_size() {
+    let stage = Stage::new(1).await;
+    let first = stage.call(Verb::Get, "first");
+    stage.running(1).await;
+    let half = Bytes::from(vec![0; BATCH_BYTES / 2]);
+    let calls: Vec<_> = (0..5)
+        .map(|at| {
+            let item = Item { value: half.clone(), ..Item::new(key(&format!("k{at}"))) };
+            let request = Request { verb: Verb::SetAlways, items: vec![item], bounds: Bounds::default() };
+            let lane = Arc::clone(&stage.lane);
+            tokio::spawn(async move { lane.call(request, Instant::now() + Duration::from_secs(5)).await })
+        })
+        .collect();
+    stage.waiting(5).await;
+    stage.script.gate.add_permits(100);
+    first.await.unwrap().unwrap();
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    assert!(stage.seen()[1..].iter().all(|keys| keys.len() == 1), "{:?}", stage.seen());
+}

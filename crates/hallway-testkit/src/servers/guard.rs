@@ -205,7 +205,9 @@ impl Guarded {
         let Some(pid) = state.pid else { return Ok(()) };
         signal(pid, self.recipe.stop);
         resume_tree(pid);
-        state.reap(pid)
+        let killed = state.reap(pid)?;
+        drop(state);
+        if killed { Err(self.failed("did not stop in time and was killed")) } else { Ok(()) }
     }
 
     /// Kills the server and its children with `SIGKILL`, as if the power had gone.
@@ -285,16 +287,16 @@ impl State {
         })
     }
 
-    /// Waits for a server that was told to end; kills it when it does not.
-    fn reap(&mut self, pid: Pid) -> Result<(), ServerError> {
+    /// Waits for a server that was told to end; says whether it had to be killed.
+    fn reap(&mut self, pid: Pid) -> Result<bool, ServerError> {
         self.pid = None;
         let orders = self.orders.as_mut().ok_or_else(|| ServerError::new("the guard shell is gone"))?;
         writeln!(orders, "wait").map_err(ServerError::io("writing to the guard shell"))?;
-        if self.answer(PATIENCE / 4).is_err() {
-            signal(pid, Signal::KILL);
-            self.answer(PATIENCE / 4)?;
+        if self.answer(PATIENCE / 2).is_ok() {
+            return Ok(false);
         }
-        Ok(())
+        signal(pid, Signal::KILL);
+        self.answer(PATIENCE / 2).map(|_| true)
     }
 }
 

@@ -98,6 +98,6 @@ fn eprintln_all(lines: &[String]) {
     use io::Write as _;
     let mut stderr = io::stderr().lock();
     for line in lines {
-        let _ = writeln!(stderr, "{}", crate::redact::user_info(line));
+        let _ = writeln!(stderr, "{}", crate::redact::secrets(line));
     }
 }

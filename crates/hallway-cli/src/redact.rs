@@ -11,7 +11,7 @@ use std::process::ExitCode;
 pub(crate) fn report_usage(error: &clap::Error) -> ExitCode {
     let text = error.render();
     let plain = text.to_string();
-    match user_info(&plain) {
+    match secrets(&plain) {
         // Nothing to hide: keep the colours.
         Cow::Borrowed(_) => drop(error.print()),
         Cow::Owned(hidden) => drop(write!(io::stderr(), "{hidden}")),
@@ -19,8 +19,28 @@ pub(crate) fn report_usage(error: &clap::Error) -> ExitCode {
     ExitCode::from(if error.use_stderr() { 2 } else { 0 })
 }
 
-/// Hides what stands between `://` and `@`: user name and password.
-pub(crate) fn user_info(text: &str) -> Cow<'_, str> {
+/// Hides user names and passwords: what stands between `://` and `@`, and what follows `password=`.
+pub(crate) fn secrets(text: &str) -> Cow<'_, str> {
+    match user_info(text) {
+        Cow::Borrowed(text) => options(text),
+        Cow::Owned(text) => Cow::Owned(options(&text).into_owned()),
+    }
+}
+
+fn options(text: &str) -> Cow<'_, str> {
+    const NAME: &str = "password=";
+    let Some(first) = text.find(NAME) else { return Cow::Borrowed(text) };
+    let mut out = text[..first].to_owned();
+    for part in text[first..].split(NAME).skip(1) {
+        let end = part.find(|c: char| c.is_whitespace() || c == '&' || c == '\'').unwrap_or(part.len());
+        out.push_str(NAME);
+        out.push_str("***");
+        out.push_str(&part[end..]);
+    }
+    Cow::Owned(out)
+}
+
+fn user_info(text: &str) -> Cow<'_, str> {
     let mut out = String::new();
     let mut rest = text;
     while let Some(start) = rest.find("://").map(|at| at + 3) {
@@ -50,7 +70,7 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expected: &str) {
-        assert_eq!(user_info(text), expected);
+        assert_eq!(secrets(text), expected);
     }
 
     #[test]
@@ -60,5 +80,6 @@ mod tests {
         check("'redis://u:p@host/0' found", "'redis://***@host/0' found");
         check("a://p@h b://c d://x/y@z@h", "a://***@h b://c d://***@h");
         check("redis://:ha#s?h/@host", "redis://***@host");
+        check("'redis+unix:///s?password=p&db=1' password=q", "'redis+unix:///s?password=***&db=1' password=***");
     }
 }

@@ -92,7 +92,7 @@ impl Replay {
             };
             results.push(run::run(contender, plan).await?);
         }
-        report::print(&results, output)?;
+        report::print(&results, self.concurrency, output)?;
         Ok(ExitCode::SUCCESS)
     }
 

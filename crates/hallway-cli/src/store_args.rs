@@ -17,8 +17,8 @@ use crate::failure::Failure;
 const MAX_URL_FILE: u64 = 64 << 10;
 
 /// Options that hold no secret and tell two stores apart.
-const SHOWN_OPTIONS: [&str; 10] =
-    ["connect", "db", "deadline", "max", "max_entries", "max_value", "migrate", "readers", "table", "ttl"];
+const SHOWN_OPTIONS: [&str; 9] =
+    ["coalesce", "db", "deadline", "max", "max_entries", "max_value", "migrate", "readers", "table"];
 
 #[derive(Args)]
 pub(crate) struct StoreArgs {

@@ -4,6 +4,7 @@ mod delete;
 mod get;
 mod ping;
 mod scan;
+mod schema;
 mod set;
 mod touch;
 
@@ -29,6 +30,8 @@ pub(crate) enum Verb {
     Scan(scan::Scan),
     /// Ask the store whether it answers, how fast, and what it can do
     Ping(ping::Ping),
+    /// Print the statements that make the table of an SQL store
+    Schema(schema::Schema),
     /// Replay an access trace through one or more stores
     Replay(replay::Replay),
 }
@@ -42,6 +45,7 @@ impl Verb {
             Self::Touch(verb) => verb.run(output).await,
             Self::Scan(verb) => verb.run(output).await,
             Self::Ping(verb) => verb.run(output).await,
+            Self::Schema(verb) => verb.run(output),
             Self::Replay(verb) => verb.run(output).await,
         }
     }

@@ -26,13 +26,17 @@ struct Row<'a> {
     bytes: u64,
 }
 
-pub(crate) fn print(outcomes: &[Outcome], output: Output) -> Result<(), Failure> {
+pub(crate) fn print(outcomes: &[Outcome], concurrency: u16, output: Output) -> Result<(), Failure> {
     let report = Report {
         requests: outcomes.first().map_or(0, |outcome| outcome.requests),
         stores: outcomes.iter().map(row).collect(),
     };
     output.answer(&report, || {
-        let mut text = table(&report);
+        let mut text = format!(
+            "{} requests through each store, {concurrency} at a time: get, and set on a miss. Every value read is checked.\n\n{}",
+            grouped(report.requests),
+            table(&report)
+        );
         for counted in [Counted::ByStore, Counted::ByScan] {
             let stores: Vec<_> = outcomes.iter().filter(|o| o.held.counted == counted).map(|o| &*o.label).collect();
             if !stores.is_empty() {
@@ -82,10 +86,7 @@ fn table(report: &Report<'_>) -> String {
     });
     let rows: Vec<[String; 7]> = std::iter::once(head).chain(rows).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let mut text = format!(
-        "{} requests, one after the other: get, and set on a miss; every value read is checked\n\n",
-        grouped(report.requests)
-    );
+    let mut text = String::new();
     for row in &rows {
         let mut line = format!("{:<1$}", row[0], width(0));
         for (column, cell) in row.iter().enumerate().skip(1) {
@@ -144,7 +145,7 @@ mod tests {
         };
         let report = Report { requests: 1_000, stores: vec![row("moka:?max_entries=1024", 5), row("ä", 5 << 20)] };
         let text = table(&report);
-        let lengths: Vec<_> = text.lines().skip(2).map(|line| line.chars().count()).collect();
+        let lengths: Vec<_> = text.lines().map(|line| line.chars().count()).collect();
         assert_eq!(lengths.len(), 3, "{text}");
         assert!(lengths.iter().all(|length| *length == lengths[0]), "{text}");
     }

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use hallway::{Error, ErrorKind, KvStore, Namespace, SetOptions};
 use hdrhistogram::Histogram;
-use rand::Rng as _;
+use rand::TryRng as _;
+use rand::rngs::SysRng;
 use tokio::task::JoinSet;
 
 use super::contender::Contender;
@@ -96,7 +97,10 @@ struct Tally {
 
 /// Replays the stream through one store, in a namespace of its own that is cleared afterwards, also after a failure.
 pub(crate) async fn run(contender: Contender, plan: Plan) -> Result<Outcome, Failure> {
-    let namespace = Namespace::new(&format!("replay:{:016x}", rand::rng().next_u64()))?;
+    let random = SysRng
+        .try_next_u64()
+        .map_err(|error| Failure::local("the system gives no random numbers", std::io::Error::other(error)))?;
+    let namespace = Namespace::new(&format!("replay:{random:016x}"))?;
     let run = Arc::new(Run {
         label: contender.label().to_owned(),
         store: contender.store().clone(),

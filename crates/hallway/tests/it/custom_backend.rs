@@ -7,7 +7,7 @@ use example::FolderStore;
 use hallway_testkit::Fixture;
 
 async fn fixture() -> Fixture {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a temporary folder");
     let (path, gone) = (folder.path().to_owned(), folder.path().join("gone"));
     Fixture::new(FolderStore::new(&path))
         .with_reopen(move || {

@@ -106,8 +106,8 @@ async fn a_tier_that_cannot_be_opened_is_named() {
 /// A port of this machine where nobody listens.
 #[cfg(any(feature = "redis", feature = "postgres"))]
 fn closed_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("a bound socket").port()
 }
 
 #[cfg(feature = "redis")]

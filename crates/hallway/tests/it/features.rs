@@ -34,18 +34,19 @@ async fn transcript(store: &Arc<dyn KvStore>) -> Result<Vec<String>> {
 
 /// Every store that is compiled in, on an empty keyspace.
 async fn stores() -> Vec<Arc<dyn KvStore>> {
-    let mut urls: Vec<String> = Vec::new();
-    #[cfg(feature = "moka")]
-    urls.push("moka:?max=1MiB".into());
-    #[cfg(feature = "redis")]
-    urls.push(hallway_testkit::servers::RedisServer::shared().url());
-    #[cfg(feature = "sqlite")]
-    urls.push("sqlite::memory:".into());
-    #[cfg(feature = "postgres")]
-    urls.push(hallway_testkit::servers::PostgresServer::shared().url());
+    let urls: Vec<String> = Vec::from([
+        #[cfg(feature = "moka")]
+        "moka:?max=1MiB".to_owned(),
+        #[cfg(feature = "redis")]
+        hallway_testkit::servers::RedisServer::shared().url(),
+        #[cfg(feature = "sqlite")]
+        "sqlite::memory:".to_owned(),
+        #[cfg(feature = "postgres")]
+        hallway_testkit::servers::PostgresServer::shared().url(),
+    ]);
     let mut stores = Vec::new();
     for url in urls {
-        stores.push(hallway::open(&url).await.unwrap());
+        stores.push(hallway::open(&url).await.expect("the URL is good"));
     }
     stores
 }

@@ -23,6 +23,9 @@ pub const MAX_PAGE: usize = 10_000;
 pub struct ValueCap(usize);
 
 impl ValueCap {
+    /// The largest cap there is.
+    pub const HARD: Self = Self(HARD_VALUE_CAP);
+
     /// A cap in bytes.
     ///
     /// # Errors
@@ -79,4 +82,51 @@ pub fn write_batches(items: &[(Key, Bytes, Ttl)]) -> impl Iterator<Item = Range<
         start = end;
         (!run.is_empty()).then_some(run)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn items(lengths: &[usize]) -> Vec<(Key, Bytes, Ttl)> {
+        let key = |at: usize| Key::from_physical(&format!("{at:08}")).unwrap();
+        let value = Bytes::from(vec![0; lengths.iter().copied().max().unwrap_or(0)]);
+        lengths.iter().enumerate().map(|(at, length)| (key(at), value.slice(..*length), Ttl::Forever)).collect()
+    }
+
+    /// Where batches end.
+    fn check(lengths: &[usize], expected: &[usize]) {
+        let items = items(lengths);
+        let mut end = 0;
+        for batch in write_batches(&items) {
+            assert_eq!(batch.start, end);
+            end = batch.end;
+        }
+        assert_eq!(write_batches(&items).map(|batch| batch.end).collect::<Vec<_>>(), expected);
+        assert_eq!(end, items.len());
+    }
+
+    #[test]
+    fn batches_end_at_512_items_or_4_mib() {
+        check(&[], &[]);
+        check(&[1; 512], &[512]);
+        check(&[1; 1_025], &[512, 1_024, 1_025]);
+        check(&[BATCH_BYTES - 8], &[1]);
+        check(&[BATCH_BYTES / 2 - 8; 3], &[2, 3]);
+        check(&[BATCH_BYTES / 2; 3], &[1, 2, 3]);
+    }
+
+    #[test]
+    fn an_item_over_4_mib_stands_alone() {
+        check(&[1, BATCH_BYTES * 2, 1, 1], &[1, 2, 4]);
+    }
+
+    #[test]
+    fn a_cap_is_1_byte_to_16_mib() {
+        assert!(ValueCap::new(0).is_err());
+        assert!(ValueCap::new(HARD_VALUE_CAP as u64 + 1).is_err());
+        assert_eq!(ValueCap::new(HARD_VALUE_CAP as u64).unwrap(), ValueCap::HARD);
+        assert!(ValueCap::default().check(1 << 20).is_ok());
+        assert_eq!(ValueCap::default().check((1 << 20) + 1).unwrap_err().kind(), ErrorKind::TooLarge);
+    }
 }

@@ -9,12 +9,15 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    AuthorityTier, Capabilities, Cursor, DeleteIf, Entry, Error, ErrorKind, Key, MAX_PAGE, Page, Prefix, Result,
-    SetOptions, SetOutcome, SharedTier, Timestamp, Ttl, parse_canonical_i64,
+    AuthorityTier, Capabilities, Cursor, DeleteIf, Entry, Error, ErrorKind, Key, Page, Prefix, Result, SetOptions,
+    SetOutcome, SharedTier, Timestamp, Ttl, ValueCap, parse_canonical_i64,
 };
 
 /// How often the default bodies of `take` and `increment` try again when another writer comes between.
 const ATTEMPTS: usize = 128;
+
+/// Keys that the default body of `clear` deletes at a time.
+const CLEAR_PAGE: usize = 1_000;
 
 /// A flat map from [`Key`] to bytes in which any entry may expire.
 ///
@@ -56,7 +59,7 @@ pub trait KvStore: fmt::Debug + Send + Sync + 'static {
     /// Up to `limit` live keys below `prefix`. Every key present throughout the scan is returned at least once.
     ///
     /// A page may be shorter than `limit`, even empty, and still have a cursor. `limit` 0 is `InvalidInput`; a
-    /// page has at most [`MAX_PAGE`] keys.
+    /// page has at most [`MAX_PAGE`](crate::MAX_PAGE) keys.
     async fn scan(&self, prefix: &Prefix, after: Option<Cursor>, limit: usize) -> Result<Page>;
 
     /// The clock that decides expiry here. It reaches the backend.
@@ -112,7 +115,8 @@ pub trait KvStore: fmt::Debug + Send + Sync + 'static {
 
     /// Adds to a counter stored as canonical decimal text and returns the sum. `ttl` applies on creation only.
     ///
-    /// The default body re-states the rest of the entry's life on each step, shortened by the time the step took.
+    /// The default body states the rest of the entry's life again on each step, less the time since it was read; so the
+    /// deadline may move by the time that one write takes. In the last millisecond before it the counter starts anew.
     async fn increment(&self, key: &Key, by: i64, ttl: Ttl) -> Result<i64> {
         ttl.whole_millis()?;
         for _ in 0..ATTEMPTS {
@@ -120,17 +124,18 @@ pub trait KvStore: fmt::Debug + Send + Sync + 'static {
             let (sum, opts) = match self.get_entry(key).await? {
                 None => (by, SetOptions::new(ttl).if_absent()),
                 Some(entry) => {
-                    let sum = parse_canonical_i64(&entry.value)?.checked_add(by).ok_or_else(overflow)?;
-                    let rest = match entry.remaining {
-                        Ttl::Forever => Ttl::Forever,
-                        Ttl::After(rest) => match rest.saturating_sub(asked.elapsed()) {
-                            // Too close to the deadline to keep it: the next look finds the entry gone.
-                            rest if rest < Duration::from_millis(1) => continue,
-                            // Down to whole milliseconds, because `set` rounds up.
-                            rest => Ttl::After(Duration::from_millis(rest.as_millis() as u64)),
+                    let old = parse_canonical_i64(&entry.value)?;
+                    // Down to whole milliseconds, because `set` rounds up.
+                    let (sum, rest) = match entry.remaining {
+                        Ttl::Forever => (old.checked_add(by), Ttl::Forever),
+                        Ttl::After(rest) => match rest.saturating_sub(asked.elapsed()).as_millis() {
+                            // No TTL is short enough to keep this deadline, and a longer one would keep a busy counter
+                            // alive for ever: it counts as expired.
+                            0 => (Some(by), ttl),
+                            rest => (old.checked_add(by), Ttl::After(Duration::from_millis(rest as u64))),
                         },
                     };
-                    (sum, SetOptions::new(rest).if_equals(entry.value))
+                    (sum.ok_or_else(overflow)?, SetOptions::new(rest).if_equals(entry.value))
                 }
             };
             if self.set(key, Bytes::from(sum.to_string()), opts).await?.is_written() {
@@ -154,8 +159,9 @@ pub trait KvStore: fmt::Debug + Send + Sync + 'static {
     /// Input is checked before anything is written. After any other error a part may be written: `Indeterminate`
     /// unless certainly nothing was.
     async fn set_many(&self, items: &[(Key, Bytes, Ttl)]) -> Result<()> {
-        for (_, _, ttl) in items {
+        for (_, value, ttl) in items {
             ttl.whole_millis()?;
+            ValueCap::HARD.check(value.len())?;
         }
         for (done, (key, value, ttl)) in items.iter().enumerate() {
             if let Err(error) = self.set(key, value.clone(), SetOptions::new(*ttl)).await {
@@ -185,7 +191,7 @@ pub trait KvStore: fmt::Debug + Send + Sync + 'static {
         let mut after = None;
         let mut seen = HashSet::new();
         loop {
-            let page = self.scan(prefix, after, MAX_PAGE.min(1_000)).await?;
+            let page = self.scan(prefix, after, CLEAR_PAGE).await?;
             cleared += self.delete_many(&page.keys).await?;
             match page.next {
                 // A backend whose cursor comes back would otherwise keep us here for ever.

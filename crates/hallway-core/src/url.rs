@@ -11,7 +11,8 @@ use crate::{Error, Result};
 
 /// A parsed store URL whose options are taken out one by one, so that a leftover one is an error.
 ///
-/// `Debug` and `Display` show neither user name nor password nor option values.
+/// `Debug` and `Display` show neither user name nor password nor options; where an unescaped character has made a part
+/// of a password look like host or path, they show the scheme alone.
 #[derive(Clone)]
 pub struct StoreUrl {
     url: Url,
@@ -36,7 +37,7 @@ impl StoreUrl {
         let mut options: Vec<(String, String)> = Vec::new();
         for (name, value) in url.query_pairs() {
             if options.iter().any(|(seen, _)| *seen == name) {
-                return Err(Error::invalid_config(format!("option `{name}` is given twice")));
+                return Err(Error::invalid_config(format!("{} is given twice", showable(&name, &value))));
             }
             options.push((name.into_owned(), value.into_owned()));
         }
@@ -128,13 +129,26 @@ impl StoreUrl {
     /// # Errors
     /// `InvalidConfig` naming it and the options there are.
     pub fn finish(mut self) -> Result<()> {
-        let Some((unknown, _)) = self.options.first() else { return Ok(()) };
+        let Some((unknown, value)) = self.options.first() else { return Ok(()) };
         self.known.sort_unstable();
+        self.known.dedup();
         Err(Error::invalid_config(format!(
-            "unknown option `{unknown}` for `{}`; known options: {}",
+            "unknown {} for `{}`; known options: {}",
+            showable(unknown, value),
             self.url.scheme(),
             self.known.join(", ")
         )))
+    }
+}
+
+/// The option as messages name it. A password with an unescaped `&` or `?` ends up as the name of an option, so only
+/// what looks like one is quoted.
+fn showable(name: &str, value: &str) -> String {
+    let plain = name.len() <= 24 && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    if plain && !name.is_empty() && !value.is_empty() {
+        format!("option `{name}`")
+    } else {
+        "option (not quoted: it may be part of a password; write `&` as %26 and `?` as %3F there)".to_owned()
     }
 }
 
@@ -145,6 +159,10 @@ fn decode(text: &str) -> String {
 impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:", self.url.scheme())?;
+        // An `@` behind the host: what stands before it was meant as user and password, and parsed as host and path.
+        if self.url.path().contains('@') || self.url.query().is_some_and(|query| query.contains('@')) {
+            return f.write_str("…");
+        }
         if let Some(host) = self.url.host_str() {
             write!(f, "//{host}")?;
             if let Some(port) = self.url.port() {

@@ -139,7 +139,11 @@ impl Link {
             let state = states.borrow_and_update().clone();
             match state {
                 State::Up(live) => return Ok(live),
-                State::Down(error) => return Err(error),
+                State::Down(error) => {
+                    // Failing at once must not starve the supervisor, should the caller try again in a loop.
+                    tokio::task::coop::consume_budget().await;
+                    return Err(error);
+                }
                 State::Connecting => {}
                 State::Idle => {
                     self.core.ensure_running(&tokio::runtime::Handle::current());

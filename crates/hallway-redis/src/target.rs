@@ -19,6 +19,14 @@ impl Target {
     pub(crate) fn resolve(&self) -> &Address {
         &self.address
     }
+
+    /// Whether the connection is encrypted.
+    pub(crate) fn is_tls(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        false
+    }
 }
 
 /// One server.

@@ -48,15 +48,16 @@ pub(crate) async fn connect(
     let (connection, driver) =
         MultiplexedConnection::new_with_config(&target.login.to_redis(), stream, config).await.map_err(|error| {
             let fault = Fault::driver(&error);
-            if fault.may_have_run {
-                Error::new(
-                    ErrorKind::Unavailable,
-                    format!("{address} closed the connection during login: check that it is a Redis server"),
-                )
-                .with_source(DriverError(format!("{:?}", error.kind())))
-            } else {
-                fault.error
+            if !fault.may_have_run {
+                return fault.error;
             }
+            // With TLS 1.3 the server looks at our certificate only after we think that all is well.
+            let hint = if target.is_tls() { ", and whether it wants a client certificate (`cert`, `key`)" } else { "" };
+            Error::new(
+                ErrorKind::Unavailable,
+                format!("{address} closed the connection during login: check that it is a Redis server{hint}"),
+            )
+            .with_source(DriverError(format!("{:?}", error.kind())))
         })?;
     Ok((connection, Box::pin(driver)))
 }

@@ -169,7 +169,8 @@ async fn each_caller_keeps_his_own_deadline() {
 #[tokio::test]
 async fn the_queue_is_bounded_and_drains() {
     let proxy = FaultProxy::start(RedisServer::shared().addr()).unwrap();
-    let store = Arc::new(open(&format!("redis://{}?deadline=2s", proxy.addr())).await);
+    let store = Arc::new(open(&format!("redis://{}?deadline=30s", proxy.addr())).await);
+    let impatient = store.with_deadline(Duration::from_millis(20));
     let key = key(&namespace(), "k");
     let _ = store.set(&key, at_value(1), SetOptions::new(MINUTE)).await.unwrap();
     proxy.set(Direction::ToClient, LinkFault::Stall);
@@ -178,9 +179,8 @@ async fn the_queue_is_bounded_and_drains() {
         let (store, key) = (Arc::clone(&store), key.clone());
         reads.spawn(async move { store.get(&key).await });
     }
-    within(Duration::from_secs(2), "all asked", async || {
-        tokio::task::yield_now().await;
-        store.get(&key).await.is_err_and(|error| error.kind() == ErrorKind::Overloaded)
+    within(Duration::from_secs(10), "queue full", async || {
+        impatient.get(&key).await.is_err_and(|error| error.kind() == ErrorKind::Overloaded)
     })
     .await;
     proxy.heal();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use hallway_core::{Bytes, ErrorKind, KvStore, SetOptions, StoreUrl};
 use hallway_redis::RedisConfig;
 use hallway_testkit::servers::{RedisOptions, RedisServer, RedisTls};
-use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use tempfile::TempDir;
 
 use crate::{MINUTE, key, namespace, open};
@@ -19,6 +19,7 @@ impl Authority {
     fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, "authority");
         let pair = KeyPair::generate().unwrap();
         let certificate = params.self_signed(&pair).unwrap();
         Self { issuer: Issuer::new(params, pair), certificate }
@@ -27,6 +28,8 @@ impl Authority {
     /// Certificate and key, each PEM.
     fn issue(&self, name: &str, expired: bool) -> (String, String) {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        // Another name than the authority's, or OpenSSL takes it for self-signed.
+        params.distinguished_name.push(DnType::CommonName, name);
         if expired {
             params.not_before = date_time_ymd(2001, 1, 1);
             params.not_after = date_time_ymd(2002, 1, 1);

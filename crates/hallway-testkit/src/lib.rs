@@ -1,4 +1,14 @@
 //! Proves a hallway store: conformance suite, model test, fault injection, private servers.
+//!
+//! | you want to | take |
+//! |---|---|
+//! | prove a store of your own | [`conformance!`] and [`model`], each a line or two |
+//! | see what your code does when a store is slow, fails or loses a reply | [`FaultStore`] |
+//! | the same on the wire before a real server | [`FaultProxy`], [`DelayProxy`] |
+//! | a Redis, PostgreSQL or PgBouncer that no other test touches | [`servers`] |
+//! | expiry without waiting | [`ManualClock`] |
+//!
+//! For `[dev-dependencies]`: nothing here is meant for production.
 
 mod clock;
 mod fault;

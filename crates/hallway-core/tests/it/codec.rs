@@ -141,7 +141,7 @@ fn golden<C: Codec>(bytes: &[u8]) {
 }
 
 fn quick() -> ProptestConfig {
-    ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() }
+    ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 fn round_trips<C: Codec>() {
@@ -149,7 +149,7 @@ fn round_trips<C: Codec>() {
         prop_assert_eq!(C::decode::<Profile>(&C::encode(&value).unwrap()).unwrap(), value);
     });
     // Far more numbers than a limit on decoded widths would let through at 16 for 1.
-    let numbers = vec![1_u128; 2 << 20];
+    let numbers = vec![1_u128; (1 << 20) + 1];
     assert_eq!(C::decode::<Vec<u128>>(&C::encode(&numbers).unwrap()).unwrap(), numbers);
     let text = "x".repeat(HARD_VALUE_CAP - 16);
     assert_eq!(C::decode::<String>(&C::encode(&text).unwrap()).unwrap(), text);

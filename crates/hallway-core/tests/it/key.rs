@@ -175,7 +175,7 @@ fn namespace() -> impl Strategy<Value = (Namespace, Vec<String>)> {
 }
 
 fn config() -> ProptestConfig {
-    ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() }
+    ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 proptest! {

@@ -7,3 +7,4 @@ mod bound;
 mod conformance;
 mod expiry;
 mod hits;
+mod model;

@@ -52,7 +52,7 @@ async fn mget(engine: &Engine, keys: &[Key], deadline: Instant) -> Result<Vec<Op
         Value::Array(values) if values.len() == keys.len() => {
             keys.iter().zip(values).map(|(key, value)| engine.bulk(key, value)).collect()
         }
-        _ => Err(Fault::shape()),
+        _ => Err(engine.shape()),
     }
 }
 
@@ -119,7 +119,7 @@ async fn set_chunk(engine: &Engine, items: &[(Key, Bytes, Ttl)], deadline: Insta
             }
             Ok(_) => {
                 outcome.written = true;
-                outcome.error.get_or_insert(Fault::shape().error);
+                outcome.error.get_or_insert(engine.shape().error);
             }
             Err(fault) => {
                 outcome.error.get_or_insert(fault.error);
@@ -184,7 +184,7 @@ async fn delete_chunk(engine: &Engine, keys: &[&Key], deadline: Instant) -> (u64
         for (key, answer) in keys.into_iter().zip(answers) {
             match engine.checked(Some(key), answer) {
                 Ok(Value::Int(count)) => deleted += u64::from(count == 1),
-                Ok(_) => failed = Some(Fault::shape()),
+                Ok(_) => failed = Some(engine.shape()),
                 Err(fault) if fault.reply == Reply::NoScript && !by_text => again.push(key),
                 Err(fault) => failed = Some(fault),
             }

@@ -54,14 +54,15 @@ pub(crate) async fn get(engine: &Arc<Engine>, coalescer: &Coalescer, key: &Key, 
         let _slot = Slot { engine, coalescer };
         return alone(engine, key, deadline).await;
     };
+    let asked = Instant::now();
     match timeout_at(deadline, answer).await {
         Ok(Ok(answer)) => answer,
         // The batch was torn down with its runtime; the read itself can still be had.
         Ok(Err(_)) => alone(engine, key, deadline).await,
-        Err(_) => Err(Error::new(
-            ErrorKind::Unavailable,
-            "no answer within the deadline: check the server, or raise `deadline`",
-        )),
+        Err(_) => {
+            engine.missed_in_queue(asked.elapsed());
+            Err(Fault::deadline(asked.elapsed()).into_read_error())
+        }
     }
 }
 
@@ -219,7 +220,7 @@ async fn mget(engine: &Engine, deadline: Instant, batch: &[Waiter]) -> Result<Ve
     let answer = engine.call(Lane::Small, Effect::Read, deadline, &command).await?;
     match engine.checked(None, answer)? {
         Value::Array(values) if values.len() == batch.len() => Ok(values),
-        _ => Err(Fault::shape()),
+        _ => Err(engine.shape()),
     }
 }
 

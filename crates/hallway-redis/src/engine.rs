@@ -89,7 +89,7 @@ impl Engine {
     ) -> Result<Value, Fault> {
         match self.exchange(lane, effect, deadline, &Request::One(command)).await? {
             Answer::One(value) => Ok(value),
-            Answer::Many(_) => Err(Fault::shape()),
+            Answer::Many(_) => Err(self.shape()),
         }
     }
 
@@ -104,7 +104,7 @@ impl Engine {
         let count = pipeline.len();
         match self.exchange(lane, effect, deadline, &Request::Many(pipeline, 0, count)).await? {
             Answer::Many(values) if values.len() == count => Ok(values),
-            _ => Err(Fault::shape()),
+            _ => Err(self.shape()),
         }
     }
 
@@ -122,9 +122,9 @@ impl Engine {
             Answer::Many(mut values) => match values.pop() {
                 Some(Value::Array(values)) if values.len() == count => Ok(values),
                 Some(Value::ServerError(error)) => Err(Fault::server(&error)),
-                _ => Err(Fault::shape()),
+                _ => Err(self.shape()),
             },
-            Answer::One(_) => Err(Fault::shape()),
+            Answer::One(_) => Err(self.shape()),
         }
     }
 
@@ -164,7 +164,7 @@ impl Engine {
                 Ok(Some(Bytes::from(bytes)))
             }
             Ok(Value::Nil) => Ok(None),
-            Ok(_) => Err(Fault::shape()),
+            Ok(_) => Err(self.shape()),
             Err(fault) if fault.reply == Reply::ForeignType => Ok(None),
             Err(fault) => Err(fault),
         }
@@ -180,6 +180,32 @@ impl Engine {
         Err(fault)
     }
 
+    /// An answer of a shape that its command cannot have: replies and requests no longer belong together, so that no
+    /// connection can be trusted any more.
+    pub(crate) fn shape(&self) -> Fault {
+        self.small.condemn_current(Fatal::Lost);
+        self.large.condemn_current(Fatal::Lost);
+        Fault::shape()
+    }
+
+    /// 0 or 1 as an answer.
+    pub(crate) fn flag(&self, answer: &Value) -> Result<bool, Fault> {
+        match answer {
+            Value::Int(0) => Ok(false),
+            Value::Int(1) => Ok(true),
+            _ => Err(self.shape()),
+        }
+    }
+
+    /// A caller's deadline passed while his read waited behind others.
+    pub(crate) fn missed_in_queue(&self, waited: Duration) {
+        if let Some(live) = self.small.current()
+            && live.pulse.missed(waited)
+        {
+            self.small.condemn(&live, Fatal::Silent);
+        }
+    }
+
     async fn exchange(
         &self,
         lane: Lane,
@@ -190,7 +216,8 @@ impl Engine {
         let link = self.link(lane);
         let mut retried = false;
         loop {
-            if Instant::now() >= deadline {
+            let asked = Instant::now();
+            if asked >= deadline {
                 return Err(Fault::unsent(Error::new(
                     ErrorKind::Unavailable,
                     "the deadline passed before anything was sent: raise `deadline`",
@@ -201,7 +228,7 @@ impl Engine {
             let fault = if gone {
                 Fault::unsent(Error::new(ErrorKind::Unavailable, "the connection was lost before anything was sent"))
             } else {
-                match send(link, &live, deadline, request).await {
+                match send(link, &live, asked, deadline, request).await {
                     Ok(answer) => return Ok(answer),
                     Err(fault) => fault,
                 }
@@ -228,9 +255,14 @@ impl Engine {
     }
 }
 
-async fn send(link: &Link, live: &Live, deadline: Instant, request: &Request<'_>) -> Result<Answer, Fault> {
+async fn send(
+    link: &Link,
+    live: &Live,
+    asked: Instant,
+    deadline: Instant,
+    request: &Request<'_>,
+) -> Result<Answer, Fault> {
     let mut connection = live.connection.clone();
-    let asked = Instant::now();
     let answer = match request {
         Request::One(command) => {
             timeout_at(deadline, connection.send_packed_command(command)).await.map(|value| value.map(Answer::One))

@@ -179,6 +179,21 @@ impl Link {
         self.core.unpublish(live);
         live.end.notify_one();
     }
+
+    /// The connection in use, if there is one.
+    pub(crate) fn current(&self) -> Option<Arc<Live>> {
+        match &*self.core.state.borrow() {
+            State::Up(live) => Some(Arc::clone(live)),
+            _ => None,
+        }
+    }
+
+    /// Gives up the connection in use.
+    pub(crate) fn condemn_current(&self, fatal: Fatal) {
+        if let Some(live) = self.current() {
+            self.condemn(&live, fatal);
+        }
+    }
 }
 
 impl Drop for Link {

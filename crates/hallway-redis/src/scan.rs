@@ -91,7 +91,7 @@ async fn unlink(engine: &Engine, keys: &[Key], deadline: Instant) -> Result<u64,
     let answer = engine.call(Lane::Small, Effect::Write, deadline, &command).await?;
     match engine.checked(None, answer)? {
         Value::Int(count) => Ok(count.unsigned_abs()),
-        _ => Err(Fault::shape()),
+        _ => Err(engine.shape()),
     }
 }
 
@@ -106,11 +106,11 @@ async fn step(
     let mut command = redis::cmd("SCAN");
     command.arg(cursor).arg("MATCH").arg(pattern(prefix)).arg("COUNT").arg(look).arg("TYPE").arg("string");
     let answer = engine.call(Lane::Small, Effect::Read, deadline, &command).await?;
-    let Value::Array(parts) = engine.checked(None, answer)? else { return Err(Fault::shape()) };
+    let Value::Array(parts) = engine.checked(None, answer)? else { return Err(engine.shape()) };
     let Ok([Value::BulkString(next), Value::Array(found)]) = <[Value; 2]>::try_from(parts) else {
-        return Err(Fault::shape());
+        return Err(engine.shape());
     };
-    let next = std::str::from_utf8(&next).ok().and_then(|text| text.parse().ok()).ok_or_else(Fault::shape)?;
+    let next = std::str::from_utf8(&next).ok().and_then(|text| text.parse().ok()).ok_or_else(|| engine.shape())?;
     let mut keys = Vec::with_capacity(found.len());
     for name in &found {
         let key = match name {

@@ -108,7 +108,7 @@ impl RedisStore {
         match answer {
             Value::Int(1) => Ok(SetOutcome::Written),
             Value::Int(0) => Ok(SetOutcome::ConditionNotMet),
-            _ => Err(Fault::shape()),
+            _ => Err(self.engine.shape()),
         }
     }
 
@@ -128,7 +128,7 @@ impl RedisStore {
                 }
                 _ => Ok(SetOutcome::ConditionNotMet),
             },
-            _ => Err(Fault::shape()),
+            _ => Err(self.engine.shape()),
         }
     }
 
@@ -137,7 +137,7 @@ impl RedisStore {
         let answer = self.engine.call(Lane::of(value.len()), Effect::Write, self.until(), &command).await?;
         match self.engine.checked(Some(key), answer)? {
             Value::Okay => Ok(SetOutcome::Written),
-            _ => Err(Fault::shape()),
+            _ => Err(self.engine.shape()),
         }
     }
 
@@ -147,7 +147,7 @@ impl RedisStore {
         pipeline.atomic().cmd("GET").arg(key.as_bytes()).cmd("PTTL").arg(key.as_bytes());
         let lane = self.engine.large_keys.lane(key);
         let answers = self.engine.transaction(lane, Effect::Read, self.until(), &pipeline).await?;
-        let [value, life] = <[Value; 2]>::try_from(answers).map_err(|_| Fault::shape())?;
+        let [value, life] = <[Value; 2]>::try_from(answers).map_err(|_| self.engine.shape())?;
         let Some(value) = self.engine.bulk(key, value)? else { return Ok(None) };
         match life {
             Value::Int(-2) => Ok(None),
@@ -155,7 +155,7 @@ impl RedisStore {
             Value::Int(millis) if millis >= 0 => {
                 Ok(Some(Entry::new(value, Ttl::After(Duration::from_millis(millis.unsigned_abs())))))
             }
-            _ => Err(Fault::shape()),
+            _ => Err(self.engine.shape()),
         }
     }
 }
@@ -185,14 +185,6 @@ pub(crate) fn warn_of_forever(key: &Key) {
     warned.insert(namespace.into());
     drop(warned);
     tracing::warn!(namespace, "an entry without expiry was written to Redis; it stays until somebody deletes it");
-}
-
-fn flag(answer: Value) -> Result<bool, Fault> {
-    match answer {
-        Value::Int(0) => Ok(false),
-        Value::Int(1) => Ok(true),
-        _ => Err(Fault::shape()),
-    }
 }
 
 #[async_trait]
@@ -237,7 +229,9 @@ impl KvStore for RedisStore {
                 answer = self.engine.script(lane, self.until(), &scripts::DELETE_IF, key, &[expected]).await;
             }
         }
-        answer.and_then(flag).map_err(|fault| fault.into_write_error().at(BACKEND, "delete").with_key(key))
+        answer
+            .and_then(|value| self.engine.flag(&value))
+            .map_err(|fault| fault.into_write_error().at(BACKEND, "delete").with_key(key))
     }
 
     async fn touch(&self, key: &Key, ttl: Ttl) -> Result<bool> {
@@ -247,7 +241,7 @@ impl KvStore for RedisStore {
             warn_of_forever(key);
         }
         let answer = self.engine.script(Lane::Small, self.until(), &scripts::TOUCH, key, &[millis.as_bytes()]).await;
-        answer.and_then(flag).map_err(|fault| place(fault.into_write_error()))
+        answer.and_then(|value| self.engine.flag(&value)).map_err(|fault| place(fault.into_write_error()))
     }
 
     async fn scan(&self, prefix: &Prefix, after: Option<Cursor>, limit: usize) -> Result<Page> {
@@ -260,7 +254,7 @@ impl KvStore for RedisStore {
         let answer = self.engine.call(Lane::Small, Effect::Read, self.until(), &redis::cmd("TIME")).await;
         answer
             .and_then(|value| self.engine.checked(None, value))
-            .and_then(timestamp)
+            .and_then(|value| timestamp(&value).ok_or_else(|| self.engine.shape()))
             .map_err(|fault| fault.into_read_error().at(BACKEND, "time"))
     }
 
@@ -286,7 +280,7 @@ impl KvStore for RedisStore {
         let value = match answer {
             Ok(Value::BulkString(bytes)) => Ok(Some(Bytes::from(bytes))),
             Ok(Value::Nil) => Ok(None),
-            Ok(_) => Err(Fault::shape()),
+            Ok(_) => Err(self.engine.shape()),
             Err(fault) => Err(fault),
         };
         value.map_err(|fault| fault.into_write_error().at(BACKEND, "take").with_key(key))
@@ -302,8 +296,8 @@ impl KvStore for RedisStore {
         let args = [by.as_bytes(), millis.as_bytes()];
         let answer = self.engine.script(Lane::Small, self.until(), &scripts::INCREMENT, key, &args).await;
         let sum = answer.and_then(|value| match value {
-            Value::BulkString(text) => hallway_core::parse_canonical_i64(&text).map_err(|_| Fault::shape()),
-            _ => Err(Fault::shape()),
+            Value::BulkString(text) => hallway_core::parse_canonical_i64(&text).map_err(|_| self.engine.shape()),
+            _ => Err(self.engine.shape()),
         });
         sum.map_err(|fault| place(fault.into_write_error()))
     }
@@ -333,22 +327,16 @@ impl KvStore for RedisStore {
     }
 }
 
-fn timestamp(answer: Value) -> Result<Timestamp, Fault> {
+/// Seconds and microseconds as `TIME` answers them.
+fn timestamp(answer: &Value) -> Option<Timestamp> {
     let number = |value: &Value| match value {
         Value::BulkString(text) => hallway_core::parse_canonical_i64(text).ok(),
         _ => None,
     };
-    match &answer {
-        Value::Array(parts) => match parts.as_slice() {
-            [seconds, micros] => number(seconds)
-                .zip(number(micros))
-                .and_then(|(seconds, micros)| seconds.checked_mul(1_000_000)?.checked_add(micros))
-                .map(Timestamp::from_unix_micros)
-                .ok_or_else(Fault::shape),
-            _ => Err(Fault::shape()),
-        },
-        _ => Err(Fault::shape()),
-    }
+    let Value::Array(parts) = answer else { return None };
+    let [seconds, micros] = parts.as_slice() else { return None };
+    let micros = number(seconds)?.checked_mul(1_000_000)?.checked_add(number(micros)?)?;
+    Some(Timestamp::from_unix_micros(micros))
 }
 
 /// Shows the server and the deadline, neither user nor password.

@@ -7,7 +7,7 @@ use hallway_core::{ErrorKind, KvStore};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::{key, namespace, open};
+use crate::{key, namespace, open, within};
 
 /// A server that lets log in and answers everything else with `reply`, then with zeros for as long as they are taken.
 async fn liar(reply: &'static [u8], flood: bool) -> SocketAddr {
@@ -36,8 +36,10 @@ async fn lie(mut stream: TcpStream, reply: &'static [u8], flood: bool) -> Option
     loop {
         stream.read(&mut buffer).await.ok().filter(|read| *read > 0)?;
         stream.write_all(reply).await.ok()?;
-        while flood {
-            stream.write_all(&[0; 65_536]).await.ok()?;
+        if flood {
+            loop {
+                stream.write_all(&[0; 65_536]).await.ok()?;
+            }
         }
     }
 }
@@ -90,6 +92,14 @@ async fn what_is_no_redis_is_unavailable_by_the_deadline() {
         assert!(start.elapsed() < Duration::from_secs(1), "{reply:?}");
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{}: {error}", reply.escape_ascii());
     }
+}
+
+#[tokio::test]
+async fn an_answer_to_another_question_ends_the_connection() {
+    let address = liar(b":99\r\n", false).await;
+    let store = open(&format!("redis://{address}?deadline=300ms")).await;
+    store.get(&key(&namespace(), "k")).await.unwrap_err();
+    within(Duration::from_secs(3), "replaced", async || store.stats().connections >= 2).await;
 }
 
 #[tokio::test]

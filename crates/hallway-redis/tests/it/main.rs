@@ -1,4 +1,5 @@
 //! Integration tests of the Redis store, against private servers.
+#![expect(clippy::unwrap_used, reason = "tests may unwrap, their helpers too")]
 
 mod coalescing;
 mod conformance;

@@ -221,6 +221,20 @@ async fn a_read_is_sent_again_when_its_connection_was_dead() {
     }
 }
 
+#[tokio::test]
+async fn a_connection_that_died_while_idle_costs_a_write_nothing() {
+    let server = RedisServer::start(RedisOptions::default()).unwrap();
+    let store = open(&format!("{}?deadline=5s", server.url())).await;
+    let counter = key(&namespace(), "n");
+    for expected in 1..=10 {
+        assert_eq!(store.increment(&counter, 1, MINUTE.into()).await.unwrap(), expected);
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        server.cli(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+        let before = store.stats().connections;
+        within(Duration::from_secs(2), "replaced unasked", async || store.stats().connections > before).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_storm_of_killed_connections_is_ridden_out() {
     let server = Arc::new(RedisServer::start(RedisOptions::default()).unwrap());

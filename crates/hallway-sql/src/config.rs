@@ -105,7 +105,7 @@ impl SqlConfig {
     /// `InvalidConfig` for what cannot work, naming the option; `MissingFeature` for what is not compiled in.
     pub fn from_url(mut url: StoreUrl) -> Result<Self> {
         let mut config = match url.scheme() {
-            "sqlite" => sqlite_from_url(&url)?,
+            "sqlite" => sqlite_from_url(&mut url)?,
             "postgres" | "postgresql" => postgres_from_url(&mut url)?,
             other => {
                 return Err(Error::invalid_config(format!(
@@ -307,12 +307,13 @@ pub(crate) fn missing(feature: &str) -> Error {
 }
 
 #[cfg(not(feature = "sqlite"))]
-fn sqlite_from_url(_: &StoreUrl) -> Result<SqlConfig> {
+fn sqlite_from_url(_: &mut StoreUrl) -> Result<SqlConfig> {
     Err(missing("sqlite"))
 }
 
 #[cfg(feature = "sqlite")]
-fn sqlite_from_url(url: &StoreUrl) -> Result<SqlConfig> {
+fn sqlite_from_url(url: &mut StoreUrl) -> Result<SqlConfig> {
+    let durability = url.take("synchronous").map_or(Ok(Durability::Full), |text| text.parse())?;
     let parsed = url.as_url();
     if !parsed.username().is_empty() || parsed.password().is_some() || parsed.port().is_some() {
         return Err(Error::invalid_config(
@@ -331,7 +332,7 @@ fn sqlite_from_url(url: &StoreUrl) -> Result<SqlConfig> {
     if path.as_os_str().is_empty() {
         return Err(Error::invalid_config("the store URL names no file; write sqlite:app.db or sqlite::memory:"));
     }
-    Ok(SqlConfig::sqlite(path))
+    Ok(SqlConfig::sqlite(path).with_durability(durability))
 }
 
 #[cfg(not(feature = "postgres"))]

@@ -103,6 +103,8 @@ struct State {
 struct Idle {
     link: Box<dyn Link>,
     since: Instant,
+    /// Another connection has broken since: this one may have, too.
+    suspect: bool,
 }
 
 /// Why a call has no answer of the database.
@@ -246,13 +248,29 @@ impl Lane {
         spawn(open(Busy { lane: Arc::clone(self), phase: Phase::Opening }));
     }
 
+    /// Sees to calls that came back to the queue: by a connection at rest, or by another one.
+    fn go_on(self: &Arc<Self>) {
+        let mut state = self.lock();
+        if !state.idle.is_empty()
+            && let Some(batch) = state.next_batch()
+            && let Some(idle) = state.idle.pop()
+        {
+            drop(state);
+            let busy = Busy { lane: Arc::clone(self), phase: Phase::Live };
+            spawn(serve(busy, idle, batch));
+        } else if state.wants_another(self.width, &self.opener) {
+            drop(state);
+            self.open_in_background();
+        }
+    }
+
     /// The next batch for a connection, or the connection put to rest.
     fn next_or_park(&self, link: Box<dyn Link>) -> Option<(Box<dyn Link>, Vec<Call>)> {
         let mut state = self.lock();
         match state.next_batch() {
             Some(batch) => Some((link, batch)),
             None => {
-                state.idle.push(Idle { link, since: Instant::now() });
+                state.idle.push(Idle { link, since: Instant::now(), suspect: false });
                 None
             }
         }
@@ -287,7 +305,7 @@ impl State {
 
     fn wants_another(&mut self, width: usize, opener: &Opener) -> bool {
         // With a live connection more are a luxury: not while opening fails.
-        let open = self.waiting > 0
+        let open = self.opening < self.waiting
             && self.live + self.opening < width
             && (self.opening == 0 && self.live == 0 || !opener.is_cooling());
         self.opening += usize::from(open);
@@ -394,14 +412,20 @@ impl Drop for Busy {
     fn drop(&mut self) {
         let mut state = self.lane.lock();
         match self.phase {
-            Phase::Opening => state.opening -= 1,
-            Phase::Live => state.live -= 1,
-            Phase::Over => return,
-        }
-        let open = state.wants_another(self.lane.width, &self.lane.opener);
-        drop(state);
-        if open {
-            self.lane.open_in_background();
+            Phase::Opening => {
+                state.opening -= 1;
+                // Its runtime has ended: whoever waits for it alone is told so by the end of the channel. Opening
+                // another from here would go round for ever.
+                let stranded = if state.live + state.opening == 0 { state.drain() } else { Vec::new() };
+                drop(state);
+                drop(stranded);
+            }
+            Phase::Live => {
+                state.live -= 1;
+                drop(state);
+                self.lane.go_on();
+            }
+            Phase::Over => {}
         }
     }
 }
@@ -413,20 +437,20 @@ async fn open(mut busy: Busy) {
         Ok(link) => {
             busy.opened();
             if let Some((link, batch)) = lane.next_or_park(link) {
-                serve(busy, Idle { link, since: Instant::now() }, batch).await;
+                serve(busy, Idle { link, since: Instant::now(), suspect: false }, batch).await;
             } else {
                 busy.parked();
             }
         }
         Err(failure) => {
             let mut state = lane.lock();
+            state.opening -= 1;
+            busy.phase = Phase::Over;
             // Others may still get through with the connections they have.
-            if state.live == 0 && state.opening == 1 {
-                let calls = state.drain();
-                drop(state);
-                for call in calls {
-                    call.reply(Err(failure.clone()));
-                }
+            let calls = if state.live + state.opening == 0 { state.drain() } else { Vec::new() };
+            drop(state);
+            for call in calls {
+                call.reply(Err(failure.clone()));
             }
         }
     }
@@ -435,8 +459,9 @@ async fn open(mut busy: Busy) {
 /// Runs batch after batch until nothing waits.
 async fn serve(mut busy: Busy, idle: Idle, mut batch: Vec<Call>) {
     let lane = Arc::clone(&busy.lane);
-    let Idle { mut link, since } = idle;
-    if since.elapsed() > IDLE_CHECK && !matches!(tokio::time::timeout(CHECK_LIMIT, link.check()).await, Ok(Ok(()))) {
+    let Idle { mut link, since, suspect } = idle;
+    let doubtful = suspect || since.elapsed() > IDLE_CHECK;
+    if doubtful && !matches!(tokio::time::timeout(CHECK_LIMIT, link.check()).await, Ok(Ok(()))) {
         // Nothing was sent: the calls may take another connection.
         lane.lock().push_front(batch);
         return;
@@ -475,7 +500,9 @@ impl Lane {
                             }
                         }
                         again.extend(groups.into_iter().flatten());
-                        self.lock().push_front(again);
+                        let mut state = self.lock();
+                        state.idle.iter_mut().for_each(|idle| idle.suspect = true);
+                        state.push_front(again);
                         return false;
                     }
                     // One of them may be to blame for all: each gets a statement of its own.

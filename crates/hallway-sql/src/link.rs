@@ -60,6 +60,8 @@ pub(crate) struct Answer {
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
+    /// Making the table: one connection from the first statement of a transaction to its last.
+    Migrate,
     Read,
     Write,
 }

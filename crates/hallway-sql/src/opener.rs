@@ -103,7 +103,7 @@ impl Opener {
                 if self.migrate == Migrate::Off {
                     return Ok(());
                 }
-                let mut link = self.driver.open(Role::Write).await?;
+                let mut link = self.driver.open(Role::Migrate).await?;
                 schema::migrate(&mut *link, self.driver.dialect(), &self.table, self.migrate).await
             })
             .await?;

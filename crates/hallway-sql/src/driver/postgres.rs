@@ -130,12 +130,17 @@ impl Driver for PgDriver {
         &POSTGRES
     }
 
-    async fn open(&self, _role: Role) -> Result<Box<dyn Link>, Failure> {
+    async fn open(&self, role: Role) -> Result<Box<dyn Link>, Failure> {
         let options = match &self.source {
             Source::Own(options) => options,
             #[cfg(feature = "sqlx-09")]
             Source::Pool(pool) => {
-                return Ok(Box::new(PgLink { held: Held::Pool(pool.clone()), wrapped: self.is_pooled() }));
+                let held = match role {
+                    // It may end in the middle of a transaction, so it does not go back to the pool.
+                    Role::Migrate => Held::Own(Box::new(acquire(pool).await?.detach())),
+                    Role::Read | Role::Write => Held::Pool(pool.clone()),
+                };
+                return Ok(Box::new(PgLink { held, wrapped: self.is_pooled() }));
             }
         };
         let was_pooled = self.is_pooled();
@@ -226,13 +231,17 @@ struct Lent {
 }
 
 #[cfg(feature = "sqlx-09")]
+async fn acquire(pool: &sqlx::PgPool) -> Result<sqlx::pool::PoolConnection<Postgres>, Failure> {
+    match tokio::time::timeout(CONNECT_LIMIT, pool.acquire()).await {
+        Ok(acquired) => acquired.map_err(|error| connecting(&error)),
+        Err(_) => Err(from_sqlx(&sqlx::Error::PoolTimedOut)),
+    }
+}
+
+#[cfg(feature = "sqlx-09")]
 impl Lent {
     async fn acquire(pool: &sqlx::PgPool) -> Result<Self, Failure> {
-        match tokio::time::timeout(CONNECT_LIMIT, pool.acquire()).await {
-            Ok(Ok(connection)) => Ok(Self { connection, clean: false }),
-            Ok(Err(error)) => Err(connecting(&error)),
-            Err(_) => Err(from_sqlx(&sqlx::Error::PoolTimedOut)),
-        }
+        Ok(Self { connection: acquire(pool).await?, clean: false })
     }
 
     fn connection(&mut self) -> &mut PgConnection {

@@ -90,7 +90,9 @@ impl Driver for SqliteDriver {
     async fn open(&self, role: Role) -> Result<Box<dyn Link>, Failure> {
         let options = match &self.source {
             Source::File { options, create } => match role {
-                Role::Write => (**options).clone().create_if_missing(*create).journal_mode(SqliteJournalMode::Wal),
+                Role::Migrate | Role::Write => {
+                    (**options).clone().create_if_missing(*create).journal_mode(SqliteJournalMode::Wal)
+                }
                 // The writer has made the file by now; a reader that could write would be a mistake of ours.
                 Role::Read => (**options).clone().pragma("query_only", "ON"),
             },
@@ -99,6 +101,12 @@ impl Driver for SqliteDriver {
                 .busy_timeout(self.busy_timeout)
                 .row_buffer_size(ROWS_IN_FLIGHT)
                 .disable_statement_logging(),
+            #[cfg(feature = "sqlx-09")]
+            Source::Pool(pool) if role == Role::Migrate => {
+                let lent = pool.acquire().await.map_err(|error| opening(translate(&error)))?;
+                // It may end in the middle of a transaction, so it does not go back to the pool.
+                return Ok(Box::new(SqliteLink(lent.detach())));
+            }
             #[cfg(feature = "sqlx-09")]
             Source::Pool(pool) => return Ok(Box::new(PoolLink(pool.clone()))),
         };

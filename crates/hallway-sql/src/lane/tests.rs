@@ -109,6 +109,17 @@ impl Stage {
         tokio::spawn(async move { lane.call(request, Instant::now() + after).await })
     }
 
+    fn call_on(
+        &self,
+        runtime: &tokio::runtime::Runtime,
+        id: &str,
+    ) -> tokio::task::JoinHandle<Result<Answer, CallError>> {
+        let _entered = runtime.enter();
+        let call = self.call(Verb::Get, id);
+        runtime.block_on(self.settle(|state| state.batches == 1));
+        call
+    }
+
     async fn waiting(&self, calls: usize) {
         self.settle(|state| state.waiting == calls).await;
     }
@@ -309,4 +320,37 @@ async fn batches_keep_to_their_size() {
         call.await.unwrap().unwrap();
     }
     assert!(stage.seen()[1..].iter().all(|keys| keys.len() == 1), "{:?}", stage.seen());
+}
+
+#[tokio::test]
+async fn a_call_that_comes_back_is_taken_by_a_connection_at_rest() {
+    let stage = Stage::new(2).await;
+    let calls = ["one", "two"].map(|id| stage.call(Verb::Get, id));
+    stage.running(2).await;
+    stage.script.gate.add_permits(2);
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    stage.settle(|state| state.idle.len() == 2).await;
+    stage.script.gate.add_permits(2);
+    let error = stage.call(Verb::Get, "cut").await.unwrap().unwrap_err();
+    assert!(matches!(error, CallError::Failed(_)), "{error:?}");
+}
+
+#[test]
+fn the_end_of_a_runtime_ends_its_calls() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let stage = runtime.block_on(Stage::new(1));
+    let (busy, waiting) = (stage.call_on(&runtime, "busy"), stage.call_on(&runtime, "waiting"));
+    runtime.block_on(stage.waiting(1));
+    drop(runtime);
+    drop((busy, waiting));
+    {
+        let state = stage.lane.lock();
+        assert_eq!(state.live + state.opening, 0);
+    }
+    // Another runtime starts anew.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    stage.script.gate.add_permits(10);
+    runtime.block_on(async { assert_eq!(value(stage.call(Verb::Get, "new").await.unwrap()), ["new"]) });
 }

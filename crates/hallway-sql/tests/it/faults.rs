@@ -292,7 +292,7 @@ async fn a_read_only_server_refuses_writes_and_reads_go_on() {
     let error = store.set(&key("a"), bytes("v"), forever()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
     assert_eq!(store.get(&key("warm")).await.unwrap(), Some(bytes("up")));
-    server.psql("SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transaction_read_only");
+    server.psql("ALTER SYSTEM RESET default_transaction_read_only");
     server.psql("SELECT pg_reload_conf()");
     within(Duration::from_secs(3), async || store.set(&key("a"), bytes("v"), forever()).await).await;
 }

@@ -7,6 +7,9 @@ use crate::failure::Failure;
 pub(crate) const KEY_HELP: &str = "Key as stored, such as user:profile:42; write %25, %3A, %7B and %7D for a percent sign, a colon inside a segment and braces";
 
 pub(crate) fn key(text: &str) -> Result<Key, Failure> {
+    if text.is_empty() {
+        return Err(Failure::usage("a key must not be empty"));
+    }
     Ok(Key::from_physical(text)?)
 }
 

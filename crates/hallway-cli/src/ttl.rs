@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hallway::Ttl;
+use hallway::{MAX_TTL, Ttl};
 
 /// Reads `5m`, `90s`, `1h 30m`, `250ms` or `forever`.
 pub(crate) fn parse(text: &str) -> Result<Ttl, String> {
@@ -19,6 +19,9 @@ pub(crate) fn parse(text: &str) -> Result<Ttl, String> {
     let duration: Duration = humantime::parse_duration(text)
         .map_err(|_| "a TTL is a duration with a unit, such as 5m, 90s or 250ms; or `forever`".to_owned())?;
     let ttl = Ttl::After(duration);
+    if duration > MAX_TTL {
+        return Err("a TTL is at most 10 years; or `forever`".to_owned());
+    }
     // The same limits as in every store, said before one is opened.
     ttl.whole_millis().map(|_| ttl).map_err(|error| error.message().to_owned())
 }

@@ -1,0 +1,192 @@
+//! `hallway replay` from outside.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use hallway_testkit::servers::RedisServer;
+use serde_json::Value;
+
+use crate::run::{Ran, command, hallway};
+use crate::traces::trace;
+
+fn stores(json: &Value) -> &Vec<Value> {
+    json["stores"].as_array().unwrap()
+}
+
+fn ratio(store: &Value) -> f64 {
+    store["hit_ratio"].as_f64().unwrap()
+}
+
+#[test]
+fn without_arguments_it_compares_moka_and_sqlite_on_a_preset() {
+    let json = hallway(&["replay", "--requests", "3000", "--json"]).exits(0).json();
+    assert_eq!(json["requests"], 3_000);
+    let fields = ["store", "hit_ratio", "ops_per_s", "p50_us", "p99_us", "p999_us", "bytes"];
+    for store in stores(&json) {
+        let mut found: Vec<_> = store.as_object().unwrap().keys().map(String::as_str).collect();
+        found.sort_unstable();
+        let mut expected = fields;
+        expected.sort_unstable();
+        assert_eq!(found, expected);
+        assert!(fields[1..].iter().all(|field| store[field].as_f64().unwrap() > 0.0), "{store}");
+        assert!(store["p50_us"].as_f64() <= store["p99_us"].as_f64(), "{store}");
+        assert!(store["p99_us"].as_f64() <= store["p999_us"].as_f64(), "{store}");
+    }
+    let [moka, sqlite] = &stores(&json)[..] else { panic!("{json}") };
+    assert_eq!(moka["store"], "moka:?max_entries=1024");
+    assert_eq!(sqlite["store"], "sqlite: (temporary file)");
+    // What never forgets hits at least as often.
+    assert!(ratio(sqlite) >= ratio(moka), "{json}");
+}
+
+#[test]
+fn the_table_is_for_people_and_progress_stays_off_standard_output() {
+    let ran = hallway(&["replay", "--requests", "2000", "--store", "moka:", "--capacity", "64", "--preset", "web12"])
+        .exits(0);
+    for word in ["2,000 requests", "hit ratio", "p99.9", "bytes held", "moka:?max_entries=64"] {
+        assert!(ran.text().contains(word), "`{word}` is missing: {}", ran.text());
+    }
+    let quiet = hallway(&["replay", "--requests", "2000", "--store", "moka:", "--quiet"]).exits(0);
+    assert_eq!(quiet.stderr, "");
+}
+
+#[test]
+fn a_seed_fixes_the_stream() {
+    // Without eviction, hits follow from the stream alone.
+    let hits = |seed: &str| {
+        let args = ["replay", "--requests", "5000", "--store", "moka:?max=16MiB", "--seed", seed, "--json"];
+        ratio(&stores(&hallway(&args).exits(0).json())[0])
+    };
+    assert_eq!(hits("1"), hits("1"));
+    assert_ne!(hits("1"), hits("2"));
+}
+
+#[test]
+fn a_text_trace_has_the_hits_it_must_have() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keys.txt");
+    // 4 keys, 8 requests; colons and braces are part of an id.
+    std::fs::write(&file, "a\nb\nuser:1\n\na\nb\n{x}\nuser:1\r\na\n").unwrap();
+    let file = file.to_str().unwrap();
+    for concurrency in ["1", "4"] {
+        let args = ["replay", "--trace", file, "--store", "moka:", "--store", "sqlite::memory:", "--json"];
+        let json = hallway(&[&args[..], &["--concurrency", concurrency]].concat()).exits(0).json();
+        assert_eq!(json["requests"], 8);
+        if concurrency == "1" {
+            assert!(stores(&json).iter().all(|store| ratio(store) == 0.5), "{json}");
+        }
+    }
+    let short = hallway(&["replay", "--trace", file, "--store", "moka:", "--requests", "3", "--json"]).exits(0).json();
+    assert_eq!((&short["requests"], ratio(&stores(&short)[0])), (&Value::from(3), 0.0));
+}
+
+#[test]
+fn traces_that_cannot_be_replayed_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, bytes).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let replay = |file: &str| hallway(&["replay", "--store", "moka:", "--trace", file]);
+    replay("/nonexistent").exits(6).complains("/nonexistent");
+    replay(&write("empty", b"")).exits(2).complains("no requests");
+    replay(&write("binary", b"\xff\xfe\x00")).exits(6).complains("binary");
+    replay(&write("damaged.xz", b"\xfd7zXZ\0\0\0damaged")).exits(6).complains("damaged.xz");
+    replay(&write("long", &[b'x'; 600])).exits(2).complains("request 1 on moka:");
+    replay(&write("control", b"a\na\tb\n")).exits(2).complains("request 2 on moka:");
+}
+
+#[test]
+fn options_that_contradict_each_other_are_refused() {
+    let replay = |args: &[&str]| hallway(&[&["replay"], args].concat()).exits(2);
+    replay(&["--capacity", "0"]);
+    replay(&["--requests", "0"]);
+    replay(&["--concurrency", "0"]);
+    replay(&["--capacity", "5", "--store", "moka:?max=1MiB"]).complains("--capacity");
+    replay(&["--capacity", "5", "--store", "sqlite::memory:"]).complains("--capacity");
+    replay(&["--trace", "x", "--preset", "web12"]);
+    replay(&["--trace", "x", "--seed", "1"]);
+    replay(&["--store", "memcached://h"]).complains("unknown store scheme");
+}
+
+#[test]
+fn a_store_that_is_not_there_is_found_before_anything_is_measured() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("redis://127.0.0.1:{port}/0?deadline=500ms");
+    let ran =
+        hallway(&["replay", "--store", "moka:", "--store", &url]).exits(3).complains(&format!("127.0.0.1:{port}"));
+    assert!(ran.stdout.is_empty(), "{ran:?}");
+}
+
+#[test]
+fn only_its_own_namespace_is_touched_and_nothing_stays() {
+    let server = RedisServer::shared();
+    server.cli(&["set", "replay:other:1", "mine"]);
+    server.cli(&["set", "mine", "too"]);
+    let json = hallway(&["replay", "--requests", "2000", "--store", &server.url(), "--concurrency", "8", "--json"]);
+    assert!(ratio(&stores(&json.exits(0).json())[0]) > 0.3);
+    let mut left: Vec<_> = server.cli(&["keys", "*"]).lines().map(str::to_owned).collect();
+    left.sort();
+    assert_eq!(left, ["mine", "replay:other:1"]);
+}
+
+#[test]
+fn a_changed_value_is_found_and_ends_the_replay() {
+    let server = RedisServer::shared();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("same.txt");
+    std::fs::write(&file, "the-one-key\n".repeat(5_000_000)).unwrap();
+    let child = command()
+        .args(["replay", "--quiet", "--store", &server.url(), "--trace", file.to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    loop {
+        assert!(start.elapsed() < Duration::from_secs(30), "the replay has not written its key");
+        let keys = server.cli(&["keys", "replay:*:the-one-key"]);
+        if let Some(key) = keys.lines().next().filter(|key| !key.is_empty()) {
+            server.cli(&["setrange", key, "20", "!"]);
+            break;
+        }
+    }
+    let ran = Ran::from(child.wait_with_output().unwrap()).exits(6).complains("request ");
+    assert!(ran.stderr.contains("redis://127.0.0.1") && ran.stderr.contains("not the one written"), "{ran:?}");
+    assert!(ran.stdout.is_empty(), "{ran:?}");
+    assert_eq!(server.cli(&["keys", "replay:*:the-one-key"]).trim(), "", "cleared after the failure too");
+}
+
+#[test]
+fn an_interrupt_ends_it_and_clears_its_keys() {
+    let server = RedisServer::shared();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("same.txt");
+    std::fs::write(&file, "interrupted-key\n".repeat(5_000_000)).unwrap();
+    let child = command()
+        .args(["replay", "--quiet", "--store", &server.url(), "--trace", file.to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    while server.cli(&["keys", "replay:*:interrupted-key"]).trim().is_empty() {
+        assert!(start.elapsed() < Duration::from_secs(30), "the replay has not written its key");
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let ran = Ran::from(child.wait_with_output().unwrap()).exits(130);
+    assert!(ran.stderr.contains("interrupted"), "{ran:?}");
+    assert_eq!(server.cli(&["keys", "replay:*:interrupted-key"]).trim(), "");
+}
+
+#[test]
+fn the_first_part_of_a_real_trace_hits_as_often_as_it_should() {
+    let Some(file) = trace("orm-busy.trace.xz") else { return };
+    let args = ["replay", "--trace", file.to_str().unwrap(), "--requests", "300000", "--store", "moka:", "--json"];
+    let json = hallway(&[&args[..], &["--capacity", "1024", "--quiet"]].concat()).exits(0).json();
+    assert_eq!(json["requests"], 300_000);
+    // LRU has .789 over the whole trace; a fifth below is the least, and no policy reaches .985.
+    let ratio = ratio(&stores(&json)[0]);
+    assert!((0.63..0.985).contains(&ratio), "{json}");
+}

@@ -1,6 +1,7 @@
 //! What a store is made of, and the URL form of it.
 
 use std::fmt;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;

@@ -592,5 +592,6 @@ fn distribute(mut group: Vec<Call>, answer: Answer) {
     }
 }
 
-#[cfg(all(test, feature = "sqlite"))]
+#[cfg(test)]
+#[cfg(feature = "sqlite")]
 mod tests;

@@ -11,6 +11,11 @@
 //! | `tls` | TLS to PostgreSQL |
 //! | `sqlx-09` | stores over a pool of sqlx 0.9 that you have already |
 
+#![cfg_attr(
+    not(any(feature = "sqlite", feature = "postgres")),
+    expect(dead_code, unreachable_code, unused_variables, reason = "without a dialect no store can be made")
+)]
+
 mod config;
 mod dialect;
 mod driver;

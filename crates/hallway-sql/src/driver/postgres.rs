@@ -70,6 +70,8 @@ impl PgDriver {
                 ("enable_hashjoin", "off".to_owned()),
                 ("enable_mergejoin", "off".to_owned()),
                 ("jit", "off".to_owned()),
+                // Planned once: for each new length of its arrays PostgreSQL would plan a statement anew.
+                ("plan_cache_mode", "force_generic_plan".to_owned()),
             ])
         };
         match tokio::time::timeout(CONNECT_LIMIT, options.connect()).await {
@@ -131,8 +133,12 @@ impl Driver for PgDriver {
     }
 
     async fn open(&self, role: Role) -> Result<Box<dyn Link>, Failure> {
-        let options = match &self.source {
-            Source::Own(options) => options,
+        match &self.source {
+            Source::Own(options) => {
+                // One is as good as another, whatever it is for.
+                let _ = role;
+                self.open_own(options).await
+            }
             #[cfg(feature = "sqlx-09")]
             Source::Pool(pool) => {
                 let held = match role {
@@ -140,9 +146,14 @@ impl Driver for PgDriver {
                     Role::Migrate => Held::Own(Box::new(acquire(pool).await?.detach())),
                     Role::Read | Role::Write => Held::Pool(pool.clone()),
                 };
-                return Ok(Box::new(PgLink { held, wrapped: self.is_pooled() }));
+                Ok(Box::new(PgLink { held, wrapped: self.is_pooled() }))
             }
-        };
+        }
+    }
+}
+
+impl PgDriver {
+    async fn open_own(&self, options: &PgConnectOptions) -> Result<Box<dyn Link>, Failure> {
         let was_pooled = self.is_pooled();
         let mut connected = self.connect(options).await;
         // PgBouncer refuses the settings with 08P01.

@@ -1,5 +1,7 @@
 //! `SqlStore` against real databases.
 
+#![expect(clippy::unwrap_used, reason = "tests may unwrap, their helpers too")]
+
 mod coalescing;
 mod conformance;
 mod expiry;

@@ -57,17 +57,26 @@ pub(crate) struct Target {
 impl Target {
     pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
         let mut parsed = StoreUrl::parse(text)?;
-        let mut url = text.to_owned();
-        let wants_password = parsed.as_url().has_host() && parsed.as_url().password().is_none();
-        if wants_password && let Some(password) = variable("HALLWAY_PASSWORD")? {
-            let mut with_password = parsed.as_url().clone();
-            with_password.set_password(Some(&password)).map_err(|()| {
-                Error::invalid_config("HALLWAY_PASSWORD is set, but this URL has no place for a password")
-            })?;
-            url = with_password.into();
-            parsed = StoreUrl::parse(&url)?;
+        let mut url = parsed.as_url().clone();
+        // `redis+unix` has no host to log in at, so its user and password are options.
+        let on_socket = parsed.scheme() == "redis+unix";
+        let has_place = on_socket || url.host_str().is_some_and(|host| !host.is_empty());
+        let has_one = url.password().is_some() || url.query_pairs().any(|(name, _)| name == "password");
+        if !has_place || has_one {
+            return Ok(Self { url: text.to_owned(), parsed });
         }
-        Ok(Self { url, parsed })
+        let Some(password) = variable("HALLWAY_PASSWORD")? else {
+            return Ok(Self { url: text.to_owned(), parsed });
+        };
+        if on_socket {
+            url.query_pairs_mut().append_pair("password", &password);
+        } else {
+            // The setter takes a percent sign for the start of an escape.
+            url.set_password(Some(&password.replace('%', "%25")))
+                .map_err(|()| Error::invalid_config("this URL has no place for HALLWAY_PASSWORD; unset it"))?;
+        }
+        parsed = StoreUrl::parse(url.as_str())?;
+        Ok(Self { url: url.into(), parsed })
     }
 
     pub(crate) fn from_file(path: &Path) -> Result<Self, Failure> {

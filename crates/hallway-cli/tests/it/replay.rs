@@ -10,11 +10,11 @@ use crate::run::{Ran, command, hallway};
 use crate::traces::trace;
 
 fn stores(json: &Value) -> &Vec<Value> {
-    json["stores"].as_array().unwrap()
+    json["stores"].as_array().expect("a list of stores")
 }
 
 fn ratio(store: &Value) -> f64 {
-    store["hit_ratio"].as_f64().unwrap()
+    store["hit_ratio"].as_f64().expect("a number")
 }
 
 #[test]

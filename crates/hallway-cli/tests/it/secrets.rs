@@ -4,7 +4,7 @@ use hallway_testkit::servers::{RedisOptions, RedisServer};
 
 use crate::run::{Ran, command, hallway};
 
-const SECRET: &str = "hunter2%@:/?#";
+const SECRET: &str = "hunter2%41@:/?#&";
 
 fn clean(ran: &Ran) {
     for text in [String::from_utf8_lossy(&ran.stdout).as_ref(), &ran.stderr] {
@@ -18,7 +18,7 @@ fn a_password_from_the_environment_or_a_file_opens_the_store() {
     let url = format!("redis://127.0.0.1:{}/0", server.port());
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("url");
-    std::fs::write(&file, format!("redis://:hunter2%25%40%3A%2F%3F%23@127.0.0.1:{}/0\n", server.port())).unwrap();
+    std::fs::write(&file, format!("redis://:hunter2%2541%40%3A%2F%3F%23%26@127.0.0.1:{}/0\n", server.port())).unwrap();
     let file = file.to_str().unwrap();
 
     let run = |args: &[&str], env: &[(&str, &str)]| {

@@ -145,10 +145,7 @@ impl Link {
                     return Err(error);
                 }
                 State::Connecting => {}
-                State::Idle => {
-                    self.core.ensure_running(&tokio::runtime::Handle::current());
-                    continue;
-                }
+                State::Idle => self.core.ensure_running(&tokio::runtime::Handle::current()),
             }
             if timeout_at(deadline, states.changed()).await.is_err() {
                 return Err(Error::new(
@@ -198,7 +195,9 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        if let Some(task) = lock(&self.core.supervisor).task.take() {
+        // Not under the lock: the task takes it when it ends.
+        let task = lock(&self.core.supervisor).task.take();
+        if let Some(task) = task {
             task.abort();
         }
     }
@@ -206,13 +205,17 @@ impl Drop for Link {
 
 impl Core {
     fn ensure_running(self: &Arc<Self>, runtime: &tokio::runtime::Handle) {
-        let mut supervisor = lock(&self.supervisor);
-        if supervisor.running {
-            return;
+        {
+            let mut supervisor = lock(&self.supervisor);
+            if supervisor.running {
+                return;
+            }
+            supervisor.running = true;
+            self.state.send_replace(State::Connecting);
         }
-        supervisor.running = true;
-        self.state.send_replace(State::Connecting);
-        supervisor.task = Some(runtime.spawn(supervise(Running(Arc::clone(self)))).abort_handle());
+        // Not under the lock: a runtime that is shutting down ends the task here and now, and then the task takes it.
+        let task = runtime.spawn(supervise(Running(Arc::clone(self)))).abort_handle();
+        lock(&self.supervisor).task = Some(task);
     }
 
     fn unpublish(&self, live: &Live) {
@@ -261,7 +264,9 @@ struct Running(Arc<Core>);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        lock(&self.0.supervisor).running = false;
+        // Both under the lock, or the next supervisor could be marked idle while it runs.
+        let mut supervisor = lock(&self.0.supervisor);
+        supervisor.running = false;
         self.0.state.send_replace(State::Idle);
     }
 }

@@ -152,6 +152,9 @@ async fn a_black_hole_is_given_up_after_a_few_deadlines() {
         slow += u32::from(call.elapsed() >= Duration::from_millis(100));
     }
     assert!(slow >= 6 && start.elapsed() < Duration::from_secs(3));
+    // A write that was sent would be in doubt: this one was not, because the connection is gone already.
+    let write = store.set(&key, v(), opts()).await.unwrap_err();
+    assert_eq!(write.kind(), ErrorKind::Unavailable, "{write}");
     proxy.heal();
     within(Duration::from_secs(3), "recovered", async || store.get(&key).await.is_ok()).await;
     assert!(store.stats().connections >= 2, "the silent connection was replaced");

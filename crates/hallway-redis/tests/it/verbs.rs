@@ -231,6 +231,8 @@ async fn a_value_is_never_read_with_the_life_of_another() {
         assert_eq!(rest <= MINUTE, entry.value == "minute", "{entry:?}");
     }
     writer.await.unwrap();
+    // Two commands in one packet would hardly ever be torn apart here; on a real network they may be.
+    assert!(RedisServer::shared().cli(&["INFO", "commandstats"]).contains("cmdstat_exec:"));
 }
 
 #[tokio::test]

@@ -72,17 +72,15 @@ impl Failure {
 pub(crate) fn from_sqlx(error: &sqlx::Error) -> Failure {
     use sqlx::Error as E;
     match error {
+        // How a TLS library says that it does not trust the other side.
+        E::Io(io) if io.kind() == std::io::ErrorKind::InvalidData => untrusted(),
         E::Io(io) => Failure::new(
             ErrorKind::Unavailable,
             Effect::Lost,
             "the connection to the database failed; check that the server runs and can be reached",
         )
         .with_code(format!("I/O error: {}", io.kind())),
-        E::Tls(_) => Failure::new(
-            ErrorKind::InvalidConfig,
-            Effect::Drop,
-            "no trusted TLS connection to the database; check `sslmode`, `ca` and the server's certificate",
-        ),
+        E::Tls(_) => untrusted(),
         E::Configuration(_) | E::InvalidArgument(_) => Failure::new(
             ErrorKind::InvalidConfig,
             Effect::Drop,
@@ -108,4 +106,12 @@ pub(crate) fn from_sqlx(error: &sqlx::Error) -> Failure {
             "the connection to the database broke; the next call opens another",
         ),
     }
+}
+
+fn untrusted() -> Failure {
+    Failure::new(
+        ErrorKind::InvalidConfig,
+        Effect::Drop,
+        "no trusted TLS connection to the database; check `sslmode`, `ca` and the server's certificate",
+    )
 }

@@ -14,3 +14,4 @@ mod pgbouncer;
 mod pool;
 mod secrets;
 mod support;
+mod tls;

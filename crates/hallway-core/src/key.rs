@@ -178,7 +178,7 @@ impl Namespace {
     /// A namespace from segments that may themselves contain `:`, such as tenant names from outside.
     ///
     /// # Errors
-    /// As for [`new`](Self::new).
+    /// As for [`new`](Self::new), and `InvalidInput` for no segments at all.
     pub fn from_segments<'a>(segments: impl IntoIterator<Item = &'a str>) -> Result<Self> {
         let mut physical = String::new();
         for segment in segments {
@@ -187,6 +187,9 @@ impl Namespace {
                 physical.push(':');
             }
             physical.push_str(&escape(segment));
+        }
+        if physical.is_empty() {
+            return Err(Error::invalid_input("a namespace needs a segment; Namespace::root() is the one without"));
         }
         // One separator and one byte of id must still fit.
         if physical.len() + 2 > MAX_KEY_BYTES {

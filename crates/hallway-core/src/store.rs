@@ -1,6 +1,5 @@
 //! The one trait.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,8 +8,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    AuthorityTier, Capabilities, Cursor, DeleteIf, Entry, Error, ErrorKind, Key, Page, Prefix, Result, SetOptions,
-    SetOutcome, SharedTier, Timestamp, Ttl, ValueCap, parse_canonical_i64,
+    AuthorityTier, Capabilities, Capability, Cursor, DeleteIf, Entry, Error, ErrorKind, Key, Page, Prefix, Result,
+    SetOptions, SetOutcome, SharedTier, Timestamp, Ttl, ValueCap, parse_canonical_i64,
 };
 
 /// How often the default bodies of `take` and `increment` try again when another writer comes between.
@@ -159,23 +158,26 @@ pub trait KvStore: fmt::Debug + Send + Sync + 'static {
     /// Input is checked before anything is written. After any other error a part may be written: `Indeterminate`
     /// unless certainly nothing was.
     async fn set_many(&self, items: &[(Key, Bytes, Ttl)]) -> Result<()> {
+        let forever = self.capabilities().has(Capability::Forever);
         for (_, value, ttl) in items {
             ttl.whole_millis()?;
             ValueCap::HARD.check(value.len())?;
+            if ttl.is_forever() && !forever {
+                return Err(Error::unsupported("this store has no Ttl::Forever; state a duration"));
+            }
         }
         for (done, (key, value, ttl)) in items.iter().enumerate() {
-            if let Err(error) = self.set(key, value.clone(), SetOptions::new(*ttl)).await {
-                return Err(if done == 0 { error } else { error.with_kind(ErrorKind::Indeterminate) });
-            }
+            self.set(key, value.clone(), SetOptions::new(*ttl)).await.map_err(|error| partly(error, done as u64))?;
         }
         Ok(())
     }
 
-    /// Deletes all keys; says how many live entries were deleted. Not atomic as a whole.
+    /// Deletes all keys; says how many live entries were deleted. Not atomic as a whole: after an error a part may be
+    /// deleted, which is `Indeterminate` unless certainly nothing was.
     async fn delete_many(&self, keys: &[Key]) -> Result<u64> {
         let mut deleted = 0;
         for key in keys {
-            deleted += u64::from(self.delete(key).await?);
+            deleted += u64::from(self.delete(key).await.map_err(|error| partly(error, deleted))?);
         }
         Ok(deleted)
     }
@@ -189,13 +191,12 @@ pub trait KvStore: fmt::Debug + Send + Sync + 'static {
         }
         let mut cleared = 0;
         let mut after = None;
-        let mut seen = HashSet::new();
         loop {
-            let page = self.scan(prefix, after, CLEAR_PAGE).await?;
-            cleared += self.delete_many(&page.keys).await?;
+            let page = self.scan(prefix, after.clone(), CLEAR_PAGE).await.map_err(|error| partly(error, cleared))?;
+            cleared += self.delete_many(&page.keys).await.map_err(|error| partly(error, cleared))?;
             match page.next {
-                // A backend whose cursor comes back would otherwise keep us here for ever.
-                Some(next) if seen.insert(next.clone()) => after = Some(next),
+                // A backend whose cursor stands still would otherwise keep us here for ever.
+                Some(next) if after.as_ref() != Some(&next) => after = Some(next),
                 _ => return Ok(cleared),
             }
         }
@@ -205,6 +206,11 @@ pub trait KvStore: fmt::Debug + Send + Sync + 'static {
     async fn ping(&self) -> Result<()> {
         self.time().await.map(drop)
     }
+}
+
+/// A failure after a part was done: nobody may read it as "nothing happened".
+fn partly(error: Error, done: u64) -> Error {
+    if done == 0 { error } else { error.with_kind(ErrorKind::Indeterminate) }
 }
 
 fn contended(operation: &'static str, key: &Key) -> Error {

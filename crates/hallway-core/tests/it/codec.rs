@@ -36,6 +36,7 @@ each_codec! {
     flipped_bits_never_panic => survives_flipped_bits;
     leftovers_are_refused => refuses_leftovers;
     a_hundred_levels_and_no_more => limits_depth;
+    what_can_be_written_can_be_read => reads_what_it_writes;
     a_hundred_thousand_levels_end_in_an_error => survives_great_depth;
     the_cap_holds_both_ways => limits_size;
     errors_never_quote_the_data => keeps_secrets;
@@ -228,6 +229,42 @@ fn limits_depth<C: Codec>() {
     assert_eq!(C::decode::<Tree>(&bytes).unwrap(), tree(100));
     check_too_deep(C::encode(&tree(101)), ErrorKind::InvalidInput);
     check_too_deep(C::decode::<Tree>(&tree_bytes::<C>(101)), ErrorKind::Corrupt);
+}
+
+/// Every kind of variant, which formats nest in different ways.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+enum Expr {
+    Leaf,
+    Not(Box<Expr>),
+    Neg { of: Box<Expr> },
+    Pair(Box<Expr>, u8),
+    List(Vec<Expr>),
+}
+
+fn reads_what_it_writes<C: Codec>() {
+    let layers: [fn(Expr) -> Expr; 4] = [
+        |inner| Expr::Not(Box::new(inner)),
+        |inner| Expr::Neg { of: Box::new(inner) },
+        |inner| Expr::Pair(Box::new(inner), 0),
+        |inner| Expr::List(vec![inner]),
+    ];
+    for (at, layer) in layers.into_iter().enumerate() {
+        let (mut written, mut refused) = (0, 0);
+        for levels in 30..110 {
+            let value = (0..levels).fold(Expr::Leaf, |inner, _| layer(inner));
+            match C::encode(&value) {
+                Ok(bytes) => {
+                    written += 1;
+                    assert_eq!(C::decode::<Expr>(&bytes).unwrap(), value, "{levels} levels of layer {at}");
+                }
+                error => {
+                    refused += 1;
+                    check_too_deep(error, ErrorKind::InvalidInput);
+                }
+            }
+        }
+        assert!(written > 0 && refused > 0, "layer {at} never met the limit");
+    }
 }
 
 /// On the stack of a runtime's worker, in a debug build: the limit must be one that fits.

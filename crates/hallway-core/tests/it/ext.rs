@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use hallway_core::{
-    Bytes, Capabilities, Cursor, DeleteIf, Entry, Error, ErrorKind, Key, KvStore, KvStoreExt, Namespace, Page, Prefix,
-    Result, SetIf, SetOptions, SetOutcome, Timestamp, Ttl,
+    Bytes, Capabilities, Capability, Cursor, DeleteIf, Entry, Error, ErrorKind, Key, KvStore, KvStoreExt, Namespace,
+    Page, Prefix, Result, SetIf, SetOptions, SetOutcome, Timestamp, Ttl,
 };
 
 type Live = (Bytes, Option<Instant>);
@@ -19,13 +19,23 @@ type Live = (Bytes, Option<Instant>);
 struct Tiny {
     entries: Arc<Mutex<BTreeMap<Key, Live>>>,
     meddle: Arc<AtomicUsize>,
+    /// One more than the number of writes that still succeed; 0 is any number.
     fail_set_after: Arc<AtomicUsize>,
     stuck_cursor: bool,
+    no_forever: bool,
 }
 
 impl Tiny {
     fn meddling(times: usize) -> Self {
         Self { meddle: Arc::new(AtomicUsize::new(times)), ..Self::default() }
+    }
+
+    fn may_write(&self) -> Result<()> {
+        if self.fail_set_after.load(Ordering::SeqCst) == 1 {
+            return Err(Error::new(ErrorKind::Unavailable, "gone"));
+        }
+        let _ = self.fail_set_after.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        Ok(())
     }
 
     fn live(entries: &BTreeMap<Key, Live>, key: &Key) -> Option<Live> {
@@ -36,7 +46,8 @@ impl Tiny {
 #[async_trait]
 impl KvStore for Tiny {
     fn capabilities(&self) -> Capabilities {
-        Capabilities::all()
+        let all = Capabilities::all();
+        if self.no_forever { all.without(Capability::Forever) } else { all }
     }
     async fn get_entry(&self, key: &Key) -> Result<Option<Entry>> {
         let mut entries = self.entries.lock().unwrap();
@@ -52,10 +63,7 @@ impl KvStore for Tiny {
     }
     async fn set(&self, key: &Key, value: Bytes, opts: SetOptions) -> Result<SetOutcome> {
         let millis = opts.ttl.whole_millis()?;
-        if self.fail_set_after.load(Ordering::SeqCst) == 1 {
-            return Err(Error::new(ErrorKind::Unavailable, "gone"));
-        }
-        let _ = self.fail_set_after.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        self.may_write()?;
         let mut entries = self.entries.lock().unwrap();
         let live = Self::live(&entries, key);
         let holds = match &opts.condition {
@@ -71,6 +79,7 @@ impl KvStore for Tiny {
         Ok(SetOutcome::Written)
     }
     async fn delete_if(&self, key: &Key, when: DeleteIf) -> Result<bool> {
+        self.may_write()?;
         let mut entries = self.entries.lock().unwrap();
         let holds = match (Self::live(&entries, key), when) {
             (None, _) => false,
@@ -286,6 +295,33 @@ async fn a_batch_that_fails_half_way_is_indeterminate() {
         let store = Tiny { fail_set_after: Arc::new(AtomicUsize::new(after)), ..Tiny::default() };
         assert_eq!(store.set_many(&items).await.unwrap_err().kind(), kind, "after {}", after - 1);
     }
+}
+
+#[tokio::test]
+async fn a_deletion_that_fails_half_way_is_indeterminate() {
+    let keys: Vec<_> = (0..3).map(|at: u8| key(&at.to_string())).collect();
+    for (after, kind) in [(1, ErrorKind::Unavailable), (2, ErrorKind::Indeterminate), (3, ErrorKind::Indeterminate)] {
+        let store = Tiny::default();
+        for at in 0..3 {
+            put(&store, &at.to_string(), "x", HOUR).await;
+        }
+        store.fail_set_after.store(after, Ordering::SeqCst);
+        assert_eq!(store.delete_many(&keys).await.unwrap_err().kind(), kind, "after {}", after - 1);
+        let store = Tiny::default();
+        for at in 0..3 {
+            put(&store, &at.to_string(), "x", HOUR).await;
+        }
+        store.fail_set_after.store(after, Ordering::SeqCst);
+        assert_eq!(store.clear(&Prefix::new("app").unwrap()).await.unwrap_err().kind(), kind, "after {}", after - 1);
+    }
+}
+
+#[tokio::test]
+async fn a_denied_forever_is_refused_before_anything_is_written() {
+    let store = Tiny { no_forever: true, ..Tiny::default() };
+    let items = [(key("a"), bytes("1"), Ttl::from(HOUR)), (key("b"), bytes("2"), Ttl::Forever)];
+    assert_eq!(store.set_many(&items).await.unwrap_err().kind(), ErrorKind::Unsupported);
+    assert_eq!(store.get(&key("a")).await.unwrap(), None);
 }
 
 #[tokio::test]

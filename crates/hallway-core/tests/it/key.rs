@@ -95,7 +95,8 @@ fn bad_names_are_refused() {
     for bad in ["a:", ":a", "a::b"] {
         assert!(Namespace::new(bad).is_err(), "{bad:?}");
     }
-    assert!(Namespace::from_segments([]).unwrap().is_root());
+    // A view of "no tenant" must not silently be a view of everything.
+    assert_eq!(Namespace::from_segments([]).unwrap_err().kind(), ErrorKind::InvalidInput);
 }
 
 #[test]

@@ -44,6 +44,12 @@ impl<'g, S> Counting<'g, S> {
         self.level.container().ok_or_else(|| self.guard.refuse(TOO_DEEP, E::custom))
     }
 
+    /// Reading a variant with fields back meets two levels, the enum and its fields, so writing it counts two: what can be
+    /// written can be read.
+    fn variant<E: Error>(&self) -> Result<Level, E> {
+        self.container().and_then(|level| level.container().ok_or_else(|| self.guard.refuse(TOO_DEEP, E::custom)))
+    }
+
     fn transparent<E: Error>(&self) -> Result<Level, E> {
         self.level.transparent().ok_or_else(|| self.guard.refuse(TOO_DEEP, E::custom))
     }
@@ -65,9 +71,9 @@ macro_rules! forward {
 }
 
 macro_rules! open {
-    ($($method:ident($($argument:ident: $kind:ty),*) -> $compound:ident;)+) => {$(
+    ($($method:ident($($argument:ident: $kind:ty),*) -> $compound:ident by $levels:ident;)+) => {$(
         fn $method(self, $($argument: $kind),*) -> Result<Self::$compound, S::Error> {
-            let level = self.container()?;
+            let level = self.$levels()?;
             Ok(Counting { inner: self.inner.$method($($argument),*)?, guard: self.guard, level })
         }
     )+};
@@ -102,17 +108,16 @@ impl<'g, S: Serializer> Serializer for Counting<'g, S> {
         serialize_none();
         serialize_unit();
         serialize_unit_struct(name: &'static str);
-        serialize_unit_variant(name: &'static str, index: u32, variant: &'static str);
     }
 
     open! {
-        serialize_seq(len: Option<usize>) -> SerializeSeq;
-        serialize_tuple(len: usize) -> SerializeTuple;
-        serialize_tuple_struct(name: &'static str, len: usize) -> SerializeTupleStruct;
-        serialize_tuple_variant(name: &'static str, index: u32, variant: &'static str, len: usize) -> SerializeTupleVariant;
-        serialize_map(len: Option<usize>) -> SerializeMap;
-        serialize_struct(name: &'static str, len: usize) -> SerializeStruct;
-        serialize_struct_variant(name: &'static str, index: u32, variant: &'static str, len: usize) -> SerializeStructVariant;
+        serialize_seq(len: Option<usize>) -> SerializeSeq by container;
+        serialize_tuple(len: usize) -> SerializeTuple by container;
+        serialize_tuple_struct(name: &'static str, len: usize) -> SerializeTupleStruct by container;
+        serialize_tuple_variant(name: &'static str, index: u32, variant: &'static str, len: usize) -> SerializeTupleVariant by variant;
+        serialize_map(len: Option<usize>) -> SerializeMap by container;
+        serialize_struct(name: &'static str, len: usize) -> SerializeStruct by container;
+        serialize_struct_variant(name: &'static str, index: u32, variant: &'static str, len: usize) -> SerializeStructVariant by variant;
     }
 
     fn serialize_f32(self, value: f32) -> Result<S::Ok, S::Error> {
@@ -133,6 +138,11 @@ impl<'g, S: Serializer> Serializer for Counting<'g, S> {
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<S::Ok, S::Error> {
         let level = self.transparent()?;
         self.inner.serialize_newtype_struct(name, &Value { value, guard: self.guard, level })
+    }
+
+    fn serialize_unit_variant(self, name: &'static str, index: u32, variant: &'static str) -> Result<S::Ok, S::Error> {
+        self.container()?;
+        self.inner.serialize_unit_variant(name, index, variant)
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(

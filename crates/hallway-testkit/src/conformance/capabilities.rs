@@ -43,7 +43,9 @@ pub(super) async fn c87_what_is_denied_answers_unsupported(fixture: &Fixture) ->
                 unsupported(store.set(&kept, text("w"), for_an_hour().if_equals(text("v"))).await)?;
             }
             Capability::Forever => {
-                unsupported(store.set_many(&[(kept.clone(), text("w"), Ttl::Forever)]).await)?;
+                // The one that could be written stands first: nothing may be written before all are looked at.
+                let items = [(kept.clone(), text("w"), Ttl::After(HOUR)), (key("forever"), text("w"), Ttl::Forever)];
+                unsupported(store.set_many(&items).await)?;
             }
             Capability::Scan => {
                 unsupported(store.scan(&prefix("app"), None, 1).await)?;

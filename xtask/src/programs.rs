@@ -27,14 +27,8 @@ pub(crate) fn ensure() -> Result {
         println!("every server program is installed");
         return Ok(());
     }
+    let remedy = installable(&missing, find("apt-get").is_some(), is_root()?)?;
     let packages = missing.join(" ");
-    let remedy = format!("the tests need the Debian packages {packages}: `apt-get install {packages}`");
-    if find("apt-get").is_none() {
-        return Err(format!("{remedy} (there is no apt-get here; install their counterparts)"));
-    }
-    if !is_root()? {
-        return Err(format!("{remedy} (as root)"));
-    }
     println!("installing the Debian packages the tests need: {packages}");
     let apt_get = || {
         let mut command = Command::new("apt-get");
@@ -47,6 +41,17 @@ pub(crate) fn ensure() -> Result {
     match missing_packages() {
         still if still.is_empty() => Ok(()),
         still => Err(format!("after the installation these packages are still missing: {}", still.join(" "))),
+    }
+}
+
+/// The words that name the remedy, or the error that does where nothing can be installed from here.
+fn installable(missing: &[&str], has_apt: bool, is_root: bool) -> Result<String> {
+    let packages = missing.join(" ");
+    let remedy = format!("the tests need the Debian packages {packages}: `apt-get install {packages}`");
+    match (has_apt, is_root) {
+        (false, _) => Err(format!("{remedy} (there is no apt-get here; install their counterparts)")),
+        (true, false) => Err(format!("{remedy} (as root)")),
+        (true, true) => Ok(remedy),
     }
 }
 
@@ -85,6 +90,17 @@ mod tests {
     fn finds_a_program_and_not_a_missing_one() {
         assert!(find("sh").is_some());
         assert!(find("no-such-program-anywhere").is_none());
+    }
+
+    #[test]
+    fn what_cannot_be_installed_is_an_error_that_names_the_packages() {
+        for (has_apt, is_root, hint) in
+            [(false, true, "no apt-get"), (false, false, "no apt-get"), (true, false, "as root")]
+        {
+            let error = installable(&["redis-server", "pgbouncer"], has_apt, is_root).unwrap_err();
+            assert!(error.contains("apt-get install redis-server pgbouncer") && error.contains(hint), "{error}");
+        }
+        installable(&["redis-server"], true, true).unwrap();
     }
 
     #[test]

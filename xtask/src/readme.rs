@@ -6,6 +6,12 @@ use std::time::Instant;
 
 use crate::{Result, shell};
 
+/// What a newcomer is promised on two cores, dependencies included.
+const COMPILES_WITHIN: f64 = 60.0;
+
+/// What the program says at its end.
+const PRINTS: &str = "Ada, 36: visit 1";
+
 /// Builds and runs the program in `scratch`, a folder of its own, and says how long that took.
 ///
 /// An existing `scratch` is built again from nothing unless `keep` is set.
@@ -40,6 +46,15 @@ pub(crate) fn run(scratch: &Path, keep: bool) -> Result {
     let printed = shell::output(&mut program)?;
     let kind = if keep { "kept" } else { "fresh" };
     println!("the README's program compiled in {built:.1} s ({kind} target folder) and printed: {}", printed.trim());
+    if printed.trim() != PRINTS {
+        return Err(format!("the README's program should have printed `{PRINTS}`"));
+    }
+    if built > COMPILES_WITHIN {
+        return Err(format!(
+            "the README's program took {built:.1} s to compile, more than {COMPILES_WITHIN} s: look at the default features' \
+             tree with `cargo tree -p hallway`, or at what else this machine was doing"
+        ));
+    }
     Ok(())
 }
 

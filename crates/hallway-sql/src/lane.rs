@@ -2,14 +2,16 @@
 //!
 //! There is no timer. A call that finds an idle connection runs at once, in its caller's own task, so a lone call
 //! pays nothing. Calls that find all connections busy wait in the queue; whoever ends a statement takes all of one
-//! verb that have queued, as one batch. Between batches the work moves to a task of its own, so that a caller gets
-//! its answer without serving others, and a caller that goes away in mid-statement leaves the rest to a task as well.
+//! verb that have queued, as one batch. As soon as somebody waits for it, the work moves to a task of its own: a caller
+//! gets its answer without serving others, and one that is not polled, or goes away in mid-statement, holds nobody up.
 //! A connection is therefore never left half-way through an answer.
+
+mod lead;
 
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Poll;
@@ -21,6 +23,7 @@ use tokio::time::Instant;
 
 use crate::dialect::{Statements, Verb};
 use crate::failure::{Effect, Failure};
+use crate::lane::lead::{Serve, Slot, spawn};
 use crate::link::{Answer, Args, Bounds, Item, Link, Role, Row};
 use crate::opener::Opener;
 
@@ -52,9 +55,17 @@ struct Call {
     number: u64,
     deadline: Instant,
     answer: oneshot::Sender<Result<Answer, Failure>>,
-    /// Who decides what becomes of it: the caller that gives up, or the batch that takes it.
-    state: Arc<AtomicU8>,
+    shared: Arc<Shared>,
     retried: bool,
+}
+
+/// What a call and its caller both hold.
+#[derive(Default)]
+struct Shared {
+    /// Who decides what becomes of the call: the caller that gives up, or the batch that takes it.
+    state: AtomicU8,
+    /// The work, if the caller leads.
+    slot: Slot,
 }
 
 impl Call {
@@ -65,7 +76,7 @@ impl Call {
 
     fn take(&self) -> bool {
         !self.answer.is_closed()
-            && self.state.compare_exchange(QUEUED, TAKEN, Ordering::AcqRel, Ordering::Acquire).is_ok()
+            && self.shared.state.compare_exchange(QUEUED, TAKEN, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     fn bytes(&self) -> usize {
@@ -94,6 +105,8 @@ struct State {
     queues: [VecDeque<Call>; Verb::COUNT],
     waiting: usize,
     numbers: u64,
+    /// Callers that work in their own tasks, and some that have done so.
+    leaders: Vec<Arc<Shared>>,
     /// Connections there are, busy ones included.
     live: usize,
     opening: usize,
@@ -140,10 +153,8 @@ impl CallError {
 
 enum Admission {
     Lead(Serve),
-    Wait { open: bool },
+    Wait { open: bool, leaders: Vec<Arc<Shared>> },
 }
-
-type Serve = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Lane {
     pub(crate) fn new(
@@ -164,23 +175,23 @@ impl Lane {
     /// A call that has not been sent is not sent any more; one that has goes on alone.
     pub(crate) async fn call(self: &Arc<Self>, request: Request, deadline: Instant) -> Result<Answer, CallError> {
         let (answer, receiver) = oneshot::channel();
-        let state = Arc::new(AtomicU8::new(QUEUED));
-        let call = Call { request, number: 0, deadline, answer, state: Arc::clone(&state), retried: false };
-        let mut lead = Lead(None);
+        let shared = Arc::new(Shared::default());
+        let call = Call { request, number: 0, deadline, answer, shared: Arc::clone(&shared), retried: false };
+        let lead = Lead(shared);
         match self.admit(call) {
             Err(_) => return Err(CallError::Full),
-            Ok(Admission::Lead(serve)) => lead.0 = Some(serve),
-            Ok(Admission::Wait { open: true }) => self.open_in_background(),
-            Ok(Admission::Wait { open: false }) => {}
+            Ok(Admission::Lead(serve)) => lead.0.slot.rest(serve),
+            Ok(Admission::Wait { open, leaders }) => {
+                hand_over(leaders);
+                if open {
+                    self.open_in_background();
+                }
+            }
         }
         let mut receiver = pin!(receiver);
         let mut sleep = pin!(tokio::time::sleep_until(deadline));
         let answered = poll_fn(|context| {
-            if let Some(serve) = &mut lead.0
-                && serve.as_mut().poll(context).is_ready()
-            {
-                lead.0 = None;
-            }
+            lead.0.slot.poll(context);
             if let Poll::Ready(answer) = receiver.as_mut().poll(context) {
                 return Poll::Ready(Some(answer));
             }
@@ -197,7 +208,8 @@ impl Lane {
                 "the task that waited for the database was stopped",
             ))),
             None => {
-                let unsent = state.compare_exchange(QUEUED, GIVEN_UP, Ordering::AcqRel, Ordering::Acquire).is_ok();
+                let unsent =
+                    lead.0.state.compare_exchange(QUEUED, GIVEN_UP, Ordering::AcqRel, Ordering::Acquire).is_ok();
                 Err(CallError::Late { sent: !unsent })
             }
         }
@@ -231,8 +243,11 @@ impl Lane {
         call.number = state.numbers;
         // Connections are idle only while the queue is empty, so nobody is overtaken.
         if let Some(idle) = state.idle.pop() {
+            call.shared.slot.begin();
+            state.leaders.retain(|leader| leader.slot.leads());
+            state.leaders.push(Arc::clone(&call.shared));
             drop(state);
-            call.state.store(TAKEN, Ordering::Release);
+            call.shared.state.store(TAKEN, Ordering::Release);
             let busy = Busy { lane: Arc::clone(self), phase: Phase::Live };
             return Ok(Admission::Lead(Box::pin(serve(busy, idle, vec![call]))));
         }
@@ -241,7 +256,7 @@ impl Lane {
         }
         state.push_back(call);
         let open = state.wants_another(self.width, &self.opener);
-        Ok(Admission::Wait { open })
+        Ok(Admission::Wait { open, leaders: std::mem::take(&mut state.leaders) })
     }
 
     fn open_in_background(self: &Arc<Self>) {
@@ -258,9 +273,14 @@ impl Lane {
             drop(state);
             let busy = Busy { lane: Arc::clone(self), phase: Phase::Live };
             spawn(serve(busy, idle, batch));
-        } else if state.wants_another(self.width, &self.opener) {
+        } else if state.waiting > 0 {
+            let open = state.wants_another(self.width, &self.opener);
+            let leaders = std::mem::take(&mut state.leaders);
             drop(state);
-            self.open_in_background();
+            hand_over(leaders);
+            if open {
+                self.open_in_background();
+            }
         }
     }
 
@@ -297,7 +317,7 @@ impl State {
 
     fn push_front(&mut self, calls: Vec<Call>) {
         for call in calls.into_iter().rev() {
-            call.state.store(QUEUED, Ordering::Release);
+            call.shared.state.store(QUEUED, Ordering::Release);
             self.waiting += 1;
             self.queues[call.request.verb as usize].push_front(call);
         }
@@ -364,21 +384,19 @@ impl State {
     }
 }
 
-/// The statement that a caller runs in its own task. Dropped before its end, it goes on in a task of its own.
-struct Lead(Option<Serve>);
+/// A caller that may lead. Dropped before the end of its work, that goes on in a task of its own.
+struct Lead(Arc<Shared>);
 
 impl Drop for Lead {
     fn drop(&mut self) {
-        if let Some(serve) = self.0.take() {
-            spawn(serve);
-        }
+        self.0.slot.hand_over();
     }
 }
 
-fn spawn(future: impl Future<Output = ()> + Send + 'static) {
-    // Without a runtime nothing can go on; dropping the future gives the connection up, and `Busy` notes it.
-    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-        runtime.spawn(future);
+/// Somebody waits now, and must not depend on these callers being polled.
+fn hand_over(leaders: Vec<Arc<Shared>>) {
+    for leader in leaders {
+        leader.slot.hand_over();
     }
 }
 

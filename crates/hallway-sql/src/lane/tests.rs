@@ -179,6 +179,17 @@ async fn a_lone_call_runs_in_its_own_task() {
 }
 
 #[tokio::test]
+async fn a_leader_that_nobody_polls_holds_nobody_up() {
+    let stage = Stage::new(1).await;
+    let mut held = pin!(stage.lane.call(request(Verb::SetAlways, "held"), Instant::now() + Duration::from_secs(5)));
+    poll_fn(|context| Poll::Ready(assert!(held.as_mut().poll(context).is_pending()))).await;
+    stage.script.gate.add_permits(2);
+    assert_eq!(value(stage.call_until(Verb::SetAlways, "other", Duration::from_secs(2)).await.unwrap()), ["other"]);
+    assert_eq!(value(held.await), ["held"]);
+    stage.settle(|state| state.idle.len() == 1 && state.live == 1).await;
+}
+
+#[tokio::test]
 async fn two_writes_of_a_key_take_two_statements_and_reads_go_between() {
     let stage = Stage::new(1).await;
     let first = stage.call(Verb::SetAlways, "x");

@@ -133,3 +133,23 @@ async fn a_lone_call_and_a_batch_take_one_round_trip() {
     assert!(store.set(&keys[0], bytes("v"), SetOptions::new(Ttl::Forever)).await.unwrap().is_written());
     assert_eq!(proxy.stats().round_trips - before, 3);
 }
+
+/// As in a `select!`, or in a stream of calls whose consumer calls the same store.
+#[tokio::test]
+async fn a_call_that_is_not_polled_holds_nobody_up() {
+    let (server, file) = (shared().await, File::new());
+    let table = fresh_table();
+    for url in [file.url(), "sqlite::memory:".to_owned(), server.url()] {
+        let store = warm(&format!("{url}?table={table}&deadline=3s")).await;
+        let held = key("held");
+        let mut calls: Vec<_> = (0..3).map(|_| store.set(&held, bytes("v"), SetOptions::new(Ttl::Forever))).collect();
+        for call in &mut calls {
+            let _ = std::future::poll_fn(|context| std::task::Poll::Ready(call.as_mut().poll(context))).await;
+        }
+        assert!(store.set(&key("other"), bytes("v"), SetOptions::new(Ttl::Forever)).await.unwrap().is_written());
+        assert_eq!(store.get(&key("other")).await.unwrap(), Some(bytes("v")));
+        for call in calls {
+            assert!(call.await.unwrap().is_written());
+        }
+    }
+}

@@ -19,12 +19,16 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How long a database that others keep locked is tried to be opened.
 const OPEN_LIMIT: Duration = Duration::from_secs(10);
 
+/// How long bringing the table up to date may take: longer than the server's own limits for it.
+const MIGRATE_LIMIT: Duration = Duration::from_secs(30);
+
 /// Opens connections of one store.
 #[derive(Debug)]
 pub(crate) struct Opener {
     driver: Box<dyn Driver>,
     table: Table,
     migrate: Migrate,
+    migrate_limit: Duration,
     /// Set once the schema is there.
     ready: OnceCell<()>,
     // A blocking mutex: nothing awaits while holding it.
@@ -40,7 +44,7 @@ struct Trouble {
 
 impl Opener {
     pub(crate) fn new(driver: Box<dyn Driver>, table: Table, migrate: Migrate) -> Self {
-        Self { driver, table, migrate, ready: OnceCell::new(), trouble: Mutex::default() }
+        Self { driver, table, migrate, migrate_limit: MIGRATE_LIMIT, ready: OnceCell::new(), trouble: Mutex::default() }
     }
 
     /// Opens a connection to a database that has the table.
@@ -81,7 +85,7 @@ impl Opener {
     async fn try_open(&self, role: Role) -> Result<Box<dyn Link>, Failure> {
         if self.driver.is_private() {
             let mut link = self.driver.open(Role::Write).await?;
-            schema::migrate(&mut *link, self.driver.dialect(), &self.table, Migrate::Run).await?;
+            self.prepare(&mut *link, Migrate::Run).await?;
             return Ok(link);
         }
         let until = Instant::now() + OPEN_LIMIT;
@@ -104,9 +108,80 @@ impl Opener {
                     return Ok(());
                 }
                 let mut link = self.driver.open(Role::Migrate).await?;
-                schema::migrate(&mut *link, self.driver.dialect(), &self.table, self.migrate).await
+                self.prepare(&mut *link, self.migrate).await
             })
             .await?;
         self.driver.open(role).await
+    }
+
+    /// Everybody waits for this one, so a lost answer must not keep it for ever.
+    async fn prepare(&self, link: &mut dyn Link, migrate: Migrate) -> Result<(), Failure> {
+        let limit = self.migrate_limit;
+        let done = schema::migrate(link, self.driver.dialect(), &self.table, migrate);
+        tokio::time::timeout(limit, done).await.unwrap_or_else(|_| {
+            Err(Failure::new(
+                ErrorKind::Unavailable,
+                Effect::Drop,
+                format!("the table could not be checked or made within {limit:?}; see what blocks the database"),
+            ))
+        })
+    }
+}
+
+#[cfg(test)]
+#[cfg(feature = "sqlite")]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::dialect::{Dialect, Statement, sqlite::SQLITE};
+    use crate::link::{Answer, Args};
+
+    /// The answer to the first script is lost.
+    #[derive(Debug, Default)]
+    struct Deaf(AtomicU32);
+
+    struct Ear(bool);
+
+    #[async_trait]
+    impl Driver for Deaf {
+        fn dialect(&self) -> &'static Dialect {
+            &SQLITE
+        }
+
+        async fn open(&self, _: Role) -> Result<Box<dyn Link>, Failure> {
+            Ok(Box::new(Ear(self.0.fetch_add(1, Ordering::Relaxed) > 0)))
+        }
+    }
+
+    #[async_trait]
+    impl Link for Ear {
+        async fn run(&mut self, _: &Statement, _: &Args<'_>) -> Result<Answer, Failure> {
+            Ok(Answer::default())
+        }
+
+        async fn script(&mut self, _: sqlx::SqlStr) -> Result<Answer, Failure> {
+            if self.0 { Ok(Answer::default()) } else { std::future::pending().await }
+        }
+
+        async fn check(&mut self) -> Result<(), Failure> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_lost_answer_does_not_keep_the_store_for_ever() {
+        let mut opener = Opener::new(Box::new(Deaf::default()), Table::default(), Migrate::Run);
+        opener.migrate_limit = Duration::from_millis(20);
+        let opened = tokio::time::timeout(Duration::from_secs(5), opener.open(Role::Write)).await;
+        let failure = opened.expect("an end").err().expect("a failure");
+        assert_eq!((failure.kind, failure.effect), (ErrorKind::Unavailable, Effect::Drop));
+        let start = Instant::now();
+        while let Err(failure) = opener.open(Role::Write).await {
+            assert!(start.elapsed() < Duration::from_secs(5), "{failure:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The table: who makes it, who only checks it.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use hallway_core::{Error, ErrorKind, Result};
 
@@ -8,6 +9,9 @@ use crate::dialect::{Dialect, NOTE_VERSION, READ_VERSION, SCHEMA_VERSION};
 use crate::failure::{Effect, Failure};
 use crate::link::Link;
 use crate::table::Table;
+
+/// How long looking up the table's version may take. It waits for no lock but that of a migration's last moment.
+const LOOK_LIMIT: Duration = Duration::from_secs(5);
 
 /// What opening a store does about its table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -61,7 +65,13 @@ pub(crate) async fn migrate(
     table: &Table,
     mode: Migrate,
 ) -> Result<(), Failure> {
-    let found = version(link, dialect, table).await?;
+    let found = tokio::time::timeout(LOOK_LIMIT, version(link, dialect, table)).await.unwrap_or_else(|_| {
+        Err(Failure::new(
+            ErrorKind::Unavailable,
+            Effect::Drop,
+            format!("the database did not tell the table's version within {LOOK_LIMIT:?}"),
+        ))
+    })?;
     if found > SCHEMA_VERSION {
         return Err(Failure::new(
             ErrorKind::InvalidConfig,

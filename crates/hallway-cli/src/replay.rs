@@ -72,20 +72,24 @@ impl Replay {
             Origin::Preset(..) => self.requests.or(Some(PRESET_REQUESTS)),
             Origin::Trace(_) => self.requests,
         };
-        // A file that cannot be read should be known before any store is opened.
-        drop(Source::open(&origin)?);
+        let targets = self.targets()?;
+        if origin.is_pipe() && contender::count(&targets) > 1 {
+            return Err(Failure::usage(
+                "this trace is a pipe and can be read only once; name one --store, or save it to a file first",
+            ));
+        }
+        // A file that cannot be read should be known before any store is opened. The first store reads on from here:
+        // what was read of a pipe to tell its format would be lost with it.
+        let mut opened = Some(Source::open(&origin)?);
         let total = origin.length().map(|length| requests.map_or(length, |asked| asked.min(length))).or(requests);
 
-        let mut contenders = contender::open_all(&self.targets()?, self.capacity).await?;
-        if contenders.len() > 1 && !origin.is_repeatable() {
-            return Err(Failure::usage("this trace is a pipe and can be read only once; name one --store, or save it"));
-        }
+        let mut contenders = contender::open_all(&targets, self.capacity).await?;
         let mut results = Vec::new();
         while !contenders.is_empty() {
             // Dropped after its turn, so that the memory of one is not held during the next.
             let contender: Contender = contenders.remove(0);
             let plan = run::Plan {
-                source: Source::open(&origin)?,
+                source: opened.take().map_or_else(|| Source::open(&origin), Ok)?,
                 requests,
                 concurrency: self.concurrency,
                 progress: Progress::new(contender.label(), total, self.quiet),

@@ -41,6 +41,11 @@ impl Contender {
     }
 }
 
+/// How many stores [`open_all`] opens for these.
+pub(crate) fn count(targets: &[Target]) -> usize {
+    if targets.is_empty() { 2 } else { targets.len() }
+}
+
 /// Opens all stores and asks each for an answer, so that a bad one is known before the first is measured.
 pub(crate) async fn open_all(targets: &[Target], capacity: Option<u64>) -> Result<Vec<Contender>, Failure> {
     if targets.is_empty() {

@@ -19,15 +19,16 @@ impl Origin {
     pub(crate) fn length(&self) -> Option<u64> {
         match self {
             Self::Preset(..) => None,
-            Self::Trace(path) => self.is_repeatable().then(|| Trace::length(path)).flatten(),
+            Self::Trace(path) => path.is_file().then(|| Trace::length(path)).flatten(),
         }
     }
 
-    /// Whether the same requests can be had a second time.
-    pub(crate) fn is_repeatable(&self) -> bool {
+    /// Whether what is read is gone, as from a pipe or a terminal. What is not there, or a folder, is not meant:
+    /// opening it will say what is wrong.
+    pub(crate) fn is_pipe(&self) -> bool {
         match self {
-            Self::Preset(..) => true,
-            Self::Trace(path) => path.is_file(),
+            Self::Preset(..) => false,
+            Self::Trace(path) => path.metadata().is_ok_and(|about| !about.is_file() && !about.is_dir()),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
 use std::path::Path;
 
 use lzma_rust2::{XzReader, xz_uncompressed_size};
@@ -23,9 +23,12 @@ pub(crate) struct Trace {
     position: u64,
 }
 
+/// The first bytes, read to tell the format, and the rest: a pipe cannot be read from the start again.
+type Bytes = Chain<Cursor<Vec<u8>>, BufReader<File>>;
+
 enum Reader {
-    Numbers(Box<BufReader<XzReader<BufReader<File>>>>),
-    Text(BufReader<File>),
+    Numbers(Box<BufReader<XzReader<Bytes>>>),
+    Text(Bytes),
 }
 
 impl fmt::Debug for Trace {
@@ -37,10 +40,15 @@ impl fmt::Debug for Trace {
 impl Trace {
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let mut file = BufReader::new(File::open(path)?);
-        let reader = if file.fill_buf()?.starts_with(&XZ_MAGIC) {
-            Reader::Numbers(Box::new(BufReader::new(XzReader::new_mem_limit(file, true, XZ_MEMORY))))
+        // Not what one read gives: a pipe may give less than the format takes to tell.
+        let mut first = Vec::new();
+        file.by_ref().take(XZ_MAGIC.len() as u64).read_to_end(&mut first)?;
+        let is_xz = first == XZ_MAGIC;
+        let bytes = Cursor::new(first).chain(file);
+        let reader = if is_xz {
+            Reader::Numbers(Box::new(BufReader::new(XzReader::new_mem_limit(bytes, true, XZ_MEMORY))))
         } else {
-            Reader::Text(file)
+            Reader::Text(bytes)
         };
         Ok(Self { reader, position: 0 })
     }

@@ -1,12 +1,16 @@
 //! `hallway replay` from outside.
 
+use std::fs::File;
+use std::io::Write as _;
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use hallway_testkit::servers::RedisServer;
+use lzma_rust2::{XzOptions, XzWriter};
 use serde_json::Value;
 
-use crate::run::{Ran, command, hallway};
+use crate::run::{Ran, command, hallway, hallway_fed};
 use crate::traces::trace;
 
 fn stores(json: &Value) -> &Vec<Value> {
@@ -95,6 +99,77 @@ fn traces_that_cannot_be_replayed_are_refused() {
     replay(&write("damaged.xz", b"\xfd7zXZ\0\0\0damaged")).exits(6).complains("damaged.xz");
     replay(&write("long", &[b'x'; 600])).exits(2).complains("request 1 on moka:");
     replay(&write("control", b"a\na\tb\n")).exits(2).complains("request 2 on moka:");
+}
+
+/// `count` keys, each requested once, so that the number of requests and the hits tell of any that is lost.
+fn text_keys(count: u32) -> Vec<u8> {
+    (0..count).map(|key| format!("user:{key}\n")).collect::<String>().into_bytes()
+}
+
+fn xz_keys(count: u32) -> Vec<u8> {
+    let mut writer = XzWriter::new(Vec::new(), XzOptions::with_preset(6)).unwrap();
+    // Spread, so that the packed form is longer than a buffer.
+    (0..count).for_each(|key| writer.write_all(&key.wrapping_mul(2_654_435_769).to_be_bytes()).unwrap());
+    writer.finish().unwrap()
+}
+
+#[test]
+fn a_trace_on_a_pipe_is_replayed_from_its_first_byte() {
+    const KEYS: u32 = 20_000;
+    for bytes in [text_keys(KEYS), xz_keys(KEYS)] {
+        assert!(bytes.len() > 4 * 8_192, "more than any buffer holds");
+        let args = ["replay", "--trace", "/dev/stdin", "--store", "moka:?max=16MiB", "--json", "--quiet"];
+        let json = hallway_fed(&args, &bytes).exits(0).json();
+        assert_eq!((&json["requests"], ratio(&stores(&json)[0])), (&Value::from(KEYS), 0.0));
+    }
+}
+
+#[test]
+fn a_trace_in_a_fifo_is_opened_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = xz_keys(20_000);
+    let fifo = folder.path().join("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().expect("Debian package coreutils").success());
+    let mut child = command()
+        .args(["replay", "--store", "moka:", "--json", "--quiet", "--trace", fifo.to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let writer = thread::spawn(move || {
+        let mut file = File::options().write(true).open(fifo).unwrap();
+        // Few at first: a format is told by its first bytes, however they arrive.
+        file.write_all(&bytes[..3]).unwrap();
+        thread::sleep(Duration::from_millis(50));
+        file.write_all(&bytes[3..]).unwrap();
+    });
+    let start = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if start.elapsed() > Duration::from_secs(30) {
+            child.kill().unwrap();
+            panic!("it waits for a second writer");
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    let json = Ran::from(child.wait_with_output().unwrap()).exits(0).json();
+    assert_eq!(json["requests"], 20_000);
+    writer.join().unwrap();
+}
+
+#[test]
+fn a_pipe_cannot_go_through_several_stores() {
+    let several = ["replay", "--trace", "/dev/stdin", "--store", "moka:", "--store", "sqlite::memory:"];
+    for args in [&several[..], &several[..3]] {
+        let ran = hallway_fed(args, b"a\nb\n").exits(2).complains("save it to a file first");
+        assert!(ran.stdout.is_empty(), "{ran:?}");
+    }
+    // A file that happens to be standard input can be read again.
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keys.txt");
+    std::fs::write(&file, "a\nb\n").unwrap();
+    let output = command().args(several).arg("--json").stdin(File::open(file).unwrap()).output().unwrap();
+    let json = Ran::from(output).exits(0).json();
+    assert_eq!((&json["requests"], stores(&json).len()), (&Value::from(2), 2));
 }
 
 #[test]

@@ -16,9 +16,29 @@ use crate::failure::Failure;
 /// No URL is longer; a larger file is not a URL file.
 const MAX_URL_FILE: u64 = 64 << 10;
 
-/// Options that hold no secret and tell two stores apart.
-const SHOWN_OPTIONS: [&str; 9] =
-    ["coalesce", "db", "deadline", "max", "max_entries", "max_value", "migrate", "readers", "table"];
+/// Options that hold no secret and tell two stores apart. Not here: who logs in and with what, whom to trust, and
+/// when to connect.
+const SHOWN_OPTIONS: [&str; 19] = [
+    "allow_plaintext",
+    "allow_unverified_tls",
+    "coalesce",
+    "connect_timeout",
+    "connections",
+    "db",
+    "deadline",
+    "host",
+    "max",
+    "max_entries",
+    "max_value",
+    "migrate",
+    "pgbouncer",
+    "readers",
+    "sslmode",
+    "statement_timeout",
+    "sweep",
+    "synchronous",
+    "table",
+];
 
 #[derive(Args)]
 pub(crate) struct StoreArgs {
@@ -108,7 +128,8 @@ impl Target {
         let mut label = self.parsed.to_string();
         let mut separator = '?';
         for (name, value) in self.parsed.as_url().query_pairs() {
-            if SHOWN_OPTIONS.contains(&&*name) {
+            // An `@` was meant to end a password, which then stands before it.
+            if SHOWN_OPTIONS.contains(&&*name) && !value.contains('@') {
                 let _ = write!(label, "{separator}{name}={value}");
                 separator = '&';
             }
@@ -149,5 +170,21 @@ mod tests {
         assert_eq!(label("moka:?max_entries=1024"), "moka:?max_entries=1024");
         assert_eq!(label("redis://user:hunter2@host:6379/0?db=2&token=hunter2"), "redis://host:6379/0?db=2");
         assert_eq!(label("sqlite:app.db?table=kv"), "sqlite:app.db?table=kv");
+        assert_ne!(label("sqlite:app.db?synchronous=normal"), label("sqlite:app.db"));
+        assert_eq!(label("postgres://u:1?host=hunter2@h/db"), "postgres:…");
+    }
+
+    /// Every option a store knows is shown, or kept back for a reason.
+    #[tokio::test]
+    async fn no_option_is_forgotten_in_labels() {
+        const HIDDEN: [&str; 6] = ["ca", "cert", "connect", "key", "password", "user"];
+        for url in ["moka:", "redis://h", "rediss://h", "redis+unix:///s", "sqlite:a.db", "postgres://h/db"] {
+            let Err(error) = hallway::open(&format!("{url}?frobnicate=1")).await else { panic!("{url}") };
+            let text = error.to_string();
+            let known = text.split_once("known options: ").unwrap_or_else(|| panic!("{text}")).1;
+            for option in known.split(", ") {
+                assert!(SHOWN_OPTIONS.contains(&option) != HIDDEN.contains(&option), "`{option}` of {url}");
+            }
+        }
     }
 }

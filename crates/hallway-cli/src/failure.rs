@@ -18,7 +18,7 @@ Exit codes:
   6  anything else: damaged data, no room, local files
   130  interrupted
 
-The store is named by --store, --store-file or the variable HALLWAY_STORE. A password can be left out of the URL and given in the variable HALLWAY_PASSWORD, so that no secret need stand on the command line.";
+The store is named by --store, --store-file or the variable HALLWAY_STORE. A password can be left out of the URL and given in the variable HALLWAY_PASSWORD, so that no secret need stand on the command line. A replay through several stores that need one takes a file for each: --store-file.";
 
 /// The answer was no.
 pub(crate) const NO: u8 = 1;

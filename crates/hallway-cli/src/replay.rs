@@ -103,6 +103,13 @@ impl Replay {
     fn targets(&self) -> Result<Vec<Target>, Failure> {
         let urls = self.stores.iter().map(|url| Target::parse(url));
         let files = self.store_files.iter().map(|path| Target::from_file(path));
-        urls.chain(files).collect()
+        let targets: Vec<Target> = urls.chain(files).collect::<Result<_, _>>()?;
+        // What opens one store is nothing that another should be shown.
+        if targets.iter().filter(|target| target.takes_password()).count() > 1 {
+            return Err(Failure::usage(
+                "HALLWAY_PASSWORD would go to several of these stores; give each its URL with its own password by --store-file FILE",
+            ));
+        }
+        Ok(targets)
     }
 }

@@ -72,6 +72,7 @@ pub(crate) struct Target {
     // With its secrets; only `open` sees it.
     url: String,
     parsed: StoreUrl,
+    takes_password: bool,
 }
 
 impl Target {
@@ -83,10 +84,10 @@ impl Target {
         let has_place = on_socket || url.host_str().is_some_and(|host| !host.is_empty());
         let has_one = url.password().is_some() || url.query_pairs().any(|(name, _)| name == "password");
         if !has_place || has_one {
-            return Ok(Self { url: text.to_owned(), parsed });
+            return Ok(Self { url: text.to_owned(), parsed, takes_password: false });
         }
         let Some(password) = variable("HALLWAY_PASSWORD")? else {
-            return Ok(Self { url: text.to_owned(), parsed });
+            return Ok(Self { url: text.to_owned(), parsed, takes_password: false });
         };
         if on_socket {
             url.query_pairs_mut().append_pair("password", &password);
@@ -96,11 +97,16 @@ impl Target {
                 .map_err(|()| Error::invalid_config("this URL has no place for HALLWAY_PASSWORD; unset it"))?;
         }
         parsed = StoreUrl::parse(url.as_str())?;
-        Ok(Self { url: url.into(), parsed })
+        Ok(Self { url: url.into(), parsed, takes_password: true })
     }
 
     pub(crate) fn from_file(path: &Path) -> Result<Self, Failure> {
         Self::parse(&read_url_file(path)?)
+    }
+
+    /// Whether the password is the one of `HALLWAY_PASSWORD`.
+    pub(crate) fn takes_password(&self) -> bool {
+        self.takes_password
     }
 
     pub(crate) fn parsed(&self) -> &StoreUrl {

@@ -42,6 +42,26 @@ fn a_password_from_the_environment_or_a_file_opens_the_store() {
 }
 
 #[test]
+fn one_password_is_not_shown_to_two_stores() {
+    let server = RedisServer::start(RedisOptions::default().with_password(SECRET)).unwrap();
+    let url = format!("redis://127.0.0.1:{}/0", server.port());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("url");
+    let run = |text: String| {
+        std::fs::write(&file, text).unwrap();
+        let mut command = command();
+        command.args(["replay", "--requests", "50", "--store", "moka:", "--store", &url, "--store-file"]);
+        let ran = Ran::from(command.arg(&file).env("HALLWAY_PASSWORD", SECRET).output().unwrap());
+        clean(&ran);
+        ran
+    };
+    run("postgres://app@127.0.0.1:1/db".to_owned()).exits(2).complains("--store-file");
+    run(format!("redis+unix://{}", server.socket().display())).exits(2).complains("--store-file");
+    // One takes it, the others have none or their own.
+    run(format!("redis://:hunter2%2541%40%3A%2F%3F%23%26@127.0.0.1:{}/1", server.port())).exits(0);
+}
+
+#[test]
 fn what_the_parser_does_not_understand_is_shown_without_secrets() {
     let url = "redis://user:hunter2@127.0.0.1:1/0";
     for args in [

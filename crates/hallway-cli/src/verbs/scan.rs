@@ -55,8 +55,27 @@ impl Scan {
         if output.json {
             output.json(&json!({ "prefix": prefix.to_physical(), "keys": gathered, "next": cursor }))?;
         } else if let Some(cursor) = cursor {
-            note(&format!("more keys may follow; raise --limit or go on with --after '{cursor}'"));
+            note(&format!("more keys may follow; raise --limit or go on with --after {}", shell_word(cursor)));
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Quoted so that a shell takes it as one word, whatever is in it: keys may hold quotes.
+fn shell_word(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_reads_back_what_was_quoted() {
+        for text in ["", "plain", "it's", "''", "$HOME `id` \"; \\"] {
+            let output =
+                std::process::Command::new("sh").args(["-c", &format!("printf %s {}", shell_word(text))]).output();
+            assert_eq!(String::from_utf8(output.unwrap().stdout).unwrap(), text);
+        }
     }
 }

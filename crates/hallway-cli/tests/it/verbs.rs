@@ -1,7 +1,7 @@
 //! Every verb on a store that keeps things, and on one that does not.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use serde_json::json;
 use tempfile::TempDir;
@@ -118,6 +118,20 @@ fn keys_are_listed_and_a_prefix_is_cleared_only_with_yes() {
     assert_eq!(store.run(&["scan"]).exits(0).text(), "app2:4\n");
     store.run(&["delete"]).exits(2);
     store.run(&["delete", "--prefix", "", "--yes"]).exits(2);
+}
+
+#[test]
+fn the_command_line_that_goes_on_with_a_listing_can_be_pasted() {
+    let store = Sqlite::new();
+    for key in ["it's:1", "it's:2"] {
+        store.run(&["set", key, "v", "--ttl", "1h"]).exits(0);
+    }
+    let cut = store.run(&["scan", "--limit", "1"]).exits(0);
+    assert_eq!(cut.text(), "it's:1\n");
+    let words = &cut.stderr[cut.stderr.find("--after").expect("how to go on")..];
+    let line = format!("{} scan {}", env!("CARGO_BIN_EXE_hallway"), words.trim());
+    let output = Command::new("sh").args(["-c", &line]).env("HALLWAY_STORE", &store.url).output().unwrap();
+    assert_eq!(crate::run::Ran::from(output).exits(0).text(), "it's:2\n");
 }
 
 #[test]

@@ -14,6 +14,8 @@ pub(crate) enum Effect {
     Again,
     /// Nothing was done, because of one item or of the moment: others in the batch may fare better.
     Item,
+    /// Nothing was done, and finding out took as long as somebody may be waited for: a lock, or a time limit.
+    Busy,
     /// Nothing was done, and every item would meet the same.
     All,
     /// Nothing was done, but the connection is of no more use.

@@ -39,6 +39,9 @@ const CHECK_LIMIT: Duration = Duration::from_millis(200);
 /// How often a statement that lost against other transactions is tried again.
 const RETRIES: u32 = 3;
 
+/// After so many calls of a failed batch have waited in vain one by one, the rest need not try.
+const IN_VAIN: u32 = 2;
+
 /// What a call wants done.
 pub(crate) struct Request {
     pub(crate) verb: Verb,
@@ -499,9 +502,27 @@ impl Lane {
     /// Runs a batch and answers its calls; says whether the connection is still good.
     async fn execute(&self, link: &mut dyn Link, batch: Vec<Call>) -> bool {
         let mut groups = VecDeque::from([batch]);
-        while let Some(group) = groups.pop_front() {
+        // Why the batch failed as a whole, and how many of its calls in a row waited in vain again since.
+        let (mut split, mut in_vain): (Option<Failure>, u32) = (None, 0);
+        while let Some(mut group) = groups.pop_front() {
+            if let Some(failure) = &split {
+                let hopeless = in_vain >= IN_VAIN;
+                if hopeless || group.iter().all(|call| call.deadline <= Instant::now()) {
+                    for call in group {
+                        call.reply(Err(failure.clone()));
+                    }
+                    continue;
+                }
+                group.retain(Call::take);
+                if group.is_empty() {
+                    continue;
+                }
+            }
             match self.run(link, &group).await {
-                Ok(answer) => distribute(group, answer),
+                Ok(answer) => {
+                    in_vain = 0;
+                    distribute(group, answer);
+                }
                 Err(failure) => {
                     let verb = group[0].request.verb;
                     let good = !matches!(failure.effect, Effect::Drop | Effect::Lost);
@@ -524,10 +545,15 @@ impl Lane {
                         return false;
                     }
                     // One of them may be to blame for all: each gets a statement of its own.
-                    if group.len() > 1 && matches!(failure.effect, Effect::Item | Effect::Again) {
+                    let busy = matches!(failure.effect, Effect::Again | Effect::Busy);
+                    if group.len() > 1 && (busy || failure.effect == Effect::Item) {
+                        // Certainly not done, so its caller may still give it up as never sent.
+                        group.iter().for_each(|call| call.shared.state.store(QUEUED, Ordering::Release));
                         groups.extend(group.into_iter().map(|call| vec![call]));
+                        split = Some(failure);
                         continue;
                     }
+                    in_vain = if busy { in_vain + 1 } else { 0 };
                     for call in group {
                         call.reply(Err(failure.clone()));
                     }

@@ -376,8 +376,8 @@ fn classify(state: &str) -> (ErrorKind, Effect, &'static str) {
     use ErrorKind::{InvalidConfig, InvalidInput, OutOfMemory, Unauthorized, Unavailable};
     match state {
         "40001" | "40P01" => (Unavailable, Effect::Again, "other transactions kept winning; try again"),
-        "55P03" => (Unavailable, Effect::Item, "another session holds a lock on the entry"),
-        "57014" => (Unavailable, Effect::Item, "the server cancelled the statement at its statement_timeout"),
+        "55P03" => (Unavailable, Effect::Busy, "another session holds a lock on the entry"),
+        "57014" => (Unavailable, Effect::Busy, "the server cancelled the statement at its statement_timeout"),
         "25006" => (Unavailable, Effect::Drop, "the server is read-only: a standby, or an old primary"),
         "57P01" | "57P02" => (Unavailable, Effect::Lost, "the server ended the connection"),
         "57P03" => (Unavailable, Effect::Drop, "the server is starting or stopping"),

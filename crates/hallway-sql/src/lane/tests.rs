@@ -49,6 +49,9 @@ impl Link for Fake {
         if keys.iter().any(|key| key == "bad") {
             return Err(Failure::new(ErrorKind::InvalidInput, Effect::Item, "bad"));
         }
+        if keys.iter().any(|key| key.starts_with("locked")) {
+            return Err(Failure::new(ErrorKind::Unavailable, Effect::Busy, "locked"));
+        }
         if keys.iter().any(|key| key == "cut") {
             return Err(Failure::new(ErrorKind::Unavailable, Effect::Lost, "cut"));
         }
@@ -266,6 +269,45 @@ async fn one_bad_item_fails_alone() {
     assert_eq!(value(a.await.unwrap()), ["a"]);
     assert!(matches!(bad.await.unwrap(), Err(CallError::Failed(failure)) if failure.kind == ErrorKind::InvalidInput));
     assert_eq!(value(b.await.unwrap()), ["b"]);
+}
+
+#[tokio::test]
+async fn a_call_given_up_is_not_run_after_its_batch_has_failed() {
+    let stage = Stage::new(1).await;
+    let first = stage.call(Verb::SetAlways, "first");
+    stage.running(1).await;
+    let [locked, gone, kept] = ["locked", "gone", "kept"].map(|id| stage.call(Verb::SetAlways, id));
+    stage.waiting(3).await;
+    stage.script.gate.add_permits(1);
+    first.await.unwrap().unwrap();
+    stage.running(2).await;
+    gone.abort();
+    assert!(gone.await.unwrap_err().is_cancelled());
+    stage.script.gate.add_permits(10);
+    assert!(matches!(locked.await.unwrap(), Err(CallError::Failed(_))));
+    assert_eq!(value(kept.await.unwrap()), ["kept"]);
+    assert_eq!(stage.seen()[1..], [vec!["gone", "kept", "locked"], vec!["locked"], vec!["kept"]]);
+}
+
+#[tokio::test]
+async fn a_failed_batch_does_not_wait_in_vain_for_each_of_its_calls() {
+    let stage = Stage::new(1).await;
+    let first = stage.call(Verb::SetAlways, "first");
+    stage.running(1).await;
+    let ids = ["a", "locked1", "b", "locked2", "locked3", "c", "d"];
+    let calls: Vec<_> = ids.iter().map(|id| stage.call(Verb::SetAlways, id)).collect();
+    stage.waiting(ids.len()).await;
+    stage.script.gate.add_permits(100);
+    first.await.unwrap().unwrap();
+    let mut done = Vec::new();
+    for (id, call) in ids.iter().zip(calls) {
+        match call.await.unwrap() {
+            Ok(_) => done.push(*id),
+            Err(error) => assert_eq!(error.into_error(true, Duration::ZERO).kind(), ErrorKind::Unavailable),
+        }
+    }
+    assert_eq!(done, ["a", "b"]);
+    assert_eq!(stage.seen()[2..].concat(), ["a", "locked1", "b", "locked2", "locked3"]);
 }
 
 #[tokio::test]

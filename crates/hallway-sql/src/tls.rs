@@ -18,6 +18,11 @@ pub(crate) struct Security {
 }
 
 /// A PostgreSQL server and our name there. `Debug` shows no secret, unlike sqlx's.
+///
+/// The URL says it all: host, port, database, password and TLS mode never come from the environment or a password
+/// file, so that no secret meant for one server reaches another, and `PGOPTIONS` is refused. What the URL cannot say
+/// is taken from there: a client certificate (`PGSSLCERT`, `PGSSLKEY`), authorities if `ca` names none
+/// (`PGSSLROOTCERT`), and the user of a URL without one (`PGUSER`, or the account's name).
 #[derive(Clone)]
 pub(crate) struct Server {
     pub(crate) options: PgConnectOptions,
@@ -27,7 +32,13 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn from_url(url: &StoreUrl, socket: Option<PathBuf>, security: Security) -> Result<Self> {
         let parsed = url.as_url();
-        let mut options = PgConnectOptions::new();
+        // No password file: it would be asked for the server of the environment, and its answer sent to this one.
+        let mut options = PgConnectOptions::new_without_pgpass().extra_float_digits(None);
+        if options.get_options().is_some() {
+            return Err(Error::invalid_config(
+                "PGOPTIONS would change hallway's sessions; unset it, or use ALTER ROLE ... SET for what must hold",
+            ));
+        }
         // A percent-encoded host is libpq's other way to name a socket folder.
         let host = parsed.host_str().map(decode).filter(|host| !host.is_empty());
         let socket = socket.or_else(|| host.as_ref().filter(|host| host.starts_with('/')).map(PathBuf::from));
@@ -36,7 +47,7 @@ impl Server {
                 if !folder.is_absolute() {
                     return Err(Error::invalid_config("option `host` needs the absolute path of a socket folder"));
                 }
-                options = options.socket(folder);
+                options = options.host("localhost").socket(folder);
                 (folder.display().to_string(), true)
             }
             (None, Some(host)) => {
@@ -54,15 +65,13 @@ impl Server {
         if let Some(user) = url.user() {
             options = options.username(&user);
         }
-        if let Some(password) = url.password() {
-            options = options.password(&password);
-        }
+        // An empty one is what sqlx sends for none.
+        options = options.password(url.password().as_deref().unwrap_or_default());
         let path = url.path();
         let database = path.to_string_lossy();
         let database = database.trim_start_matches('/');
-        if !database.is_empty() {
-            options = options.database(database);
-        }
+        let user = options.get_username().to_owned();
+        options = options.database(if database.is_empty() { &user } else { database });
         options = options.ssl_mode(security.ssl_mode(local)?);
         if let Some(ca) = &security.ca {
             options = options.ssl_root_cert(ca);
@@ -169,6 +178,39 @@ mod tests {
             assert_eq!(kind, ErrorKind::MissingFeature);
             assert!(message.contains("sql-tls"), "{message}");
         }
+    }
+
+    /// Tests may not change their own environment, so this one runs itself again in another.
+    #[test]
+    fn nothing_of_the_environment_reaches_the_server() {
+        const CHILD: &str = "HALLWAY_SQL_TEST_CHILD";
+        if std::env::var_os(CHILD).is_some() {
+            let url = StoreUrl::parse("postgres://alice@127.0.0.1:7777").unwrap();
+            let security = Security { mode: None, ca: None, allow_plaintext: false, allow_unverified: false };
+            let shown = format!("{:?}", Server::from_url(&url, None, security).map(|server| server.options));
+            assert!(!shown.contains("canary"), "{shown}");
+            assert!(shown.contains("alice") && shown.contains("7777"), "{shown}");
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let passwords = folder.path().join("pgpass");
+        std::fs::write(&passwords, "*:*:*:*:canary-file\n").unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&passwords, mode).unwrap();
+        let run = |variables: &[(&str, &str)]| {
+            let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+            child.args(["nothing_of_the_environment_reaches_the_server", "--nocapture"]).env(CHILD, "1");
+            child.env("PGPASSFILE", &passwords).envs(variables.iter().copied()).output().unwrap()
+        };
+        let variables =
+            ["PGPASSWORD", "PGHOST", "PGHOSTADDR", "PGDATABASE", "PGUSER"].map(|name| (name, "canary-variable"));
+        for variables in [&[][..], &variables[..]] {
+            let output = run(variables);
+            let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        }
+        let refused = run(&[("PGOPTIONS", "-c search_path=elsewhere")]);
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("unset it"), "{refused:?}");
     }
 
     #[test]

@@ -58,7 +58,7 @@ async fn a_pooler_that_ignores_settings_is_found_out() {
     let (server, _) = behind(true).await;
     let pooler = tokio::task::spawn_blocking(move || {
         let options =
-            PgBouncerOptions::default().with_setting("ignore_startup_parameters", "extra_float_digits,options");
+            PgBouncerOptions::default().with_setting("ignore_startup_parameters", "options");
         (PgBouncer::start(&server, options).unwrap(), server)
     })
     .await

@@ -91,8 +91,7 @@ impl PgBouncer {
         let mut config = format!(
             "[databases]\n* = host=127.0.0.1 port={} user=postgres{}\n\
              [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir = {}\nauth_type = any\n\
-             pool_mode = {}\ndefault_pool_size = {}\nmax_client_conn = 1000\n\
-             ignore_startup_parameters = extra_float_digits\n",
+             pool_mode = {}\ndefault_pool_size = {}\nmax_client_conn = 1000\n",
             server.port(),
             password.unwrap_or_default(),
             folder.path().display(),

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use hallway_core::ErrorKind;
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgRow};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgDatabaseError, PgRow, PgSeverity};
 use sqlx::query::Query;
 use sqlx::{ConnectOptions, Connection, Either, Executor, Postgres, Row as _, SqlStr, ValueRef};
 
@@ -369,13 +369,24 @@ fn translate(error: &sqlx::Error) -> Failure {
     let sqlx::Error::Database(database) = error else { return from_sqlx(error) };
     let state = database.code().unwrap_or_default();
     let (kind, effect, message) = classify(&state);
+    let severity = database.try_downcast_ref::<PgDatabaseError>().map(PgDatabaseError::severity);
+    let effect = after(effect, severity);
     Failure::new(kind, effect, message).with_code(format!("SQLSTATE {state}"))
+}
+
+/// A server that ends the session does not say how far it got.
+fn after(effect: Effect, severity: Option<PgSeverity>) -> Effect {
+    match severity {
+        Some(PgSeverity::Fatal | PgSeverity::Panic) => Effect::Lost,
+        _ => effect,
+    }
 }
 
 fn classify(state: &str) -> (ErrorKind, Effect, &'static str) {
     use ErrorKind::{InvalidConfig, InvalidInput, OutOfMemory, Unauthorized, Unavailable};
     match state {
         "40001" | "40P01" => (Unavailable, Effect::Again, "other transactions kept winning; try again"),
+        "40003" => (Unavailable, Effect::Lost, "the server does not know whether the statement was done"),
         "55P03" => (Unavailable, Effect::Busy, "another session holds a lock on the entry"),
         "57014" => (Unavailable, Effect::Busy, "the server cancelled the statement at its statement_timeout"),
         "25006" => (Unavailable, Effect::Drop, "the server is read-only: a standby, or an old primary"),
@@ -407,5 +418,25 @@ fn classify(state: &str) -> (ErrorKind, Effect, &'static str) {
             Some("58" | "XX") => (Unavailable, Effect::Lost, "the server failed; see its log"),
             _ => (Unavailable, Effect::Item, "the server refused the statement; see its log"),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_have_happened_is_never_taken_for_undone() {
+        for state in ["40003", "08007", "57P01", "57P05", "58030", "XX000"] {
+            let (kind, effect, message) = classify(state);
+            assert_eq!(effect, Effect::Lost, "{state}");
+            let failure = Failure::new(kind, effect, message);
+            assert_eq!(failure.into_error(true).kind(), ErrorKind::Indeterminate, "{state}");
+        }
+        let (_, effect, _) = classify("25P03");
+        assert_eq!(effect, Effect::Item);
+        assert_eq!(after(effect, Some(PgSeverity::Error)), Effect::Item);
+        assert_eq!(after(effect, Some(PgSeverity::Fatal)), Effect::Lost);
+        assert_eq!(after(effect, Some(PgSeverity::Panic)), Effect::Lost);
     }
 }

@@ -57,8 +57,7 @@ async fn two_clients_share_one_server_connection() {
 async fn a_pooler_that_ignores_settings_is_found_out() {
     let (server, _) = behind(true).await;
     let pooler = tokio::task::spawn_blocking(move || {
-        let options =
-            PgBouncerOptions::default().with_setting("ignore_startup_parameters", "options");
+        let options = PgBouncerOptions::default().with_setting("ignore_startup_parameters", "options");
         (PgBouncer::start(&server, options).unwrap(), server)
     })
     .await

@@ -1,3 +1,5 @@
+//! FaultStore: what each fault looks like to a caller.
+
 use std::time::Duration;
 
 use hallway_core::{ErrorKind, Key, KvStore, Prefix, SetOptions, Ttl};

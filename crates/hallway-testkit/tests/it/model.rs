@@ -1,3 +1,5 @@
+//! The model test finds the defects that it is there to find, and passes sound stores.
+
 use std::sync::Arc;
 
 use hallway_core::{KvStore, KvStoreExt, Namespace};

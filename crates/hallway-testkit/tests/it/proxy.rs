@@ -1,3 +1,5 @@
+//! FaultProxy and DelayProxy before servers, real ones and sockets of this process.
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc;

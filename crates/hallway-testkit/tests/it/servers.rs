@@ -1,3 +1,5 @@
+//! Private servers start, break as told and end with the process that started them.
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};

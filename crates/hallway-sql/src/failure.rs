@@ -15,6 +15,10 @@ pub(crate) enum Effect {
     /// Nothing was done, because of one item or of the moment: others in the batch may fare better.
     Item,
     /// Nothing was done, and finding out took as long as somebody may be waited for: a lock, or a time limit.
+    #[cfg_attr(
+        all(feature = "sqlite", not(any(feature = "postgres", test))),
+        expect(dead_code, reason = "SQLite is asked again until the deadline instead")
+    )]
     Busy,
     /// Nothing was done, and every item would meet the same.
     All,

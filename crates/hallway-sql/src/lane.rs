@@ -481,7 +481,8 @@ async fn open(mut busy: Busy) {
 async fn serve(mut busy: Busy, idle: Idle, mut batch: Vec<Call>) {
     let lane = Arc::clone(&busy.lane);
     let Idle { mut link, since, suspect } = idle;
-    let doubtful = suspect || since.elapsed() > IDLE_CHECK;
+    // SQLite is in this process: there is nothing to ask, and a question that takes long would cost the connection.
+    let doubtful = lane.limit.is_some() && (suspect || since.elapsed() > IDLE_CHECK);
     if doubtful && !matches!(tokio::time::timeout(CHECK_LIMIT, link.check()).await, Ok(Ok(()))) {
         // Nothing was sent: the calls may take another connection.
         lane.lock().push_front(batch);
@@ -525,8 +526,10 @@ impl Lane {
                 }
                 Err(failure) => {
                     let verb = group[0].request.verb;
-                    let good = !matches!(failure.effect, Effect::Drop | Effect::Lost);
-                    if !good {
+                    let doubtful = matches!(failure.effect, Effect::Drop | Effect::Lost);
+                    // A private database ends with its connection, which is given up only if it has ended itself.
+                    let kept = doubtful && self.opener.is_private() && link.check().await.is_ok();
+                    if doubtful && !kept {
                         let mut again: Vec<Call> = Vec::new();
                         for mut call in group {
                             // A read may be asked again; so may whatever was certainly not done.

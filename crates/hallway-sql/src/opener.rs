@@ -1,5 +1,6 @@
 //! Opening connections: the schema first, and no hammering on a server that refuses.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ pub(crate) struct Opener {
     migrate_limit: Duration,
     /// Set once the schema is there.
     ready: OnceCell<()>,
+    /// A private database has been opened: a second one would be another, and empty.
+    private_opened: AtomicBool,
     // A blocking mutex: nothing awaits while holding it.
     trouble: Mutex<Trouble>,
 }
@@ -44,7 +47,15 @@ struct Trouble {
 
 impl Opener {
     pub(crate) fn new(driver: Box<dyn Driver>, table: Table, migrate: Migrate) -> Self {
-        Self { driver, table, migrate, migrate_limit: MIGRATE_LIMIT, ready: OnceCell::new(), trouble: Mutex::default() }
+        Self {
+            driver,
+            table,
+            migrate,
+            migrate_limit: MIGRATE_LIMIT,
+            ready: OnceCell::new(),
+            private_opened: AtomicBool::new(false),
+            trouble: Mutex::default(),
+        }
     }
 
     /// Opens a connection to a database that has the table.
@@ -52,7 +63,11 @@ impl Opener {
         if let Some(failure) = self.last_failure() {
             return Err(failure);
         }
-        let opened = self.try_open(role).await;
+        let opened = self.try_open(role).await.map_err(|failure| match failure.effect {
+            // Whoever waits for the connection has sent nothing yet.
+            Effect::Lost => Failure { effect: Effect::Drop, ..failure },
+            _ => failure,
+        });
         let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         match &opened {
             Ok(_) => *trouble = Trouble::default(),
@@ -72,6 +87,11 @@ impl Opener {
         opened
     }
 
+    /// Whether every connection is a database of its own.
+    pub(crate) fn is_private(&self) -> bool {
+        self.driver.is_private()
+    }
+
     /// Whether the last attempt failed a moment ago.
     pub(crate) fn is_cooling(&self) -> bool {
         self.last_failure().is_some()
@@ -84,8 +104,16 @@ impl Opener {
 
     async fn try_open(&self, role: Role) -> Result<Box<dyn Link>, Failure> {
         if self.driver.is_private() {
+            if self.private_opened.load(Ordering::Relaxed) {
+                return Err(Failure::new(
+                    ErrorKind::Corrupt,
+                    Effect::Drop,
+                    "the database in memory ended with its connection and its data is lost; open a new store",
+                ));
+            }
             let mut link = self.driver.open(Role::Write).await?;
             self.prepare(&mut *link, Migrate::Run).await?;
+            self.private_opened.store(true, Ordering::Relaxed);
             return Ok(link);
         }
         let until = Instant::now() + OPEN_LIMIT;
@@ -131,7 +159,7 @@ impl Opener {
 #[cfg(test)]
 #[cfg(feature = "sqlite")]
 mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::atomic::AtomicU32;
 
     use async_trait::async_trait;
 

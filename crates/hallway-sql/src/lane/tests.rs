@@ -5,6 +5,8 @@ use bytes::Bytes;
 use hallway_core::{Key, Namespace};
 use tokio::sync::Semaphore;
 
+use std::sync::atomic::AtomicBool;
+
 use super::*;
 use crate::dialect::{Dialect, Statement, sqlite::SQLITE};
 use crate::link::Driver;
@@ -20,6 +22,9 @@ struct Script {
     seen: Mutex<Vec<Vec<String>>>,
     opened: AtomicU8,
     refuse: bool,
+    private: bool,
+    /// Connections do not answer questions any more.
+    dead: AtomicBool,
 }
 
 #[derive(Debug, Clone)]
@@ -29,6 +34,10 @@ struct Fake(Arc<Script>);
 impl Driver for Fake {
     fn dialect(&self) -> &'static Dialect {
         &SQLITE
+    }
+
+    fn is_private(&self) -> bool {
+        self.0.private
     }
 
     async fn open(&self, _: Role) -> Result<Box<dyn Link>, Failure> {
@@ -69,7 +78,10 @@ impl Link for Fake {
     }
 
     async fn check(&mut self) -> Result<(), Failure> {
-        Ok(())
+        match self.0.dead.load(Ordering::Relaxed) {
+            true => Err(Failure::new(ErrorKind::Unavailable, Effect::Lost, "dead")),
+            false => Ok(()),
+        }
     }
 }
 
@@ -80,15 +92,25 @@ struct Stage {
 
 impl Stage {
     async fn new(width: usize) -> Self {
-        let stage = Self::with(width, false);
+        Self::with(width, false, false).warm().await
+    }
+
+    async fn warm(self) -> Self {
+        let stage = self;
         stage.lane.warm_up();
         stage.settle(|state| state.idle.len() == 1).await;
         stage
     }
 
-    fn with(width: usize, refuse: bool) -> Self {
-        let script =
-            Arc::new(Script { gate: Semaphore::new(0), seen: Mutex::default(), opened: AtomicU8::new(0), refuse });
+    fn with(width: usize, refuse: bool, private: bool) -> Self {
+        let script = Arc::new(Script {
+            gate: Semaphore::new(0),
+            seen: Mutex::default(),
+            opened: AtomicU8::new(0),
+            refuse,
+            private,
+            dead: AtomicBool::new(false),
+        });
         let table = Table::default();
         let opener = Opener::new(Box::new(Fake(Arc::clone(&script))), table.clone(), Migrate::Off);
         let lane = Lane::new(Role::Read, width, None, 1 << 20, SQLITE.statements(&table), Arc::new(opener));
@@ -323,6 +345,30 @@ async fn a_lost_connection_is_replaced_reads_are_asked_again_and_writes_are_not(
     assert_eq!(value(stage.call(Verb::Get, "fine").await.unwrap()), ["fine"]);
 }
 
+/// What was in it would be lost with it.
+#[tokio::test]
+async fn a_private_database_is_kept_while_it_lives_and_never_replaced() {
+    let stage = Stage::with(1, false, true).warm().await;
+    stage.script.gate.add_permits(100);
+    stage.script.dead.store(true, Ordering::Relaxed);
+    stage.lane.lock().idle[0].suspect = true;
+    assert_eq!(value(stage.call(Verb::Get, "asked nothing").await.unwrap()), ["asked nothing"]);
+    stage.script.dead.store(false, Ordering::Relaxed);
+    for (verb, kind) in [(Verb::SetAlways, ErrorKind::Indeterminate), (Verb::Get, ErrorKind::Unavailable)] {
+        let error = stage.call(verb, "cut").await.unwrap().unwrap_err();
+        assert_eq!(error.into_error(verb.writes(), Duration::ZERO).kind(), kind);
+        assert_eq!(value(stage.call(Verb::Get, "kept").await.unwrap()), ["kept"]);
+    }
+    stage.script.dead.store(true, Ordering::Relaxed);
+    stage.call(Verb::SetAlways, "cut").await.unwrap().unwrap_err();
+    for _ in 0..2 {
+        let error = stage.call(Verb::SetAlways, "after").await.unwrap().unwrap_err().into_error(true, Duration::ZERO);
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+        assert!(error.to_string().contains("open a new store"), "{error}");
+    }
+    assert_eq!(stage.script.opened.load(Ordering::Relaxed), 1);
+}
+
 #[tokio::test]
 async fn the_queue_is_bounded() {
     let stage = Stage::new(1).await;
@@ -342,7 +388,7 @@ async fn the_queue_is_bounded() {
 
 #[tokio::test]
 async fn a_refused_connection_fails_everybody_who_waits_and_is_not_hammered() {
-    let stage = Stage::with(3, true);
+    let stage = Stage::with(3, true, false);
     let calls: Vec<_> = (0..50).map(|at| stage.call(Verb::SetAlways, &at.to_string())).collect();
     for call in calls {
         let error = call.await.unwrap().unwrap_err();

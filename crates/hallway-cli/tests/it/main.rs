@@ -1,5 +1,6 @@
 //! The command from outside: the built binary, its answers, its exit codes, its silence about secrets.
 
+mod acceptance;
 mod docs;
 mod inputs;
 mod replay;

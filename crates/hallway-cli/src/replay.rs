@@ -28,8 +28,9 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::store_args::Target;
 
-/// How long a preset goes on if nobody says.
-const PRESET_REQUESTS: u64 = 200_000;
+/// How long a preset goes on if nobody says: not long enough to be tired of, where a disk makes SQLite wait for every
+/// new key.
+const PRESET_REQUESTS: u64 = 100_000;
 
 #[derive(Args)]
 pub(crate) struct Replay {
@@ -42,7 +43,7 @@ pub(crate) struct Replay {
     /// Which of the streams of a preset
     #[arg(long, default_value_t = 42)]
     seed: u64,
-    /// Requests to replay; the whole trace, or 200,000 of a preset, if not given
+    /// Requests to replay; the whole trace, or 100,000 of a preset, if not given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     requests: Option<u64>,
     /// Entries that a `moka:` store without a bound of its own holds; 1,024 if not given

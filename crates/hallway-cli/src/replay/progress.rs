@@ -41,7 +41,7 @@ impl Progress {
             return Self(Kind::Lines(Lines { label: label.to_owned(), total, start: now, last: Mutex::new(now) }));
         }
         let template = match total {
-            Some(_) => "{msg}  [{bar:30}] {percent}%  {human_pos} of {human_len}  {per_sec}  {eta} left",
+            Some(_) => "{msg}  [{wide_bar}] {percent}%  {human_pos} of {human_len}  {eta} left",
             None => "{msg}  {human_pos}  {per_sec}",
         };
         let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr()).with_message(label.to_owned());

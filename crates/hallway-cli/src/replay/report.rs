@@ -9,6 +9,9 @@ use super::run::{Counted, Outcome};
 use crate::failure::Failure;
 use crate::output::Output;
 
+/// Columns of a terminal that nobody has widened.
+const WIDTH: usize = 80;
+
 #[derive(Serialize)]
 struct Report<'a> {
     requests: u64,
@@ -33,14 +36,14 @@ pub(crate) fn print(outcomes: &[Outcome], concurrency: u16, output: Output) -> R
     };
     output.answer(&report, || {
         let mut text = format!(
-            "{} requests through each store, {concurrency} at a time: get, and set on a miss. Every value read is checked.\n\n{}",
+            "{} requests through each store, {concurrency} at a time: get, and set on a miss.\nEvery value read is checked.\n\n{}",
             grouped(report.requests),
             table(&report)
         );
         for counted in [Counted::ByStore, Counted::ByScan] {
             let stores: Vec<_> = outcomes.iter().filter(|o| o.held.counted == counted).map(|o| &*o.label).collect();
             if !stores.is_empty() {
-                let _ = write!(text, "\nbytes held by {}: {}", stores.join(", "), how(counted));
+                let _ = write!(text, "\nbytes held: {}, in\n  {}", how(counted), stores.join("\n  "));
             }
         }
         text
@@ -49,7 +52,7 @@ pub(crate) fn print(outcomes: &[Outcome], concurrency: u16, output: Output) -> R
 
 fn how(counted: Counted) -> &'static str {
     match counted {
-        Counted::ByScan => "keys and values found at the end, without what the store adds",
+        Counted::ByScan => "keys and values found at the end, not what the store adds",
         Counted::ByStore => "the store's own count: keys, values and its overhead",
     }
 }
@@ -72,28 +75,34 @@ fn rounded(number: f64, places: f64) -> f64 {
 }
 
 fn table(report: &Report<'_>) -> String {
-    let head = ["store", "hit ratio", "requests/s", "p50", "p99", "p99.9", "bytes held"].map(str::to_owned);
+    let head = ["hit ratio", "requests/s", "p50", "p99", "p99.9", "bytes held"].map(str::to_owned);
     let rows = report.stores.iter().map(|row| {
-        [
-            row.store.to_owned(),
+        let figures = [
             format!("{:.3}", row.hit_ratio),
             grouped(row.ops_per_s.round() as u64),
             latency(row.p50_us),
             latency(row.p99_us),
             latency(row.p999_us),
             ByteSize::b(row.bytes).display().iec().to_string(),
-        ]
+        ];
+        (row.store, figures)
     });
-    let rows: Vec<[String; 7]> = std::iter::once(head).chain(rows).collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let rows: Vec<(&str, [String; 6])> = std::iter::once(("store", head)).chain(rows).collect();
+    let widths: Vec<usize> = (0..6)
+        .map(|column| rows.iter().map(|(_, figures)| figures[column].chars().count()).max().unwrap_or(0))
+        .collect();
+    let store = rows.iter().map(|(store, _)| store.chars().count()).max().unwrap_or(0);
+    // Where a row would be too long for a terminal, the store has a line of its own above its figures.
+    let stacked = store + widths.iter().map(|width| width + 2).sum::<usize>() > WIDTH;
+
     let mut text = String::new();
-    for row in &rows {
-        let mut line = format!("{:<1$}", row[0], width(0));
-        for (column, cell) in row.iter().enumerate().skip(1) {
-            let _ = write!(line, "  {cell:>0$}", width(column));
-        }
-        text.push_str(&line);
-        text.push('\n');
+    for (at, (name, figures)) in rows.iter().enumerate() {
+        let figures: String = figures.iter().zip(&widths).map(|(cell, width)| format!("  {cell:>width$}")).collect();
+        let _ = match (stacked, at == 0) {
+            (false, _) => writeln!(text, "{name:<store$}{figures}"),
+            (true, true) => writeln!(text, "{figures}"),
+            (true, false) => writeln!(text, "{name}\n{figures}"),
+        };
     }
     text
 }
@@ -132,21 +141,28 @@ mod tests {
         assert_eq!(["0.42 us", "53 us", "1.50 ms"], [0.42, 53.0, 1_500.0].map(latency).each_ref().map(|s| &**s));
     }
 
+    fn row(store: &str, bytes: u64) -> Row<'_> {
+        Row { store, hit_ratio: 0.789, ops_per_s: 1e6, p50_us: 0.4, p99_us: 2_000.0, p999_us: 30_000.0, bytes }
+    }
+
     #[test]
     fn columns_line_up() {
-        let row = |store, bytes| Row {
-            store,
-            hit_ratio: 0.789,
-            ops_per_s: 1e6,
-            p50_us: 0.4,
-            p99_us: 2.0,
-            p999_us: 30.0,
-            bytes,
-        };
-        let report = Report { requests: 1_000, stores: vec![row("moka:?max_entries=1024", 5), row("ä", 5 << 20)] };
+        let report = Report { requests: 1_000, stores: vec![row("moka:?max=1MiB", 5), row("ä", 5 << 20)] };
         let text = table(&report);
         let lengths: Vec<_> = text.lines().map(|line| line.chars().count()).collect();
         assert_eq!(lengths.len(), 3, "{text}");
         assert!(lengths.iter().all(|length| *length == lengths[0]), "{text}");
+    }
+
+    #[test]
+    fn a_long_store_does_not_break_lines_of_figures() {
+        let long = format!("sqlite:/{}/app.db", "folder/".repeat(20));
+        for stores in [["moka:?max_entries=1024", "sqlite: (temporary file)"], ["moka:", &long]] {
+            let report = Report { requests: 1_000, stores: stores.map(|store| row(store, 999 << 10)).into() };
+            let text = table(&report);
+            assert!(text.lines().all(|line| line.chars().count() <= WIDTH || line == long), "{text}");
+            assert_eq!(text.lines().filter(|line| stores.contains(line)).count(), 2, "{text}");
+            assert_eq!(text.lines().filter(|line| line.ends_with("999.0 KiB")).count(), 2, "{text}");
+        }
     }
 }

@@ -54,6 +54,14 @@ fn the_table_is_for_people_and_progress_stays_off_standard_output() {
 }
 
 #[test]
+fn the_table_fits_a_terminal_and_a_file() {
+    let ran = hallway(&["replay", "--requests", "2000"]).exits(0);
+    assert!(ran.text().lines().all(|line| line.chars().count() <= 80), "{}", ran.text());
+    // Nobody looks: no colours, no bar.
+    assert!(!ran.text().contains('\u{1b}') && !ran.stderr.contains('\u{1b}'), "{ran:?}");
+}
+
+#[test]
 fn a_seed_fixes_the_stream() {
     // Without eviction, hits follow from the stream alone.
     let hits = |seed: &str| {

@@ -38,6 +38,11 @@ impl Verb {
         !matches!(self, Self::Get | Self::Scan | Self::Time)
     }
 
+    /// Whether its answer holds values, of any size up to the store's limit.
+    pub(crate) fn brings_values(self) -> bool {
+        matches!(self, Self::Get | Self::Take)
+    }
+
     /// Whether calls of several callers may share a statement.
     pub(crate) fn coalesces(self) -> bool {
         !matches!(self, Self::Scan | Self::Sweep | Self::Time)

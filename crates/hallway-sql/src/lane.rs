@@ -12,11 +12,12 @@ use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
 use hallway_core::{BATCH_BYTES, BATCH_KEYS, Error, ErrorKind};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -42,6 +43,15 @@ const RETRIES: u32 = 3;
 /// After so many calls of a failed batch have waited in vain one by one, the rest need not try.
 const IN_VAIN: u32 = 2;
 
+/// Bytes of values that a statement should answer with, as far as the answers before it tell.
+const ANSWER_BYTES: u64 = 4 << 20;
+
+/// Most keys of one reading statement, however small their values have been.
+const READ_KEYS: usize = 16_384;
+
+/// What a value is taken for before any has been seen.
+const UNKNOWN_BYTES: u64 = 16 << 10;
+
 /// What a call wants done.
 pub(crate) struct Request {
     pub(crate) verb: Verb,
@@ -60,6 +70,8 @@ struct Call {
     answer: oneshot::Sender<Result<Answer, Failure>>,
     shared: Arc<Shared>,
     retried: bool,
+    /// Most calls in its statement: fewer after one that was too much.
+    most: usize,
 }
 
 /// What a call and its caller both hold.
@@ -98,6 +110,8 @@ pub(crate) struct Lane {
     cap: i64,
     statements: Statements,
     opener: Arc<Opener>,
+    /// How many bytes a key has brought lately.
+    bytes_per_key: AtomicU64,
     // A blocking mutex: nothing awaits while holding it, and what it guards is a few pointer moves.
     state: Mutex<State>,
 }
@@ -169,7 +183,24 @@ impl Lane {
         opener: Arc<Opener>,
     ) -> Self {
         let cap = i64::try_from(cap).unwrap_or(i64::MAX);
-        Self { role, width, limit, patience: Duration::ZERO, cap, statements, opener, state: Mutex::default() }
+        let bytes_per_key = AtomicU64::new(UNKNOWN_BYTES);
+        let patience = Duration::ZERO;
+        Self { role, width, limit, patience, cap, statements, opener, bytes_per_key, state: Mutex::default() }
+    }
+
+    /// How many keys a statement should ask for, so that its answer is of a reasonable size.
+    pub(crate) fn read_keys(&self) -> usize {
+        let keys = ANSWER_BYTES / self.bytes_per_key.load(Ordering::Relaxed).max(1);
+        usize::try_from(keys).unwrap_or(READ_KEYS).clamp(1, READ_KEYS)
+    }
+
+    /// A statement with many keys tells more than one with few. Racing updates may be lost: it is an estimate.
+    fn learn(&self, keys: usize, answer: &Answer) {
+        let keys = keys.max(1) as u64;
+        let bytes: usize = answer.rows.iter().filter_map(|row| row.bytes.as_ref()).map(Bytes::len).sum();
+        let before = self.bytes_per_key.load(Ordering::Relaxed);
+        let now = (before.saturating_mul(8).saturating_add(bytes as u64)) / (8 + keys);
+        self.bytes_per_key.store(now, Ordering::Relaxed);
     }
 
     /// Runs a request and waits for its answer until the deadline.
@@ -179,7 +210,15 @@ impl Lane {
     pub(crate) async fn call(self: &Arc<Self>, request: Request, deadline: Instant) -> Result<Answer, CallError> {
         let (answer, receiver) = oneshot::channel();
         let shared = Arc::new(Shared::default());
-        let call = Call { request, number: 0, deadline, answer, shared: Arc::clone(&shared), retried: false };
+        let call = Call {
+            request,
+            number: 0,
+            deadline,
+            answer,
+            shared: Arc::clone(&shared),
+            retried: false,
+            most: usize::MAX,
+        };
         let lead = Lead(shared);
         match self.admit(call) {
             Err(_) => return Err(CallError::Full),
@@ -270,7 +309,7 @@ impl Lane {
     fn go_on(self: &Arc<Self>) {
         let mut state = self.lock();
         if !state.idle.is_empty()
-            && let Some(batch) = state.next_batch()
+            && let Some(batch) = state.next_batch(self.read_keys())
             && let Some(idle) = state.idle.pop()
         {
             drop(state);
@@ -290,7 +329,7 @@ impl Lane {
     /// The next batch for a connection, or the connection put to rest.
     fn next_or_park(&self, link: Box<dyn Link>) -> Option<(Box<dyn Link>, Vec<Call>)> {
         let mut state = self.lock();
-        match state.next_batch() {
+        match state.next_batch(self.read_keys()) {
             Some(batch) => Some((link, batch)),
             None => {
                 state.idle.push(Idle { link, since: Instant::now(), suspect: false });
@@ -336,18 +375,22 @@ impl State {
     }
 
     /// All of the verb that has waited longest, but one call per key of a write and no more than a batch holds.
-    fn next_batch(&mut self) -> Option<Vec<Call>> {
+    fn next_batch(&mut self, read_keys: usize) -> Option<Vec<Call>> {
         loop {
             let oldest = |queue: &&mut VecDeque<Call>| queue.front().map_or(u64::MAX, |call| call.number);
             let queue = self.queues.iter_mut().filter(|queue| !queue.is_empty()).min_by_key(oldest)?;
             let mut batch = Vec::new();
             let mut keys = HashSet::new();
             let mut left = Vec::new();
-            let (mut items, mut bytes) = (0, 0);
+            let (mut items, mut bytes, mut most) = (0, 0, usize::MAX);
             while let Some(call) = queue.pop_front() {
                 let verb = call.request.verb;
                 let (more_items, more_bytes) = (call.request.items.len(), call.bytes());
-                let fits = batch.is_empty() || items + more_items <= BATCH_KEYS && bytes + more_bytes <= BATCH_BYTES;
+                let keys_limit = if verb.brings_values() { BATCH_KEYS.min(read_keys) } else { BATCH_KEYS };
+                let fits = batch.is_empty()
+                    || items + more_items <= keys_limit
+                        && bytes + more_bytes <= BATCH_BYTES
+                        && batch.len() < most.min(call.most);
                 if !fits || !batch.is_empty() && !verb.coalesces() {
                     queue.push_front(call);
                     break;
@@ -369,6 +412,7 @@ impl State {
                 }
                 items += more_items;
                 bytes += more_bytes;
+                most = most.min(call.most);
                 batch.push(call);
             }
             for call in left.into_iter().rev() {
@@ -531,11 +575,14 @@ impl Lane {
                     let kept = doubtful && self.opener.is_private() && link.check().await.is_ok();
                     if doubtful && !kept {
                         let mut again: Vec<Call> = Vec::new();
+                        // The answer may have been too large to come in time.
+                        let half = (group.len() / 2).max(1);
                         for mut call in group {
                             // A read may be asked again; so may whatever was certainly not done.
                             let harmless = !verb.writes() || failure.effect == Effect::Drop;
                             if harmless && !call.retried && Instant::now() < call.deadline {
                                 call.retried = true;
+                                call.most = half;
                                 again.push(call);
                             } else {
                                 call.reply(Err(failure.clone()));
@@ -598,7 +645,14 @@ impl Lane {
                     }
                     tokio::time::sleep(pause).await;
                 }
-                ran => return ran,
+                ran => {
+                    if verb.brings_values()
+                        && let Ok(answer) = &ran
+                    {
+                        self.learn(items.len(), answer);
+                    }
+                    return ran;
+                }
             }
         }
         unreachable!("the last attempt returns")

@@ -38,7 +38,7 @@ fn last_key() -> String {
 /// A clone is another handle to the same store.
 ///
 /// # Consistency
-/// Every verb is one atomic statement. What one caller has written, every later call of any instance sees.
+/// Every verb on one key is one atomic statement, and so is each part of a batch. What one caller has written, every later call of any instance sees.
 #[derive(Clone)]
 pub struct SqlStore {
     inner: Arc<Inner>,
@@ -361,12 +361,23 @@ impl KvStore for SqlStore {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let items = keys.iter().map(|key| Item::new(key.clone())).collect();
-        let request = Request { verb: Verb::Get, items, bounds: Bounds::default() };
-        let answer = self.run("get_many", request).await?;
-        let mut found = HashMap::with_capacity(answer.rows.len());
-        for row in &answer.rows {
-            found.insert(row.key.as_str(), self.bytes(row).map_err(|error| error.at(self.inner.backend, "get_many"))?);
+        let deadline = self.due();
+        let mut asked: Vec<&Key> = keys.iter().collect();
+        asked.sort_unstable();
+        asked.dedup();
+        let mut found = HashMap::with_capacity(asked.len());
+        let mut left = &asked[..];
+        while !left.is_empty() {
+            // As many as the size of the values allows, which each answer tells better.
+            let (now, later) = left.split_at(left.len().min(self.inner.reads.read_keys()));
+            let items = now.iter().map(|key| Item::new((*key).clone())).collect();
+            let request = Request { verb: Verb::Get, items, bounds: Bounds::default() };
+            let answer = self.run_until("get_many", request, deadline).await?;
+            for row in answer.rows {
+                let bytes = self.bytes(&row).map_err(|error| error.at(self.inner.backend, "get_many"))?;
+                found.insert(row.key, bytes);
+            }
+            left = later;
         }
         Ok(keys.iter().map(|key| found.get(key.as_str()).cloned()).collect())
     }

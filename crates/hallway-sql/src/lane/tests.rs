@@ -13,6 +13,9 @@ use crate::link::Driver;
 use crate::schema::Migrate;
 use crate::table::Table;
 
+/// The value of every key whose name starts so.
+const LARGE: usize = 64 << 10;
+
 /// What the fake connections do and did.
 #[derive(Debug)]
 struct Script {
@@ -67,7 +70,10 @@ impl Link for Fake {
         // Each key is its own value, so that mixed answers show.
         let row = |item: &&Item| Row {
             key: item.key.as_str().to_owned(),
-            bytes: Some(Bytes::copy_from_slice(item.key.id().as_bytes())),
+            bytes: Some(match item.key.id().starts_with("large") {
+                true => Bytes::from(vec![0; LARGE]),
+                false => Bytes::copy_from_slice(item.key.id().as_bytes()),
+            }),
             ..Row::default()
         };
         Ok(Answer { rows: args.items.iter().map(row).collect(), changed: 0 })
@@ -374,7 +380,7 @@ async fn the_queue_is_bounded() {
     let stage = Stage::new(1).await;
     let first = stage.call(Verb::Get, "first");
     stage.running(1).await;
-    let calls: Vec<_> = (0..QUEUE_LIMIT).map(|at| stage.call(Verb::Get, &format!("k{at}"))).collect();
+    let calls: Vec<_> = (0..QUEUE_LIMIT).map(|at| stage.call(Verb::Touch, &format!("k{at}"))).collect();
     stage.waiting(QUEUE_LIMIT).await;
     let error = stage.call(Verb::Get, "one more").await.unwrap().unwrap_err();
     assert_eq!(error.into_error(false, Duration::ZERO).kind(), ErrorKind::Overloaded);
@@ -384,6 +390,49 @@ async fn the_queue_is_bounded() {
         call.await.unwrap().unwrap();
     }
     assert_eq!(stage.seen().len(), 1 + QUEUE_LIMIT.div_ceil(BATCH_KEYS));
+}
+
+#[tokio::test]
+async fn statements_ask_for_fewer_large_values_and_more_small_ones() {
+    let stage = Stage::new(1).await;
+    for (name, count) in [("large", 600_usize), ("small", 3_000)] {
+        let before = stage.lane.lock().batches;
+        let first = stage.call(Verb::Get, "first");
+        stage.running(before + 1).await;
+        let calls: Vec<_> = (0..count).map(|at| stage.call(Verb::Get, &format!("{name}{at}"))).collect();
+        stage.waiting(count).await;
+        stage.script.gate.add_permits(1_000);
+        first.await.unwrap().unwrap();
+        for call in calls {
+            call.await.unwrap().unwrap();
+        }
+        let left = stage.script.gate.available_permits();
+        stage.script.gate.forget_permits(left);
+    }
+    let sizes =
+        |name| -> Vec<usize> { stage.seen().iter().filter(|keys| keys[0].starts_with(name)).map(Vec::len).collect() };
+    let (large, small) = (sizes("large"), sizes("small"));
+    // The first ones have to find out.
+    assert!(large[4..].iter().all(|keys| keys * LARGE <= 2 * ANSWER_BYTES as usize), "{large:?}");
+    assert!(large.iter().any(|keys| keys * LARGE >= ANSWER_BYTES as usize / 2), "{large:?}");
+    assert_eq!(small.iter().max(), Some(&BATCH_KEYS), "{small:?}");
+}
+
+#[tokio::test]
+async fn reads_that_cost_a_connection_are_asked_again_in_smaller_statements() {
+    let stage = Stage::new(1).await;
+    let first = stage.call(Verb::Get, "first");
+    stage.running(1).await;
+    let calls: Vec<_> = ["a", "b", "c", "cut"].iter().map(|id| stage.call(Verb::Get, id)).collect();
+    stage.waiting(4).await;
+    stage.script.gate.add_permits(100);
+    first.await.unwrap().unwrap();
+    let mut answered = 0;
+    for call in calls {
+        answered += usize::from(call.await.unwrap().is_ok());
+    }
+    assert_eq!(answered, 2);
+    assert_eq!(stage.seen()[1..], [vec!["a", "b", "c", "cut"], vec!["a", "b"], vec!["c", "cut"]]);
 }
 
 #[tokio::test]

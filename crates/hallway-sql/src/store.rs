@@ -187,9 +187,19 @@ impl SqlStore {
 
     /// Runs a verb on one key; its row, if there is one.
     async fn one(&self, operation: &'static str, verb: Verb, item: Item) -> Result<Option<Row>> {
+        self.one_until(operation, verb, item, self.due()).await
+    }
+
+    async fn one_until(
+        &self,
+        operation: &'static str,
+        verb: Verb,
+        item: Item,
+        deadline: Instant,
+    ) -> Result<Option<Row>> {
         let key = item.key.clone();
         let request = Request { verb, items: vec![item], bounds: Bounds::default() };
-        let answer = self.run(operation, request).await.map_err(|error| error.with_key(&key))?;
+        let answer = self.run_until(operation, request, deadline).await.map_err(|error| error.with_key(&key))?;
         Ok(answer.rows.into_iter().next())
     }
 
@@ -330,14 +340,18 @@ impl KvStore for SqlStore {
     }
 
     async fn take(&self, key: &Key) -> Result<Option<Bytes>> {
-        match self.one("take", Verb::Take, Item::new(key.clone())).await? {
+        let deadline = self.due();
+        match self.one_until("take", Verb::Take, Item::new(key.clone()), deadline).await? {
             Some(row) if row.first == Some(1) => {
                 self.bytes(&row).map(Some).map_err(|error| self.fail("take", key, error))
             }
             Some(_) => Ok(None),
             // A value that is too large to hand out is not deleted either, and that is not the same as absent.
-            None => match self.get_entry(key).await {
-                Err(error) if error.kind() == ErrorKind::TooLarge => Err(error),
+            None => match self.one_until("take", Verb::Get, Item::new(key.clone()), deadline).await? {
+                Some(row) if row.bytes.is_none() => {
+                    self.bytes(&row).map(Some).map_err(|error| self.fail("take", key, error))
+                }
+                // One that fits came only after we had looked.
                 _ => Ok(None),
             },
         }

@@ -282,6 +282,24 @@ async fn a_server_without_free_connections_is_unavailable() {
     within(Duration::from_secs(3), async || second.get(&key("a")).await).await;
 }
 
+/// A miss asks whether a value was too large to take; no answer to that is not "absent".
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_take_that_cannot_tell_fails() {
+    let server = own(PostgresOptions::fast()).await;
+    server.psql("CREATE ROLE app LOGIN; GRANT CREATE, USAGE ON SCHEMA public TO app");
+    let store = warm(&format!("postgres://app@127.0.0.1:{}/postgres?sweep=off", server.port())).await;
+    assert_eq!(store.take(&key("none")).await.unwrap(), None);
+    // Writing goes on, reading does not.
+    server.psql("ALTER ROLE app CONNECTION LIMIT 1");
+    let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+               WHERE usename = 'app' AND query NOT LIKE 'DELETE%'";
+    assert_ne!(server.psql(sql), "0");
+    let error = store.take(&key("none")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+    assert_eq!(error.operation(), Some("take"));
+    assert!(store.set(&key("a"), bytes("v"), forever()).await.unwrap().is_written());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_read_only_server_refuses_writes_and_reads_go_on() {
     let server = own(PostgresOptions::fast()).await;

@@ -32,6 +32,9 @@ const PAGE: usize = 500;
 /// Clearing may be slower than a request.
 const CLEAR_DEADLINE: Duration = Duration::from_secs(30);
 
+/// How long an interrupted run waits for requests on the way. A worker that reads from a silent pipe may wait forever.
+const GRACE: Duration = Duration::from_secs(10);
+
 /// Latencies are kept to three digits up to here; a longer one counts as this.
 const LONGEST_NS: u64 = 120_000_000_000;
 
@@ -150,6 +153,9 @@ async fn run_workers(run: &Arc<Run>, concurrency: u16) -> Result<Tally, Failure>
     }
     let mut total = Tally::new();
     let mut failure = None;
+    let patience = tokio::time::sleep(GRACE);
+    tokio::pin!(patience);
+    let mut interrupted = false;
     loop {
         tokio::select! {
             ended = workers.join_next() => match ended {
@@ -161,7 +167,14 @@ async fn run_workers(run: &Arc<Run>, concurrency: u16) -> Result<Tally, Failure>
             _ = tokio::signal::ctrl_c() => {
                 run.stop.store(true, Relaxed);
                 failure.get_or_insert(Failure::Interrupted);
+                // Who asks twice is not kept waiting.
+                if interrupted {
+                    break;
+                }
+                interrupted = true;
+                patience.as_mut().reset(tokio::time::Instant::now() + GRACE);
             }
+            () = &mut patience, if interrupted => break,
         }
     }
     match failure {

@@ -114,10 +114,10 @@ fn text_keys(count: u32) -> Vec<u8> {
 }
 
 fn xz_keys(count: u32) -> Vec<u8> {
-    let mut writer = XzWriter::new(Vec::new(), XzOptions::with_preset(6)).unwrap();
+    let mut writer = XzWriter::new(Vec::new(), XzOptions::with_preset(6)).expect("valid options");
     // Spread, so that the packed form is longer than a buffer.
-    (0..count).for_each(|key| writer.write_all(&key.wrapping_mul(2_654_435_769).to_be_bytes()).unwrap());
-    writer.finish().unwrap()
+    (0..count).for_each(|key| writer.write_all(&key.wrapping_mul(2_654_435_769).to_be_bytes()).expect("memory"));
+    writer.finish().expect("memory")
 }
 
 #[test]
@@ -161,6 +161,42 @@ fn a_trace_in_a_fifo_is_opened_once() {
     let json = Ran::from(child.wait_with_output().unwrap()).exits(0).json();
     assert_eq!(json["requests"], 20_000);
     writer.join().unwrap();
+}
+
+/// Whether the process has a handler for SIGINT, which is signal 2.
+fn catches_interrupts(pid: &str) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("a list of signals");
+    u64::from_str_radix(caught.trim(), 16).expect("hexadecimal") & 0b10 != 0
+}
+
+#[test]
+fn an_interrupt_ends_it_while_a_pipe_is_silent() {
+    let mut child = command()
+        .args(["replay", "--quiet", "--store", "moka:", "--trace", "/dev/stdin"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // More than tells the format, and then nothing, with the pipe open.
+    stdin.write_all(b"user:1\nuser:2\n").unwrap();
+    let (start, pid) = (Instant::now(), child.id().to_string());
+    while !catches_interrupts(&pid) {
+        assert!(start.elapsed() < Duration::from_secs(30), "no handler for interrupts");
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    while child.try_wait().unwrap().is_none() {
+        if start.elapsed() > Duration::from_secs(60) {
+            child.kill().unwrap();
+            panic!("it waits for the pipe");
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    drop(stdin);
+    Ran::from(child.wait_with_output().unwrap()).exits(130);
 }
 
 #[test]

@@ -68,20 +68,20 @@ fn replay(file: &Path, requests: Option<usize>) -> (Value, u64) {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap();
+        .expect("the command starts");
     let status = format!("/proc/{}/status", child.id());
     let (start, mut peak) = (Instant::now(), 0);
-    while child.try_wait().unwrap().is_none() {
+    while child.try_wait().expect("a child of ours").is_none() {
         // The system keeps the peak, so that looking now and then misses no more than the last moments.
         peak = peak_kib(&fs::read_to_string(&status).unwrap_or_default()).unwrap_or(peak);
         if start.elapsed() > PATIENCE {
-            child.kill().unwrap();
+            child.kill().expect("a child of ours");
             panic!("no end after {PATIENCE:?}");
         }
         thread::sleep(Duration::from_millis(5));
     }
     assert!(peak > 0, "no VmHWM in {status}");
-    (Ran::from(child.wait_with_output().unwrap()).exits(0).json(), peak)
+    (Ran::from(child.wait_with_output().expect("a child of ours")).exits(0).json(), peak)
 }
 
 /// `None` once the process has ended.

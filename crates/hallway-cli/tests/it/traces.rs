@@ -51,7 +51,8 @@ pub(crate) fn not_measured(why: &str) {
 /// All keys of a trace.
 pub(crate) fn keys(file: &Path) -> Vec<u32> {
     let mut bytes = Vec::new();
-    XzReader::new(BufReader::new(File::open(file).unwrap()), true).read_to_end(&mut bytes).unwrap();
+    let packed = BufReader::new(File::open(file).expect("a file"));
+    XzReader::new(packed, true).read_to_end(&mut bytes).expect("a whole xz file");
     let (keys, rest) = bytes.as_chunks::<4>();
     assert!(rest.is_empty(), "a key is cut short");
     keys.iter().map(|key| u32::from_be_bytes(*key)).collect()

@@ -12,8 +12,12 @@ use crate::link::Bounds;
 /// Entries deleted by one statement: few enough that nobody waits long for their locks.
 const BATCH: i64 = 1_000;
 
+/// Nobody waits longer, and instants stay far from the end of the clock.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// Sweeps until the last handle of the store is gone.
 pub(crate) async fn sweep(lane: Weak<Lane>, interval: Duration, deadline: Duration) {
+    let (interval, deadline) = (interval.min(LONGEST), deadline.min(LONGEST));
     loop {
         // Between a half and one and a half of it, so that instances do not sweep in step.
         tokio::time::sleep(interval.mul_f64(0.5 + rand::random::<f64>())).await;

@@ -97,6 +97,15 @@ async fn the_sweeper_deletes_what_has_expired_and_nothing_else() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_without_an_end_do_not_end_the_sweeper() {
+    let file = File::new();
+    let endless = crate::support::config(&file.url()).with_deadline(Duration::MAX);
+    let store = endless.with_sweep(Some(Duration::from_millis(20))).open().unwrap();
+    store.set(&key("a"), bytes("v"), SetOptions::new(Duration::from_millis(1))).await.unwrap();
+    until("the entry is gone", async || file.sqlite3("SELECT count(*) FROM hallway_kv") == "0").await;
+}
+
 /// Connections and sweeper end with the last handle, views included.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everything_ends_with_the_last_handle() {

@@ -89,6 +89,11 @@ impl Call {
         let _ = self.answer.send(answer);
     }
 
+    fn is_wanted(&self) -> bool {
+        !self.answer.is_closed() && self.shared.state.load(Ordering::Acquire) == QUEUED
+    }
+
+    /// From here on it counts as sent.
     fn take(&self) -> bool {
         !self.answer.is_closed()
             && self.shared.state.compare_exchange(QUEUED, TAKEN, Ordering::AcqRel, Ordering::Acquire).is_ok()
@@ -289,7 +294,6 @@ impl Lane {
             state.leaders.retain(|leader| leader.slot.leads());
             state.leaders.push(Arc::clone(&call.shared));
             drop(state);
-            call.shared.state.store(TAKEN, Ordering::Release);
             let busy = Busy { lane: Arc::clone(self), phase: Phase::Live };
             return Ok(Admission::Lead(Box::pin(serve(busy, idle, vec![call]))));
         }
@@ -404,7 +408,7 @@ impl State {
                     continue;
                 }
                 self.waiting -= 1;
-                if !call.take() {
+                if !call.is_wanted() {
                     continue;
                 }
                 if verb.writes() && verb.coalesces() {
@@ -558,10 +562,19 @@ impl Lane {
                     }
                     continue;
                 }
-                group.retain(Call::take);
-                if group.is_empty() {
-                    continue;
+            }
+            if !link.is_ready()
+                && let Err(failure) = link.prepare().await
+            {
+                for call in group {
+                    call.reply(Err(failure.clone()));
                 }
+                continue;
+            }
+            group.retain(Call::take);
+            if group.is_empty() {
+                link.release();
+                continue;
             }
             match self.run(link, &group).await {
                 Ok(answer) => {
@@ -625,6 +638,9 @@ impl Lane {
         let latest = group.iter().map(|call| call.deadline).max().unwrap_or_else(Instant::now);
         let statement = self.statements.get(verb);
         for attempt in 0.. {
+            if !link.is_ready() {
+                link.prepare().await?;
+            }
             self.lock().batches += 1;
             let run = link.run(statement, &args);
             let ran = match self.limit {

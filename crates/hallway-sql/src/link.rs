@@ -71,6 +71,19 @@ pub(crate) enum Role {
 pub(crate) trait Link: Send {
     async fn run(&mut self, statement: &Statement, args: &Args<'_>) -> Result<Answer, Failure>;
 
+    /// Whether the next statement can be sent at once; otherwise [`prepare`](Self::prepare) comes first.
+    fn is_ready(&self) -> bool {
+        true
+    }
+
+    /// Waits, within a limit of its own, for what [`run`](Self::run) needs before it sends anything.
+    async fn prepare(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// There is nothing to run after all.
+    fn release(&mut self) {}
+
     /// Runs constant text without parameters, several statements if need be.
     async fn script(&mut self, sql: sqlx::SqlStr) -> Result<Answer, Failure>;
 

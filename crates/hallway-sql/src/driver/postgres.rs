@@ -13,6 +13,8 @@ use sqlx::query::Query;
 use sqlx::{ConnectOptions, Connection, Either, Executor, Postgres, Row as _, SqlStr, ValueRef};
 
 use crate::dialect::{Dialect, Param, Statement, postgres::POSTGRES};
+#[cfg(feature = "sqlx-09")]
+use crate::driver::ACQUIRE_LIMIT;
 use crate::failure::{Effect, Failure, from_sqlx};
 use crate::link::{Answer, Args, Driver, Link, Role, Row};
 
@@ -144,7 +146,7 @@ impl Driver for PgDriver {
                 let held = match role {
                     // It may end in the middle of a transaction, so it does not go back to the pool.
                     Role::Migrate => Held::Own(Box::new(acquire(pool).await?.detach())),
-                    Role::Read | Role::Write => Held::Pool(pool.clone()),
+                    Role::Read | Role::Write => Held::Pool { pool: pool.clone(), lent: None },
                 };
                 Ok(Box::new(PgLink { held, wrapped: self.is_pooled() }))
             }
@@ -186,7 +188,10 @@ impl PgDriver {
 enum Held {
     Own(Box<PgConnection>),
     #[cfg(feature = "sqlx-09")]
-    Pool(sqlx::PgPool),
+    Pool {
+        pool: sqlx::PgPool,
+        lent: Option<Lent>,
+    },
 }
 
 struct PgLink {
@@ -202,11 +207,43 @@ impl Link for PgLink {
         match &mut self.held {
             Held::Own(connection) => run_on(connection, statement, args, wrapped).await,
             #[cfg(feature = "sqlx-09")]
-            Held::Pool(pool) => {
-                let mut lent = Lent::acquire(pool).await?;
+            Held::Pool { pool, lent } => {
+                let mut lent = match lent.take() {
+                    Some(lent) => lent,
+                    None => Lent::acquire(pool).await?,
+                };
                 let answer = run_on(lent.connection(), statement, args, wrapped).await;
                 lent.finish(&answer);
                 answer
+            }
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        match &self.held {
+            Held::Own(_) => true,
+            #[cfg(feature = "sqlx-09")]
+            Held::Pool { lent, .. } => lent.is_some(),
+        }
+    }
+
+    async fn prepare(&mut self) -> Result<(), Failure> {
+        match &mut self.held {
+            Held::Own(_) => {}
+            #[cfg(feature = "sqlx-09")]
+            Held::Pool { pool, lent } => *lent = Some(Lent::acquire(pool).await?),
+        }
+        Ok(())
+    }
+
+    fn release(&mut self) {
+        match &mut self.held {
+            Held::Own(_) => {}
+            #[cfg(feature = "sqlx-09")]
+            Held::Pool { lent, .. } => {
+                if let Some(mut lent) = lent.take() {
+                    lent.clean = true;
+                }
             }
         }
     }
@@ -215,7 +252,7 @@ impl Link for PgLink {
         match &mut self.held {
             Held::Own(connection) => fetch(connection, sqlx::raw_sql(sql)).await,
             #[cfg(feature = "sqlx-09")]
-            Held::Pool(pool) => {
+            Held::Pool { pool, .. } => {
                 let mut lent = Lent::acquire(pool).await?;
                 let answer = fetch(lent.connection(), sqlx::raw_sql(sql)).await;
                 lent.finish(&answer);
@@ -229,7 +266,7 @@ impl Link for PgLink {
             Held::Own(connection) => connection.ping().await.map_err(|error| translate(&error)),
             // The pool checks what it lends.
             #[cfg(feature = "sqlx-09")]
-            Held::Pool(_) => Ok(()),
+            Held::Pool { .. } => Ok(()),
         }
     }
 }
@@ -243,7 +280,7 @@ struct Lent {
 
 #[cfg(feature = "sqlx-09")]
 async fn acquire(pool: &sqlx::PgPool) -> Result<sqlx::pool::PoolConnection<Postgres>, Failure> {
-    match tokio::time::timeout(CONNECT_LIMIT, pool.acquire()).await {
+    match tokio::time::timeout(ACQUIRE_LIMIT, pool.acquire()).await {
         Ok(acquired) => acquired.map_err(|error| connecting(&error)),
         Err(_) => Err(from_sqlx(&sqlx::Error::PoolTimedOut)),
     }

@@ -15,6 +15,8 @@ use sqlx::{ConnectOptions, Connection, Either, Executor, Row as _, SqlStr, Sqlit
 
 use crate::config::Durability;
 use crate::dialect::{Dialect, Param, Statement, sqlite::SQLITE};
+#[cfg(feature = "sqlx-09")]
+use crate::driver::ACQUIRE_LIMIT;
 use crate::failure::{Effect, Failure, from_sqlx};
 use crate::link::{Answer, Args, Driver, Link, Role, Row};
 
@@ -103,12 +105,12 @@ impl Driver for SqliteDriver {
                 .disable_statement_logging(),
             #[cfg(feature = "sqlx-09")]
             Source::Pool(pool) if role == Role::Migrate => {
-                let lent = pool.acquire().await.map_err(|error| opening(translate(&error)))?;
+                let lent = acquire(pool).await?;
                 // It may end in the middle of a transaction, so it does not go back to the pool.
                 return Ok(Box::new(SqliteLink(lent.detach())));
             }
             #[cfg(feature = "sqlx-09")]
-            Source::Pool(pool) => return Ok(Box::new(PoolLink(pool.clone()))),
+            Source::Pool(pool) => return Ok(Box::new(PoolLink { pool: pool.clone(), lent: None })),
         };
         // Opening is never dropped half-way: its thread would go on alone.
         let connection = options.connect().await.map_err(|error| opening(translate(&error)))?;
@@ -135,18 +137,45 @@ impl Link for SqliteLink {
 
 /// A connection of the caller's pool for each statement.
 #[cfg(feature = "sqlx-09")]
-struct PoolLink(sqlx::SqlitePool);
+struct PoolLink {
+    pool: sqlx::SqlitePool,
+    lent: Option<sqlx::pool::PoolConnection<Sqlite>>,
+}
+
+#[cfg(feature = "sqlx-09")]
+async fn acquire(pool: &sqlx::SqlitePool) -> Result<sqlx::pool::PoolConnection<Sqlite>, Failure> {
+    match tokio::time::timeout(ACQUIRE_LIMIT, pool.acquire()).await {
+        Ok(acquired) => acquired.map_err(|error| opening(translate(&error))),
+        Err(_) => Err(from_sqlx(&sqlx::Error::PoolTimedOut)),
+    }
+}
 
 #[cfg(feature = "sqlx-09")]
 #[async_trait]
 impl Link for PoolLink {
     async fn run(&mut self, statement: &Statement, args: &Args<'_>) -> Result<Answer, Failure> {
-        let mut connection = self.0.acquire().await.map_err(|error| opening(translate(&error)))?;
+        let mut connection = match self.lent.take() {
+            Some(lent) => lent,
+            None => acquire(&self.pool).await?,
+        };
         fetch(&mut connection, bind(statement, args)).await
     }
 
+    fn is_ready(&self) -> bool {
+        self.lent.is_some()
+    }
+
+    async fn prepare(&mut self) -> Result<(), Failure> {
+        self.lent = Some(acquire(&self.pool).await?);
+        Ok(())
+    }
+
+    fn release(&mut self) {
+        self.lent = None;
+    }
+
     async fn script(&mut self, sql: SqlStr) -> Result<Answer, Failure> {
-        let mut connection = self.0.acquire().await.map_err(|error| opening(translate(&error)))?;
+        let mut connection = acquire(&self.pool).await?;
         fetch(&mut connection, sqlx::raw_sql(sql)).await
     }
 

@@ -112,9 +112,12 @@ impl Fault {
 
     fn answered(code: &str, detail: &str) -> Self {
         let code = match code {
-            // Scripts of older servers wrap the error of the inner call.
             "ERR" if detail.contains("OOM command not allowed") => "OOM",
             "ERR" if detail.contains("READONLY You can't write") => "READONLY",
+            // ACL rules that let a script run, but not what it does.
+            "ERR" if detail.contains("The user executing the script can't") => "NOPERM",
+            "ERR" if detail.starts_with("Error running script") => wrapped(detail).unwrap_or("ERR"),
+            code if code.starts_with("@user_script") => wrapped(detail).unwrap_or("ERR"),
             "EXECABORT" => "ERR",
             code => code,
         };
@@ -144,6 +147,7 @@ impl Fault {
                 (ErrorKind::InvalidInput, "the sum does not fit a 64-bit integer; the counter keeps its value")
             }
             "HWSIZE" => (ErrorKind::TooLarge, "the value is over the cap of the store: raise `max_value`"),
+            "HWFULL" => (ErrorKind::Unavailable, "the values did not fit one reply: ask for fewer at once"),
             "NOSCRIPT" => (ErrorKind::Unavailable, "the server forgot a script: try again"),
             "ERR" if detail.contains("max number of clients") => {
                 (ErrorKind::Unavailable, "Redis has too many clients: raise `maxclients`, or use fewer stores")
@@ -192,8 +196,17 @@ impl Fault {
     }
 }
 
+/// The code of an inner call's error, which scripts of older servers wrap into their own.
+fn wrapped(detail: &str) -> Option<&'static str> {
+    const CODES: [&str; 6] = ["MASTERDOWN", "MISCONF", "NOPERM", "NOREPLICAS", "OOM", "READONLY"];
+    let named = |word: &str| CODES.into_iter().find(|code| word.strip_prefix('-') == Some(code));
+    detail.split_ascii_whitespace().find_map(named)
+}
+
 /// Code and detail without anything that a client has sent: an unknown command is quoted with its arguments.
 fn printable(code: &str, detail: &str) -> String {
+    // Of NOPERM nothing: newer servers name the user there.
+    let detail = if code == "NOPERM" { "" } else { detail };
     let end = detail.find(['\'', '"', '`']).unwrap_or(detail.len());
     let detail: String = detail[..end].chars().filter(|c| !c.is_control()).take(160).collect();
     let code: String = code.chars().filter(char::is_ascii_alphanumeric).take(32).collect();
@@ -242,5 +255,33 @@ mod tests {
     fn the_arguments_of_an_unknown_command_are_not_repeated() {
         let text = printable("ERR", "unknown command 'GET', with args beginning with: 'session-id' ");
         assert_eq!(text, "ERR unknown command");
+    }
+
+    #[test]
+    fn a_missing_permission_does_not_name_the_user() {
+        let detail = "User canary has no permissions to run the 'get' command";
+        let fault = Fault::answered("NOPERM", detail);
+        assert!(!format!("{} {:?}", fault.error, fault.error).contains("canary"), "{:?}", fault.error);
+    }
+
+    #[test]
+    fn errors_inside_scripts_have_the_class_of_the_inner_call() {
+        let denied =
+            "The user executing the script can't run this command or subcommand script: 1f, on @user_script:5.";
+        assert_eq!(kind_of("ERR", denied), (ErrorKind::Unauthorized, None, false));
+        let keys = "The user executing the script can't access at least one of the keys mentioned";
+        assert_eq!(kind_of("ERR", keys), (ErrorKind::Unauthorized, None, false));
+        for (inner, expected) in [
+            ("-NOREPLICAS Not enough good replicas to write.", (ErrorKind::Unavailable, None, true)),
+            ("-MISCONF Redis is configured to save RDB snapshots", (ErrorKind::Unavailable, None, true)),
+            ("-OOM command not allowed when used memory > 'maxmemory'.", (ErrorKind::OutOfMemory, None, false)),
+            ("-NOPERM this user has no permissions", (ErrorKind::Unauthorized, None, false)),
+            ("-READONLY You can't write against", (ErrorKind::Unavailable, Some(Fatal::ReadOnly), true)),
+        ] {
+            let detail = format!("Error running script (call to f_1f): @user_script:5: @user_script: 5: {inner}");
+            assert_eq!(kind_of("ERR", &detail), expected, "{inner}");
+            assert_eq!(kind_of("@user_script:", &format!("5: {inner}")), expected, "{inner}");
+        }
+        assert_eq!(kind_of("ERR", "wrong -MISCONF"), (ErrorKind::Unavailable, None, false), "only inside scripts");
     }
 }

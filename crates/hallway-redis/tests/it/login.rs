@@ -78,6 +78,33 @@ async fn a_connection_that_loses_its_login_logs_in_again() {
     within(Duration::from_secs(2), "back", async || store.get(&key).await.is_ok()).await;
 }
 
+#[tokio::test]
+async fn commands_a_script_may_not_run_are_unauthorized() {
+    let server = RedisServer::start(RedisOptions::default()).unwrap();
+    let rules = ["+@all", "-set", "-unlink", "-pexpire", "-persist", "-incrby"];
+    server.cli(&[&["ACL", "SETUSER", "app", "on", ">pw", "~*", "&*"], &rules[..]].concat());
+    let store = open(&format!("redis://app:pw@127.0.0.1:{}", server.port())).await;
+    let (ns, v) = (namespace(), || Bytes::from("1"));
+    let (there, new) = (key(&ns, "there"), key(&ns, "new"));
+    server.cli(&["SET", there.as_str(), "1"]);
+    let refused = |error: hallway_core::Error| {
+        assert_eq!(error.kind(), ErrorKind::Unauthorized, "{error:?}");
+        assert!(!error.is_retryable() && error.to_string().contains("ACL"), "{error}");
+    };
+    refused(store.set(&there, v(), SetOptions::new(MINUTE)).await.unwrap_err());
+    refused(store.set(&there, v(), SetOptions::new(MINUTE).if_present()).await.unwrap_err());
+    refused(store.set(&there, v(), SetOptions::new(MINUTE).if_equals(v())).await.unwrap_err());
+    refused(store.increment(&new, 1, MINUTE.into()).await.unwrap_err());
+    refused(store.increment(&there, 1, MINUTE.into()).await.unwrap_err());
+    refused(store.touch(&there, MINUTE.into()).await.unwrap_err());
+    refused(store.touch(&there, hallway_core::Ttl::Forever).await.unwrap_err());
+    refused(store.take(&there).await.unwrap_err());
+    refused(store.delete(&there).await.unwrap_err());
+    refused(store.delete_if(&there, hallway_core::DeleteIf::Equals(v())).await.unwrap_err());
+    refused(store.delete_many(&[there.clone(), new]).await.unwrap_err());
+    assert_eq!(store.get(&there).await.unwrap(), Some(v()));
+}
+
 /// Keeps what is logged, a line for each event. Global, because interest in an event is remembered across threads.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<String>>);

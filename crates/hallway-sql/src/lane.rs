@@ -31,6 +31,9 @@ use crate::opener::Opener;
 /// Most calls waiting in one queue.
 pub(crate) const QUEUE_LIMIT: usize = 10_000;
 
+/// Most bytes of keys and values in one queue.
+pub(crate) const QUEUE_BYTES: usize = 64 << 20;
+
 /// A connection unused for longer is asked whether it still lives before a call is put on it.
 const IDLE_CHECK: Duration = Duration::from_secs(30);
 
@@ -79,12 +82,16 @@ struct Call {
 struct Shared {
     /// Who decides what becomes of the call: the caller that gives up, or the batch that takes it.
     state: AtomicU8,
+    /// Where to find the call in its queue, 0 before it has had a place there.
+    number: AtomicU64,
     /// The work, if the caller leads.
     slot: Slot,
 }
 
 impl Call {
     fn reply(self, answer: Result<Answer, Failure>) {
+        // Its caller need not look for it in the queue.
+        self.shared.state.store(TAKEN, Ordering::Release);
         // A caller that has gone away does not want it.
         let _ = self.answer.send(answer);
     }
@@ -126,6 +133,8 @@ struct State {
     idle: Vec<Idle>,
     queues: [VecDeque<Call>; Verb::COUNT],
     waiting: usize,
+    /// Keys and values of those that wait.
+    bytes: usize,
     numbers: u64,
     /// Callers that work in their own tasks, and some that have done so.
     leaders: Vec<Arc<Shared>>,
@@ -167,7 +176,10 @@ impl CallError {
             }
             Self::Full => Error::new(
                 ErrorKind::Overloaded,
-                format!("{QUEUE_LIMIT} calls are waiting for the database already; slow down or add connections"),
+                format!(
+                    "{QUEUE_LIMIT} calls or {} MiB are waiting for the database already; slow down or add connections",
+                    QUEUE_BYTES >> 20
+                ),
             ),
         }
     }
@@ -215,6 +227,7 @@ impl Lane {
     pub(crate) async fn call(self: &Arc<Self>, request: Request, deadline: Instant) -> Result<Answer, CallError> {
         let (answer, receiver) = oneshot::channel();
         let shared = Arc::new(Shared::default());
+        let verb = request.verb;
         let call = Call {
             request,
             number: 0,
@@ -224,10 +237,10 @@ impl Lane {
             retried: false,
             most: usize::MAX,
         };
-        let lead = Lead(shared);
+        let caller = Caller { lane: self, shared, verb };
         match self.admit(call) {
             Err(_) => return Err(CallError::Full),
-            Ok(Admission::Lead(serve)) => lead.0.slot.rest(serve),
+            Ok(Admission::Lead(serve)) => caller.shared.slot.rest(serve),
             Ok(Admission::Wait { open, leaders }) => {
                 hand_over(leaders);
                 if open {
@@ -238,7 +251,7 @@ impl Lane {
         let mut receiver = pin!(receiver);
         let mut sleep = pin!(tokio::time::sleep_until(deadline));
         let answered = poll_fn(|context| {
-            lead.0.slot.poll(context);
+            caller.shared.slot.poll(context);
             if let Poll::Ready(answer) = receiver.as_mut().poll(context) {
                 return Poll::Ready(Some(answer));
             }
@@ -251,14 +264,10 @@ impl Lane {
             // The task that served us was stopped, with its runtime for example.
             Some(Err(_)) => Err(CallError::Failed(Failure::new(
                 ErrorKind::Unavailable,
-                Effect::Lost,
+                if caller.give_up() { Effect::Drop } else { Effect::Lost },
                 "the task that waited for the database was stopped",
             ))),
-            None => {
-                let unsent =
-                    lead.0.state.compare_exchange(QUEUED, GIVEN_UP, Ordering::AcqRel, Ordering::Acquire).is_ok();
-                Err(CallError::Late { sent: !unsent })
-            }
+            None => Err(CallError::Late { sent: !caller.give_up() }),
         }
     }
 
@@ -288,6 +297,7 @@ impl Lane {
         let mut state = self.lock();
         state.numbers += 1;
         call.number = state.numbers;
+        call.shared.number.store(call.number, Ordering::Relaxed);
         // Connections are idle only while the queue is empty, so nobody is overtaken.
         if let Some(idle) = state.idle.pop() {
             call.shared.slot.begin();
@@ -297,7 +307,9 @@ impl Lane {
             let busy = Busy { lane: Arc::clone(self), phase: Phase::Live };
             return Ok(Admission::Lead(Box::pin(serve(busy, idle, vec![call]))));
         }
-        if state.waiting >= QUEUE_LIMIT {
+        let full = state.waiting > 0 && state.bytes + call.bytes() > QUEUE_BYTES;
+        if full || state.waiting >= QUEUE_LIMIT {
+            call.shared.state.store(TAKEN, Ordering::Release);
             return Err(());
         }
         state.push_back(call);
@@ -358,6 +370,7 @@ impl fmt::Debug for Lane {
 impl State {
     fn push_back(&mut self, call: Call) {
         self.waiting += 1;
+        self.bytes += call.bytes();
         self.queues[call.request.verb as usize].push_back(call);
     }
 
@@ -365,6 +378,7 @@ impl State {
         for call in calls.into_iter().rev() {
             call.shared.state.store(QUEUED, Ordering::Release);
             self.waiting += 1;
+            self.bytes += call.bytes();
             self.queues[call.request.verb as usize].push_front(call);
         }
     }
@@ -408,6 +422,7 @@ impl State {
                     continue;
                 }
                 self.waiting -= 1;
+                self.bytes -= more_bytes;
                 if !call.is_wanted() {
                     continue;
                 }
@@ -429,18 +444,51 @@ impl State {
         }
     }
 
+    /// Takes a call out of its queue, if it is there.
+    fn forget(&mut self, verb: Verb, number: u64) -> Option<Call> {
+        let queue = &mut self.queues[verb as usize];
+        // In order but for calls that came back.
+        let at = queue.binary_search_by_key(&number, |call| call.number).ok();
+        let at = at.or_else(|| queue.iter().position(|call| call.number == number))?;
+        let call = queue.remove(at)?;
+        self.waiting -= 1;
+        self.bytes -= call.bytes();
+        Some(call)
+    }
+
     fn drain(&mut self) -> Vec<Call> {
-        self.waiting = 0;
+        (self.waiting, self.bytes) = (0, 0);
         self.queues.iter_mut().flat_map(std::mem::take).collect()
     }
 }
 
-/// A caller that may lead. Dropped before the end of its work, that goes on in a task of its own.
-struct Lead(Arc<Shared>);
+/// A caller that may lead and may go away. Work that it leaves behind goes on in a task of its own.
+struct Caller<'a> {
+    lane: &'a Lane,
+    shared: Arc<Shared>,
+    verb: Verb,
+}
 
-impl Drop for Lead {
+impl Caller<'_> {
+    /// Whether the call has not been sent, and so will not be.
+    fn give_up(&self) -> bool {
+        let state = &self.shared.state;
+        match state.compare_exchange(QUEUED, GIVEN_UP, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => {
+                // What it holds is of no more use, so it makes room for others.
+                let forgotten = self.lane.lock().forget(self.verb, self.shared.number.load(Ordering::Relaxed));
+                drop(forgotten);
+                true
+            }
+            Err(before) => before == GIVEN_UP,
+        }
+    }
+}
+
+impl Drop for Caller<'_> {
     fn drop(&mut self) {
-        self.0.slot.hand_over();
+        self.give_up();
+        self.shared.slot.hand_over();
     }
 }
 

@@ -285,6 +285,41 @@ async fn a_write_past_its_deadline_on_the_wire_is_indeterminate_and_a_read_is_no
 }
 
 #[tokio::test]
+async fn a_call_given_up_makes_room_at_once() {
+    let stage = Stage::new(1).await;
+    let first = stage.call(Verb::SetAlways, "first");
+    stage.running(1).await;
+    let calls = ["a", "b", "c"].map(|id| stage.call_until(Verb::SetAlways, id, Duration::from_millis(100)));
+    let kept = stage.call(Verb::SetAlways, "kept");
+    stage.waiting(4).await;
+    calls[1].abort();
+    stage.waiting(3).await;
+    // Nothing has moved on: the deadline alone empties the queue.
+    stage.waiting(1).await;
+    assert_eq!(stage.lane.lock().bytes, key("kept").as_bytes().len());
+    stage.script.gate.add_permits(10);
+    first.await.unwrap().unwrap();
+    kept.await.unwrap().unwrap();
+    assert_eq!(stage.seen(), [["first"], ["kept"]]);
+    assert_eq!(stage.lane.lock().bytes, 0);
+}
+
+#[tokio::test]
+async fn a_write_whose_task_ends_before_it_is_sent_was_not_done() {
+    let stage = Stage::new(1).await;
+    let first = stage.call(Verb::SetAlways, "first");
+    stage.running(1).await;
+    let waiting = stage.call(Verb::SetAlways, "waiting");
+    stage.waiting(1).await;
+    let calls = stage.lane.lock().drain();
+    drop(calls);
+    let error = waiting.await.unwrap().unwrap_err().into_error(true, Duration::ZERO);
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    stage.script.gate.add_permits(10);
+    first.await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn one_bad_item_fails_alone() {
     let stage = Stage::new(1).await;
     let first = stage.call(Verb::Get, "first");
@@ -390,6 +425,31 @@ async fn the_queue_is_bounded() {
         call.await.unwrap().unwrap();
     }
     assert_eq!(stage.seen().len(), 1 + QUEUE_LIMIT.div_ceil(BATCH_KEYS));
+}
+
+#[tokio::test]
+async fn the_queue_is_bounded_in_bytes() {
+    let stage = Stage::new(1).await;
+    let first = stage.call(Verb::Touch, "first");
+    stage.running(1).await;
+    let large = Bytes::from(vec![0; QUEUE_BYTES / 4]);
+    let set = |id: &str| {
+        let item = Item { value: large.clone(), ..Item::new(key(id)) };
+        let request = Request { verb: Verb::SetAlways, items: vec![item], bounds: Bounds::default() };
+        let lane = Arc::clone(&stage.lane);
+        tokio::spawn(async move { lane.call(request, Instant::now() + Duration::from_secs(5)).await })
+    };
+    let calls = ["a", "b", "c"].map(set);
+    stage.waiting(3).await;
+    let error = set("d").await.unwrap().unwrap_err();
+    assert_eq!(error.into_error(true, Duration::ZERO).kind(), ErrorKind::Overloaded);
+    calls[0].abort();
+    stage.waiting(2).await;
+    let last = set("e");
+    stage.waiting(3).await;
+    stage.script.gate.add_permits(10);
+    first.await.unwrap().unwrap();
+    last.await.unwrap().unwrap();
 }
 
 #[tokio::test]

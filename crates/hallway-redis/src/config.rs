@@ -218,7 +218,7 @@ impl RedisConfig {
                 "built without TLS for Redis; enable feature `redis-tls`",
             ));
         }
-        let engine = Engine::new(Arc::new(target), cap, self.connect_timeout, self.coalescing);
+        let engine = Engine::new(Arc::new(target), cap, self.connect_timeout, self.deadline, self.coalescing);
         Ok(RedisStore::new(Arc::new(engine), self.deadline))
     }
 }

@@ -62,12 +62,22 @@ enum Answer {
 }
 
 impl Engine {
-    pub(crate) fn new(target: Arc<Target>, cap: ValueCap, connect_timeout: Duration, coalescing: bool) -> Self {
+    /// `patience` is how long the store, unlike an impatient view of it, waits for an answer.
+    pub(crate) fn new(
+        target: Arc<Target>,
+        cap: ValueCap,
+        connect_timeout: Duration,
+        patience: Duration,
+        coalescing: bool,
+    ) -> Self {
         let counters = Arc::new(Counters::default());
-        let link = || Link::new(Arc::clone(&target), connect_timeout, cap.bytes(), Arc::clone(&counters));
+        let link = |elder| {
+            Link::new(Arc::clone(&target), connect_timeout, patience, cap.bytes(), Arc::clone(&counters), elder)
+        };
+        let small = link(None);
         let engine = Self {
-            small: link(),
-            large: link(),
+            large: link(Some(&small)),
+            small,
             coalescer: coalescing.then(Coalescer::default),
             large_keys: LargeKeys::default(),
             cap,
@@ -195,6 +205,11 @@ impl Engine {
             Value::Int(1) => Ok(true),
             _ => Err(self.shape()),
         }
+    }
+
+    /// The runtime for work that several callers wait for.
+    pub(crate) fn runtime(&self) -> Option<tokio::runtime::Handle> {
+        self.small.runtime()
     }
 
     /// A caller's deadline passed while his read waited behind others.

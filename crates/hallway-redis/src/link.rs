@@ -14,6 +14,7 @@ use hallway_core::{Error, ErrorKind};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use redis::aio::MultiplexedConnection;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -81,6 +82,7 @@ pub(crate) struct Link {
 struct Core {
     target: Arc<Target>,
     connect_timeout: Duration,
+    patience: Duration,
     value_cap: usize,
     counters: Arc<Counters>,
     state: watch::Sender<State>,
@@ -88,11 +90,15 @@ struct Core {
     /// Ends a backoff.
     poke: Notify,
     supervisor: Mutex<Supervisor>,
+    /// The link whose runtime this one prefers.
+    elder: Option<Arc<Core>>,
 }
 
 #[derive(Default)]
 struct Supervisor {
     running: bool,
+    /// Where it runs.
+    runtime: Option<Handle>,
     task: Option<AbortHandle>,
     login_logged: Option<Instant>,
 }
@@ -101,28 +107,38 @@ impl Link {
     pub(crate) fn new(
         target: Arc<Target>,
         connect_timeout: Duration,
+        patience: Duration,
         value_cap: usize,
         counters: Arc<Counters>,
+        elder: Option<&Self>,
     ) -> Self {
         Self {
             core: Arc::new(Core {
                 target,
                 connect_timeout,
+                patience,
                 value_cap,
                 counters,
                 state: watch::Sender::new(State::Idle),
                 generation: AtomicU64::new(0),
                 poke: Notify::new(),
                 supervisor: Mutex::default(),
+                elder: elder.map(|elder| Arc::clone(&elder.core)),
             }),
         }
     }
 
     /// Starts connecting in the background, if there is a runtime to do it in; else the first call does.
     pub(crate) fn start(&self) {
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        if let Ok(runtime) = Handle::try_current() {
             self.core.ensure_running(&runtime);
         }
+    }
+
+    /// The runtime of the supervisor while it runs, else the caller's: work that others wait for must not depend on
+    /// whether this caller's runtime is driven.
+    pub(crate) fn runtime(&self) -> Option<Handle> {
+        self.core.runtime().or_else(|| Handle::try_current().ok())
     }
 
     /// The connection. Waits for the attempt in progress, within `deadline`; fails at once while the server is down.
@@ -145,7 +161,14 @@ impl Link {
                     return Err(error);
                 }
                 State::Connecting => {}
-                State::Idle => self.core.ensure_running(&tokio::runtime::Handle::current()),
+                // Checked here too, because what changes at once never lets `timeout_at` look at its clock.
+                State::Idle if Instant::now() < deadline && self.core.ensure_running(&Handle::current()) => {}
+                State::Idle => {
+                    return Err(Error::new(
+                        ErrorKind::Unavailable,
+                        "the runtime of this call is shutting down: nothing can connect in it",
+                    ));
+                }
             }
             if timeout_at(deadline, states.changed()).await.is_err() {
                 return Err(Error::new(
@@ -204,18 +227,34 @@ impl Drop for Link {
 }
 
 impl Core {
-    fn ensure_running(self: &Arc<Self>, runtime: &tokio::runtime::Handle) {
+    /// Starts a supervisor if there is none. False if no runtime takes it: each is shutting down.
+    fn ensure_running(self: &Arc<Self>, caller: &Handle) -> bool {
+        let elder = self.elder.as_ref().and_then(|elder| elder.runtime());
+        elder.is_some_and(|runtime| self.start_in(&runtime)) || self.start_in(caller)
+    }
+
+    fn start_in(self: &Arc<Self>, runtime: &Handle) -> bool {
         {
             let mut supervisor = lock(&self.supervisor);
             if supervisor.running {
-                return;
+                return true;
             }
             supervisor.running = true;
+            supervisor.runtime = Some(runtime.clone());
             self.state.send_replace(State::Connecting);
         }
         // Not under the lock: a runtime that is shutting down ends the task here and now, and then the task takes it.
         let task = runtime.spawn(supervise(Running(Arc::clone(self)))).abort_handle();
-        lock(&self.supervisor).task = Some(task);
+        let started = !task.is_finished();
+        if started {
+            lock(&self.supervisor).task = Some(task);
+        }
+        started
+    }
+
+    fn runtime(&self) -> Option<Handle> {
+        let supervisor = lock(&self.supervisor);
+        if supervisor.running { supervisor.runtime.clone() } else { None }
     }
 
     fn unpublish(&self, live: &Live) {
@@ -229,7 +268,7 @@ impl Core {
     }
 
     async fn attempt(&self) -> Result<(Arc<Live>, Driver), Error> {
-        let pulse = Arc::new(Pulse::default());
+        let pulse = Arc::new(Pulse::new(self.patience));
         let connecting = transport::connect(&self.target, self.value_cap, Arc::clone(&pulse));
         let (connection, driver) = timeout(self.connect_timeout, connecting)
             .await
@@ -267,6 +306,7 @@ impl Drop for Running {
         // Both under the lock, or the next supervisor could be marked idle while it runs.
         let mut supervisor = lock(&self.0.supervisor);
         supervisor.running = false;
+        supervisor.runtime = None;
         self.0.state.send_replace(State::Idle);
     }
 }

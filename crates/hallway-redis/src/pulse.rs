@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 /// More timeouts than this in a row, and the connection is given up.
 const MAX_TIMEOUTS: u32 = 5;
 
-/// Deadlines shorter than a round trip must not end a healthy connection: it has to be silent at least this long.
-const MIN_SILENCE: Duration = Duration::from_millis(100);
+/// Deadlines shorter than a round trip must not end a healthy connection: it has to be silent as long as the store
+/// itself waits for an answer, within these bounds.
+const SILENCE: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(1);
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
@@ -16,13 +17,20 @@ static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 const PAST: Duration = Duration::from_secs(3_600);
 
 /// Counts timeouts since the last byte came. Shared by the connection, which beats, and the calls, which time out.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Pulse {
+    min_silence: Duration,
     timeouts: AtomicU32,
     silent_since: AtomicU64,
 }
 
 impl Pulse {
+    /// For a store whose own deadline is `patience`.
+    pub(crate) fn new(patience: Duration) -> Self {
+        let min_silence = patience.clamp(*SILENCE.start(), *SILENCE.end());
+        Self { min_silence, timeouts: AtomicU32::new(0), silent_since: AtomicU64::new(0) }
+    }
+
     /// Bytes came. Called by the driver's task for every read, so it writes only after a timeout.
     pub(crate) fn beat(&self) {
         if self.timeouts.load(Relaxed) != 0 {
@@ -38,7 +46,7 @@ impl Pulse {
             self.silent_since.store(now.saturating_sub(waited.as_micros() as u64), Relaxed);
         }
         let silent = Duration::from_micros(now.saturating_sub(self.silent_since.load(Relaxed)));
-        timeouts > MAX_TIMEOUTS && silent >= MIN_SILENCE
+        timeouts > MAX_TIMEOUTS && silent >= self.min_silence
     }
 }
 
@@ -48,7 +56,7 @@ mod tests {
 
     #[test]
     fn more_than_five_timeouts_in_a_row_end_the_connection() {
-        let pulse = Pulse::default();
+        let pulse = Pulse::new(Duration::from_secs(9));
         let second = Duration::from_secs(1);
         assert!((0..5).all(|_| !pulse.missed(second)));
         assert!(pulse.missed(second));
@@ -57,8 +65,17 @@ mod tests {
     }
 
     #[test]
+    fn an_impatient_view_does_not_end_what_others_still_wait_for() {
+        let pulse = Pulse::new(Duration::from_millis(500));
+        assert!((0..100).all(|_| !pulse.missed(Duration::from_millis(200))));
+        let pulse = Pulse::new(Duration::from_millis(150));
+        assert!((0..5).all(|_| !pulse.missed(Duration::from_millis(200))));
+        assert!(pulse.missed(Duration::from_millis(200)));
+    }
+
+    #[test]
     fn deadlines_of_no_length_do_not_end_it() {
-        let pulse = Pulse::default();
+        let pulse = Pulse::new(Duration::ZERO);
         assert!((0..100).all(|_| !pulse.missed(Duration::from_micros(1))));
     }
 }

@@ -27,6 +27,11 @@ pub(crate) const BACKEND: &str = "redis";
 /// # Cloning
 /// A clone is another handle to the same connections and the same data.
 ///
+/// # Runtimes
+/// Connections and shared reads live in the tokio runtime that the store was opened in, or else in the one that used it
+/// first. That runtime must be driven as long as others use the store: as a rule a multi-thread runtime. When it ends,
+/// the next call starts anew in its own.
+///
 /// # Consistency
 /// All verbs on one key are linearizable while one primary lives. Redis acknowledges before it saves or replicates, so a
 /// crash or a failover may lose the last writes: the store does not claim to be durable.

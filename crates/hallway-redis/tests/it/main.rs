@@ -6,6 +6,7 @@ mod conformance;
 mod hostile;
 mod login;
 mod outage;
+mod runtimes;
 #[cfg(feature = "tls")]
 mod tls;
 mod verbs;
@@ -48,3 +49,6 @@ async fn within(patience: Duration, what: &str, mut done: impl AsyncFnMut() -> b
     }
     start.elapsed()
 }
+
+/// Held by tests that measure or need much memory of this process.
+static MEMORY: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());

@@ -1,4 +1,4 @@
-//! The contract on a file, in memory, on PostgreSQL, and on a caller's pools.
+//! The contract on a file, in memory, on PostgreSQL, and on a caller's pool.
 
 mod sqlite_file {
     use hallway_testkit::Fixture;
@@ -52,6 +52,36 @@ mod postgres {
             })
             // Port 1 belongs to nobody.
             .with_failed(|| async { open("postgres://postgres@127.0.0.1:1/postgres").await })
+    }
+
+    hallway_testkit::conformance! { fixture = fixture, lacks = [LocalRead] }
+}
+
+mod pool {
+    use hallway_sql::SqlConfig;
+    use hallway_testkit::Fixture;
+    use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
+
+    use crate::support::File;
+
+    async fn fixture() -> Fixture {
+        let file = File::new();
+        let path = file.path();
+        let open = move || {
+            let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+            let pool = SqlitePoolOptions::new().connect_lazy_with(options.journal_mode(SqliteJournalMode::Wal));
+            SqlConfig::from(pool).open().unwrap()
+        };
+        Fixture::new(open())
+            .with_reopen(move || {
+                let store = open();
+                async move { store }
+            })
+            .with_failed(|| async {
+                let options = SqliteConnectOptions::new().filename("/");
+                SqlConfig::from(SqlitePoolOptions::new().connect_lazy_with(options)).open().unwrap()
+            })
+            .keep(file)
     }
 
     hallway_testkit::conformance! { fixture = fixture, lacks = [LocalRead] }

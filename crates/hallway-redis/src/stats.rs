@@ -12,7 +12,8 @@ pub struct RedisStats {
     pub coalesced_reads: u64,
     /// Connections made, the first one included.
     pub connections: u64,
-    /// Times the server said that a key is of a foreign type. Inside an `MGET` it does not say so.
+    /// Times the server said that a key is of a foreign type. Inside an `MGET` it does not say so: such keys are
+    /// missing from this number where `get_many`, or a `get` that shares its command with others, reads them.
     pub foreign_keys: u64,
     /// Keys met by `scan` and `clear` that are not physical keys of hallway; they are left alone.
     pub skipped_keys: u64,

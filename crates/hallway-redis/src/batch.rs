@@ -13,20 +13,24 @@ use tokio::time::Instant;
 
 use crate::engine::{Effect, Engine, Lane};
 use crate::fault::{Fault, Reply};
+use crate::guard::{MIN_CAP, WHOLE};
 use crate::scripts::DELETE_IF;
 use crate::store::{set_command, warn_of_forever};
 
 /// Read batches on the wire at once: enough for 10,000 keys in one round trip.
 const READS: usize = 20;
 
+/// Read batches of more keys use the connection of the large values, lest their replies hold up reads of one key.
+const FEW: usize = 64;
+
 /// Write batches on the wire at once; each holds up to 4 MiB.
 const WRITES: usize = 2;
 
 pub(crate) async fn get_many(engine: &Engine, keys: &[Key], deadline: Instant) -> Result<Vec<Option<Bytes>>, Fault> {
     if keys.len() <= BATCH_KEYS {
-        return mget(engine, keys, deadline).await;
+        return read(engine, keys, deadline).await;
     }
-    let reads: Vec<_> = keys.chunks(BATCH_KEYS).map(|chunk| mget(engine, chunk, deadline)).collect();
+    let reads: Vec<_> = keys.chunks(BATCH_KEYS).map(|chunk| read(engine, chunk, deadline)).collect();
     let mut reads = stream::iter(reads).buffered(READS);
     let mut all = Vec::with_capacity(keys.len());
     while let Some(values) = reads.next().await {
@@ -35,12 +39,33 @@ pub(crate) async fn get_many(engine: &Engine, keys: &[Key], deadline: Instant) -
     Ok(all)
 }
 
-async fn mget(engine: &Engine, keys: &[Key], deadline: Instant) -> Result<Vec<Option<Bytes>>, Fault> {
+async fn read(engine: &Engine, keys: &[Key], deadline: Instant) -> Result<Vec<Option<Bytes>>, Fault> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }
-    let large = keys.iter().any(|key| engine.large_keys.lane(key) == Lane::Large);
+    let large = keys.len() > FEW || keys.iter().any(|key| engine.large_keys.lane(key) == Lane::Large);
     let lane = if large { Lane::Large } else { Lane::Small };
+    let keys: Vec<&Key> = keys.iter().collect();
+    let values = values(engine, lane, &keys, deadline).await?;
+    keys.iter().zip(values).map(|(key, value)| engine.bulk(key, value)).collect()
+}
+
+/// The values of up to [`BATCH_KEYS`] keys, errors among them.
+pub(crate) async fn values(engine: &Engine, lane: Lane, keys: &[&Key], deadline: Instant) -> Result<Vec<Value>, Fault> {
+    let mut values = mget(engine, lane, keys, deadline).await?;
+    let left_out = |value: &Value| matches!(value, Value::ServerError(error) if error.code() == "HWFULL");
+    let again: Vec<usize> = (0..values.len()).filter(|at| left_out(&values[*at])).collect();
+    // So few that they fit one reply, even if each is as large as can be.
+    for few in again.chunks((WHOLE / engine.cap.bytes().max(MIN_CAP) / 2).max(1)) {
+        let keys: Vec<&Key> = few.iter().map(|at| keys[*at]).collect();
+        for (at, value) in few.iter().zip(mget(engine, Lane::Large, &keys, deadline).await?) {
+            values[*at] = value;
+        }
+    }
+    Ok(values)
+}
+
+async fn mget(engine: &Engine, lane: Lane, keys: &[&Key], deadline: Instant) -> Result<Vec<Value>, Fault> {
     let mut command =
         Cmd::with_capacity(keys.len() + 1, keys.iter().map(|key| key.as_bytes().len()).sum::<usize>() + 4);
     command.arg("MGET");
@@ -49,9 +74,7 @@ async fn mget(engine: &Engine, keys: &[Key], deadline: Instant) -> Result<Vec<Op
     }
     let answer = engine.call(lane, Effect::Read, deadline, &command).await?;
     match engine.checked(None, answer)? {
-        Value::Array(values) if values.len() == keys.len() => {
-            keys.iter().zip(values).map(|(key, value)| engine.bulk(key, value)).collect()
-        }
+        Value::Array(values) if values.len() == keys.len() => Ok(values),
         _ => Err(engine.shape()),
     }
 }
@@ -145,10 +168,10 @@ pub(crate) async fn delete_many(engine: &Engine, keys: &[Key], deadline: Instant
     let mut deleted = 0;
     let mut failed = None;
     for chunk in sorted.chunks(BATCH_KEYS) {
-        let outcome = delete_chunk(engine, chunk, deadline).await;
-        deleted += outcome.0;
-        failed = outcome.1;
-        if failed.is_some() {
+        let (count, fault) = delete_chunk(engine, chunk, deadline).await;
+        deleted += count;
+        failed = worse(failed, fault);
+        if failed.as_ref().is_some_and(|fault| fault.reply != Reply::ForeignType) {
             break;
         }
     }
@@ -167,26 +190,22 @@ async fn delete_chunk(engine: &Engine, keys: &[&Key], deadline: Instant) -> (u64
     let mut failed = None;
     for by_text in [false, true] {
         let mut pipeline = Pipeline::with_capacity(keys.len());
-        for (at, key) in keys.iter().enumerate() {
-            // The first one brings the text, the others find it.
-            let command = if by_text && at == 0 {
-                DELETE_IF.by_text(key.as_bytes(), &[])
-            } else {
-                DELETE_IF.by_hash(key.as_bytes(), &[])
-            };
-            pipeline.add_command(command);
+        for key in &keys {
+            // Each brings the text: the first one's may be refused for its key, and the others would miss it.
+            let bytes = key.as_bytes();
+            pipeline.add_command(if by_text { DELETE_IF.by_text(bytes, &[]) } else { DELETE_IF.by_hash(bytes, &[]) });
         }
         let answers = match engine.pipeline(Lane::Small, Effect::Write, deadline, &pipeline).await {
             Ok(answers) => answers,
-            Err(fault) => return (deleted, Some(fault)),
+            Err(fault) => return (deleted, worse(failed, Some(fault))),
         };
         let mut again = Vec::new();
         for (key, answer) in keys.into_iter().zip(answers) {
             match engine.checked(Some(key), answer) {
                 Ok(Value::Int(count)) => deleted += u64::from(count == 1),
-                Ok(_) => failed = Some(engine.shape()),
+                Ok(_) => failed = worse(failed, Some(engine.shape())),
                 Err(fault) if fault.reply == Reply::NoScript && !by_text => again.push(key),
-                Err(fault) => failed = Some(fault),
+                Err(fault) => failed = worse(failed, Some(fault)),
             }
         }
         keys = again;
@@ -195,4 +214,15 @@ async fn delete_chunk(engine: &Engine, keys: &[&Key], deadline: Instant) -> (u64
         }
     }
     (deleted, failed)
+}
+
+/// Of two faults the one that leaves more undone or in doubt; of equals the earlier.
+fn worse(a: Option<Fault>, b: Option<Fault>) -> Option<Fault> {
+    let rank = |fault: &Option<Fault>| match fault {
+        None => 0,
+        Some(fault) if fault.may_have_run => 3,
+        Some(fault) if fault.reply == Reply::ForeignType => 1,
+        Some(_) => 2,
+    };
+    if rank(&b) > rank(&a) { b } else { a }
 }

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hallway_core::{BATCH_KEYS, Error, ErrorKind, Key};
@@ -14,6 +15,7 @@ use redis::{Cmd, Value};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
+use crate::batch::values;
 use crate::engine::{Effect, Engine, Lane};
 use crate::fault::Fault;
 
@@ -22,6 +24,9 @@ const SLOTS: usize = 4;
 
 /// Callers that may queue.
 const QUEUE: usize = 10_000;
+
+/// How often a full queue is searched for callers who have left.
+const PRUNE_PAUSE: Duration = Duration::from_millis(5);
 
 /// Bytes a batch is meant to bring back: it shrinks where values are large, lest one reply hold up all others.
 const REPLY_BYTES: usize = 256 << 10;
@@ -37,6 +42,8 @@ pub(crate) struct Coalescer {
 struct Queue {
     waiting: VecDeque<Waiter>,
     in_flight: usize,
+    /// When those who left were last looked for.
+    pruned: Option<Instant>,
     /// Moving average of the bytes of a value.
     mean_bytes: usize,
 }
@@ -84,7 +91,12 @@ impl Coalescer {
             return Ok(None);
         }
         if queue.waiting.len() >= QUEUE {
-            queue.waiting.retain(|waiter| !waiter.answer.is_closed());
+            // Not for every caller: looking at all takes a while, and the others wait for the lock.
+            let now = Instant::now();
+            if queue.pruned.is_none_or(|last| now.duration_since(last) >= PRUNE_PAUSE) {
+                queue.waiting.retain(|waiter| !waiter.answer.is_closed());
+                queue.pruned = Some(now);
+            }
             if queue.waiting.len() >= QUEUE {
                 return Err(Error::new(ErrorKind::Overloaded, format!("{QUEUE} reads are waiting already: shed load")));
             }
@@ -144,9 +156,10 @@ impl Drop for Slot<'_> {
     fn drop(&mut self) {
         let Some(batch) = self.coalescer.next() else { return };
         let batches = Batches { engine: Arc::clone(self.engine), holding: true };
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(run(batches, batch))),
-            Err(_) => drop(batches),
+        // Not simply in the caller's runtime, which may never be driven again once he has his own answer.
+        match self.engine.runtime() {
+            Some(runtime) => drop(runtime.spawn(run(batches, batch))),
+            None => drop(batches),
         }
     }
 }
@@ -184,7 +197,8 @@ async fn serve(engine: &Engine, coalescer: &Coalescer, batch: Vec<Waiter>) {
     let Some(deadline) = batch.iter().map(|waiter| waiter.deadline).max() else { return };
     engine.counters.coalesced_batches.fetch_add(1, Relaxed);
     engine.counters.coalesced_reads.fetch_add(batch.len() as u64, Relaxed);
-    let mut answer = mget(engine, deadline, &batch).await;
+    let keys: Vec<&Key> = batch.iter().map(|waiter| &waiter.key).collect();
+    let mut answer = values(engine, Lane::Small, &keys, deadline).await;
     if batch.len() > 1 && answer.as_ref().is_err_and(|fault| fault.error.kind() == ErrorKind::Unauthorized) {
         // Access rules may forbid some of the keys, and only who asked for those shall hear of it.
         answer = gets(engine, deadline, &batch).await;
@@ -210,24 +224,34 @@ async fn serve(engine: &Engine, coalescer: &Coalescer, batch: Vec<Waiter>) {
     }
 }
 
-async fn mget(engine: &Engine, deadline: Instant, batch: &[Waiter]) -> Result<Vec<Value>, Fault> {
-    let bytes = batch.iter().map(|waiter| waiter.key.as_bytes().len()).sum::<usize>();
-    let mut command = Cmd::with_capacity(batch.len() + 1, bytes + 4);
-    command.arg("MGET");
-    for waiter in batch {
-        command.arg(waiter.key.as_bytes());
-    }
-    let answer = engine.call(Lane::Small, Effect::Read, deadline, &command).await?;
-    match engine.checked(None, answer)? {
-        Value::Array(values) if values.len() == batch.len() => Ok(values),
-        _ => Err(engine.shape()),
-    }
-}
-
 async fn gets(engine: &Engine, deadline: Instant, batch: &[Waiter]) -> Result<Vec<Value>, Fault> {
     let mut pipeline = redis::Pipeline::with_capacity(batch.len());
     for waiter in batch {
         pipeline.cmd("GET").arg(waiter.key.as_bytes());
     }
     engine.pipeline(Lane::Small, Effect::Read, deadline, &pipeline).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_queue_is_searched_for_leavers_now_and_then() {
+        let coalescer = Coalescer::default();
+        let (key, deadline) = (Key::from_physical("a:1").unwrap(), Instant::now());
+        for _ in 0..SLOTS {
+            assert!(coalescer.enter(&key, deadline).unwrap().is_none());
+        }
+        let waiting: Vec<_> = (0..QUEUE).map(|_| coalescer.enter(&key, deadline).unwrap().unwrap()).collect();
+        let refused = || coalescer.enter(&key, deadline).err().map(|error| error.kind());
+        assert_eq!(refused(), Some(ErrorKind::Overloaded));
+        drop(waiting);
+        // As if the last search were just now, however slow this machine is.
+        coalescer.lock().pruned = Some(Instant::now() + PRUNE_PAUSE);
+        assert_eq!(refused(), Some(ErrorKind::Overloaded), "not searched again so soon");
+        coalescer.lock().pruned = Some(Instant::now() - PRUNE_PAUSE);
+        assert_eq!(refused(), None, "searched, so there is room");
+        assert_eq!(coalescer.lock().waiting.len(), 1);
+    }
 }

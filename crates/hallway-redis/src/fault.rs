@@ -89,6 +89,11 @@ impl Fault {
         }
     }
 
+    /// The server has no room for one more client.
+    pub(crate) fn crowded() -> Self {
+        Self::answered("ERR", "max number of clients reached")
+    }
+
     /// A key of a foreign type stands in the way of a write.
     pub(crate) fn foreign() -> Self {
         Self {

@@ -1,7 +1,7 @@
 //! Whether anything still comes from the server.
 
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// More timeouts than this in a row, and the connection is given up.
@@ -20,6 +20,8 @@ const PAST: Duration = Duration::from_secs(3_600);
 #[derive(Debug)]
 pub(crate) struct Pulse {
     min_silence: Duration,
+    /// Whether the server turned us away for the number of its clients.
+    crowded: AtomicBool,
     timeouts: AtomicU32,
     silent_since: AtomicU64,
 }
@@ -28,7 +30,12 @@ impl Pulse {
     /// For a store whose own deadline is `patience`.
     pub(crate) fn new(patience: Duration) -> Self {
         let min_silence = patience.clamp(*SILENCE.start(), *SILENCE.end());
-        Self { min_silence, timeouts: AtomicU32::new(0), silent_since: AtomicU64::new(0) }
+        Self {
+            min_silence,
+            crowded: AtomicBool::new(false),
+            timeouts: AtomicU32::new(0),
+            silent_since: AtomicU64::new(0),
+        }
     }
 
     /// Bytes came. Called by the driver's task for every read, so it writes only after a timeout.
@@ -36,6 +43,15 @@ impl Pulse {
         if self.timeouts.load(Relaxed) != 0 {
             self.timeouts.store(0, Relaxed);
         }
+    }
+
+    /// The first bytes of a connection came. The driver loses this answer, as none to its further questions follows.
+    pub(crate) fn greeted(&self, bytes: &[u8]) {
+        self.crowded.store(bytes.starts_with(b"-ERR max number of clients"), Relaxed);
+    }
+
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.crowded.load(Relaxed)
     }
 
     /// A call got no answer in time; says whether the connection is to be given up.

@@ -50,9 +50,12 @@ pub(crate) async fn connect(
         .set_connection_timeout(None)
         .set_response_timeout(None)
         .set_pipeline_buffer_size(PIPELINE_BUFFER);
-    let stream = Guarded::new(stream, value_cap, pulse);
+    let stream = Guarded::new(stream, value_cap, Arc::clone(&pulse));
     let (connection, driver) =
         MultiplexedConnection::new_with_config(&target.login.to_redis(), stream, config).await.map_err(|error| {
+            if pulse.is_crowded() {
+                return Fault::crowded().error;
+            }
             let fault = Fault::driver(&error);
             if !fault.may_have_run {
                 return fault.error;

@@ -266,3 +266,64 @@ async fn a_batch_that_fails_in_part_is_indeterminate() {
     assert_eq!(error.kind(), ErrorKind::Indeterminate);
     assert_eq!(server.cli(&["DBSIZE"]), "0");
 }
+
+#[tokio::test]
+async fn a_foreign_key_keeps_no_other_from_being_deleted() {
+    let server = RedisServer::start(hallway_testkit::servers::RedisOptions::default()).unwrap();
+    let (store, ns) = (open(&format!("{}?deadline=5s", server.url())).await, namespace());
+    let keys: Vec<Key> = (0..1_200).map(|at| key(&ns, &at.to_string())).collect();
+    let items: Vec<_> = keys[1..].iter().map(|key| (key.clone(), Bytes::from("v"), MINUTE.into())).collect();
+    store.set_many(&items).await.unwrap();
+    server.cli(&["RPUSH", keys[0].as_str(), "x"]);
+    let error = store.delete_many(&keys).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    assert_eq!(server.cli(&["KEYS", "*"]), keys[0].as_str());
+}
+
+#[tokio::test]
+async fn a_batch_of_deletes_reports_its_worst_failure() {
+    let server = RedisServer::start(hallway_testkit::servers::RedisOptions::default()).unwrap();
+    let ns = namespace();
+    server.cli(&["ACL", "SETUSER", "part", "on", ">pw", &format!("~{}:2*", ns.as_str()), "+@all"]);
+    let store = open(&format!("redis://part:pw@127.0.0.1:{}?deadline=5s", server.port())).await;
+    let (forbidden, foreign, ours) = (key(&ns, "1"), key(&ns, "2f"), key(&ns, "2"));
+    server.cli(&["RPUSH", foreign.as_str(), "x"]);
+    let error = store.delete_many(&[forbidden.clone(), foreign.clone()]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unauthorized);
+    server.cli(&["SCRIPT", "FLUSH"]);
+    server.cli(&["SET", ours.as_str(), "v"]);
+    let error = store.delete_many(&[forbidden, ours.clone()]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Indeterminate);
+    assert_eq!(server.cli(&["EXISTS", ours.as_str()]), "0", "a forbidden key keeps no other from being deleted");
+}
+
+#[tokio::test]
+async fn a_missing_script_does_not_hide_that_its_text_is_forbidden() {
+    let server = RedisServer::start(hallway_testkit::servers::RedisOptions::default()).unwrap();
+    server.cli(&["ACL", "SETUSER", "some", "on", ">pw", "~*", "&*", "+@all", "-eval"]);
+    let (store, ns) = (open(&format!("redis://some:pw@127.0.0.1:{}?deadline=5s", server.port())).await, namespace());
+    let error = store.delete_many(&[key(&ns, "1"), key(&ns, "2")]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unauthorized, "{error}");
+}
+
+#[tokio::test]
+async fn a_batch_may_bring_back_far_more_than_one_reply_may_hold() {
+    let _memory = crate::MEMORY.lock().await;
+    let server = RedisServer::start(hallway_testkit::servers::RedisOptions::default()).unwrap();
+    let (store, ns) = (open(&format!("{}?deadline=30s", server.url())).await, namespace());
+    let keys: Vec<Key> = (0..100).map(|at| key(&ns, &at.to_string())).collect();
+    for (at, key) in keys.iter().enumerate() {
+        let _ = store.set(key, Bytes::from(vec![at as u8; 1 << 20]), opts()).await.unwrap();
+    }
+    // One that knows nothing of the sizes.
+    let reader = open(&format!("{}?deadline=30s", server.url())).await;
+    let mut many = reader.get_many(&keys).await.unwrap();
+    let one_by_one = futures_util::future::join_all(keys.iter().map(|key| reader.get(key))).await;
+    many.extend(one_by_one.into_iter().map(Result::unwrap));
+    for (at, value) in many.into_iter().enumerate() {
+        let value = value.unwrap();
+        assert!(value.len() == 1 << 20 && value.iter().all(|byte| usize::from(*byte) == at % 100), "{at}");
+    }
+    assert_eq!(reader.stats().connections, 2);
+    store.delete_many(&keys).await.unwrap();
+}

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use crate::{CpuTime, Lane, Plan, Result, Sample};
+use crate::{CpuTime, Lane, Op, Plan, Result, Sample};
 
 /// Rounds of one sample each; one in which the other lane goes first follows one in which this does.
 const ROUNDS: usize = 7;
 /// How long a sample is to be.
 const SAMPLE: Duration = Duration::from_millis(300);
+/// Writes wait for the disk, which is less even than the processor.
+const WRITE_SAMPLE: Duration = Duration::from_millis(600);
 /// A percentile needs operations behind it.
 const PERCENTILE_SAMPLE: Duration = Duration::from_millis(800);
 /// How long a run must be before it says how fast a lane is.
@@ -50,7 +52,11 @@ pub(super) async fn run(ours: &Lane, raw: &Lane, plan: Plan, server: Option<u32>
 /// Runs longer and longer until the time can be believed; that warms the lane as well.
 async fn calibrate(lane: &Lane, plan: Plan) -> Result<Plan> {
     let mut plan = Plan { iterations: 4, ..plan };
-    let wanted = if plan.latencies { PERCENTILE_SAMPLE } else { SAMPLE };
+    let wanted = match plan {
+        Plan { latencies: true, .. } => PERCENTILE_SAMPLE,
+        Plan { op: Op::Set, .. } => WRITE_SAMPLE,
+        _ => SAMPLE,
+    };
     loop {
         let elapsed = lane.run(plan).await?.elapsed;
         if elapsed >= CALIBRATION {

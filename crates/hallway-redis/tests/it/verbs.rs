@@ -327,3 +327,14 @@ async fn a_batch_may_bring_back_far_more_than_one_reply_may_hold() {
     assert_eq!(reader.stats().connections, 2);
     store.delete_many(&keys).await.unwrap();
 }
+
+#[tokio::test]
+async fn large_batches_of_reads_keep_off_the_connection_of_lone_reads() {
+    let (server, ns) = (RedisServer::start(hallway_testkit::servers::RedisOptions::default()).unwrap(), namespace());
+    let store = open(&format!("{}?deadline=5s", server.url())).await;
+    let keys: Vec<Key> = (0..65).map(|at| key(&ns, &at.to_string())).collect();
+    assert_eq!(store.get_many(&keys[..64]).await.unwrap().len(), 64);
+    assert_eq!(store.stats().connections, 1);
+    assert_eq!(store.get_many(&keys).await.unwrap().len(), 65);
+    assert_eq!(store.stats().connections, 2);
+}

@@ -161,8 +161,7 @@ impl Link {
                     return Err(error);
                 }
                 State::Connecting => {}
-                // Checked here too, because what changes at once never lets `timeout_at` look at its clock.
-                State::Idle if Instant::now() < deadline && self.core.ensure_running(&Handle::current()) => {}
+                State::Idle if self.core.ensure_running(&Handle::current()) => {}
                 State::Idle => {
                     return Err(Error::new(
                         ErrorKind::Unavailable,
@@ -170,7 +169,8 @@ impl Link {
                     ));
                 }
             }
-            if timeout_at(deadline, states.changed()).await.is_err() {
+            // What changes at once never lets `timeout_at` look at its clock.
+            if Instant::now() >= deadline || timeout_at(deadline, states.changed()).await.is_err() {
                 return Err(Error::new(
                     ErrorKind::Unavailable,
                     format!("still connecting to {}: check that Redis is up and reachable", self.core.target.resolve()),

@@ -213,7 +213,7 @@ async fn a_lone_call_runs_in_its_own_task() {
 async fn a_leader_that_nobody_polls_holds_nobody_up() {
     let stage = Stage::new(1).await;
     let mut held = pin!(stage.lane.call(request(Verb::SetAlways, "held"), Instant::now() + Duration::from_secs(5)));
-    poll_fn(|context| Poll::Ready(assert!(held.as_mut().poll(context).is_pending()))).await;
+    assert!(poll_fn(|context| Poll::Ready(held.as_mut().poll(context))).await.is_pending());
     stage.script.gate.add_permits(2);
     assert_eq!(value(stage.call_until(Verb::SetAlways, "other", Duration::from_secs(2)).await.unwrap()), ["other"]);
     assert_eq!(value(held.await), ["held"]);

@@ -102,6 +102,11 @@ impl SqlConfig {
 
     /// A store from its URL: `sqlite:app.db`, `sqlite::memory:`, `postgres://user:password@host/database`.
     ///
+    /// Host, port, database, password and TLS mode of PostgreSQL come from the URL alone, never from `PG*` variables
+    /// or a password file, and `PGOPTIONS` is refused. Only what the URL leaves open is taken from the environment: a
+    /// client certificate (`PGSSLCERT`, `PGSSLKEY`), authorities without `ca` (`PGSSLROOTCERT`), and the user
+    /// (`PGUSER`, or the account's name).
+    ///
     /// # Errors
     /// `InvalidConfig` for what cannot work, naming the option; `MissingFeature` for what is not compiled in.
     pub fn from_url(mut url: StoreUrl) -> Result<Self> {

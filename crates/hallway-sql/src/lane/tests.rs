@@ -2,14 +2,14 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use hallway_core::{Key, Namespace};
+use hallway_core::{BATCH_BYTES, BATCH_KEYS, Key, Namespace};
 use tokio::sync::Semaphore;
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU8};
 
 use super::*;
 use crate::dialect::{Dialect, Statement, sqlite::SQLITE};
-use crate::link::Driver;
+use crate::link::{Args, Bounds, Driver, Item, Row};
 use crate::schema::Migrate;
 use crate::table::Table;
 
@@ -109,6 +109,10 @@ impl Stage {
     }
 
     fn with(width: usize, refuse: bool, private: bool) -> Self {
+        Self::of(Role::Read, width, refuse, private)
+    }
+
+    fn of(role: Role, width: usize, refuse: bool, private: bool) -> Self {
         let script = Arc::new(Script {
             gate: Semaphore::new(0),
             seen: Mutex::default(),
@@ -119,7 +123,7 @@ impl Stage {
         });
         let table = Table::default();
         let opener = Opener::new(Box::new(Fake(Arc::clone(&script))), table.clone(), Migrate::Off);
-        let lane = Lane::new(Role::Read, width, None, 1 << 20, SQLITE.statements(&table), Arc::new(opener));
+        let lane = Lane::new(role, width, None, 1 << 20, SQLITE.statements(&table), Arc::new(opener));
         Self { lane: Arc::new(lane), script }
     }
 
@@ -543,6 +547,32 @@ async fn a_call_that_comes_back_is_taken_by_a_connection_at_rest() {
     stage.script.gate.add_permits(2);
     let error = stage.call(Verb::Get, "cut").await.unwrap().unwrap_err();
     assert!(matches!(error, CallError::Failed(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_second_writer_helps_only_where_a_statement_takes_long() {
+    let stage = Stage::of(Role::Write, 2, false, false).warm().await;
+    let both = ["a", "b"].map(|id| stage.call(Verb::SetAlways, id));
+    stage.running(2).await;
+    stage.script.gate.add_permits(2);
+    for call in both {
+        call.await.unwrap().unwrap();
+    }
+    stage.settle(|state| state.idle.len() == 2).await;
+
+    let long = stage.call(Verb::SetAlways, "long");
+    stage.running(3).await;
+    let later = ["x", "y"].map(|id| stage.call(Verb::SetAlways, id));
+    // Nobody else comes, and `long` does not end: they ask for help themselves, and go together.
+    stage.running(4).await;
+    stage.script.gate.add_permits(2);
+    for call in later {
+        call.await.unwrap().unwrap();
+    }
+    long.await.unwrap().unwrap();
+    let seen = stage.seen();
+    assert_eq!(seen.len(), 4, "{seen:?}");
+    assert!(seen.contains(&vec!["x".to_owned(), "y".to_owned()]), "{seen:?}");
 }
 
 #[test]

@@ -28,13 +28,21 @@ use crate::failure::{Effect, Failure};
 pub(crate) use crate::lane::batch::full_jitter;
 use crate::lane::lead::{Serve, spawn};
 pub(crate) use crate::lane::queue::Request;
-use crate::lane::queue::{Call, GIVEN_UP, Idle, QUEUE_BYTES, QUEUE_LIMIT, QUEUED, Shared, State, TAKEN};
+use crate::lane::queue::{Call, GIVEN_UP, Help, Idle, QUEUE_BYTES, QUEUE_LIMIT, QUEUED, Shared, State, TAKEN};
 use crate::link::{Answer, Link, Role};
 use crate::opener::Opener;
 
 /// A writer is helped by another connection only when its statement takes longer. Two at once would wait for the same
 /// flush of the log with half a batch each; but one that waits for a lock must not hold up all others.
-const HELP_AFTER: Duration = Duration::from_millis(20);
+const HELP_WRITES_AFTER: Duration = Duration::from_millis(20);
+
+/// Statements that take longer than this spend it on the network, where others may as well be on their way.
+const FAR: Duration = Duration::from_micros(500);
+
+/// Where statements are short a reader is helped only when one takes longer than usual, or when many wait: what is read
+/// together costs half as much as what is read beside each other.
+const HELP_READS_AFTER: Duration = Duration::from_millis(1);
+const READ_CROWD: usize = 32;
 
 /// A connection unused for longer is asked whether it still lives before a call is put on it.
 const IDLE_CHECK: Duration = Duration::from_secs(30);
@@ -64,6 +72,8 @@ pub(crate) struct Lane {
     opener: Arc<Opener>,
     /// How many bytes a key has brought lately.
     bytes_per_key: AtomicU64,
+    /// How long a statement has taken lately.
+    nanos: AtomicU64,
     // A blocking mutex: nothing awaits while holding it, and what it guards is a few pointer moves.
     state: Mutex<State>,
 }
@@ -104,7 +114,7 @@ impl CallError {
 
 enum Admission {
     Lead(Serve),
-    Wait { open: bool, leaders: Vec<Arc<Shared>> },
+    Wait { open: bool, crowd: bool, leaders: Vec<Arc<Shared>> },
 }
 
 impl Lane {
@@ -119,7 +129,8 @@ impl Lane {
         let cap = i64::try_from(cap).unwrap_or(i64::MAX);
         let bytes_per_key = AtomicU64::new(UNKNOWN_BYTES);
         let patience = Duration::ZERO;
-        Self { role, width, limit, patience, cap, statements, opener, bytes_per_key, state: Mutex::default() }
+        let nanos = AtomicU64::new(0);
+        Self { role, width, limit, patience, cap, statements, opener, bytes_per_key, nanos, state: Mutex::default() }
     }
 
     /// How many keys a statement should ask for, so that its answer is of a reasonable size.
@@ -155,16 +166,19 @@ impl Lane {
             most: usize::MAX,
         };
         let caller = Caller { lane: self, shared, verb };
-        // A call that leads or reads needs no help.
+        // A call that leads needs no help.
         let mut help = None;
         match self.admit(call) {
             Err(_) => return Err(CallError::Full),
             Ok(Admission::Lead(serve)) => caller.shared.slot.rest(serve),
-            Ok(Admission::Wait { open, leaders }) => {
+            Ok(Admission::Wait { open, crowd, leaders }) => {
                 hand_over(leaders);
-                help = self.helped_after().map(|after| Instant::now() + after).filter(|at| *at < deadline);
+                help = self.help().after.map(|after| Instant::now() + after).filter(|at| *at < deadline);
                 if open {
                     self.open_in_background();
+                }
+                if crowd {
+                    self.go_on();
                 }
             }
         }
@@ -224,7 +238,7 @@ impl Lane {
         call.number = state.numbers;
         call.shared.number.store(call.number, Ordering::Relaxed);
         // Nobody waits while a connection may be taken, so nobody is overtaken.
-        if state.may_lead(self.helped_after())
+        if state.may_lead(self.help())
             && let Some(idle) = state.idle.pop()
         {
             call.shared.slot.begin();
@@ -242,12 +256,28 @@ impl Lane {
         state.push_back(call);
         // A connection that rests although somebody waits is for statements that take long: see `call`.
         let open = state.wants_another(self.width, &self.opener);
-        Ok(Admission::Wait { open, leaders: std::mem::take(&mut state.leaders) })
+        let crowd = state.may_help(self.help());
+        Ok(Admission::Wait { open, crowd, leaders: std::mem::take(&mut state.leaders) })
     }
 
-    /// How long a statement may take before another connection helps; at once where that costs nothing.
-    fn helped_after(&self) -> Option<Duration> {
-        matches!(self.role, Role::Write).then_some(HELP_AFTER).filter(|_| self.width > 1)
+    /// When another connection helps.
+    fn help(&self) -> Help {
+        match self.role {
+            Role::Migrate | Role::Write => Help { after: Some(HELP_WRITES_AFTER), crowd: usize::MAX },
+            Role::Read if self.typical() >= FAR => Help { after: None, crowd: 0 },
+            Role::Read => Help { after: Some(HELP_READS_AFTER), crowd: READ_CROWD },
+        }
+    }
+
+    /// How long a statement has taken lately.
+    fn typical(&self) -> Duration {
+        Duration::from_nanos(self.nanos.load(Ordering::Relaxed))
+    }
+
+    fn note(&self, took: Duration) {
+        let (before, took) = (self.nanos.load(Ordering::Relaxed), u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        // Racing updates may be lost: it is an estimate.
+        self.nanos.store(before - before / 8 + took / 8, Ordering::Relaxed);
     }
 
     fn open_in_background(self: &Arc<Self>) {
@@ -257,7 +287,7 @@ impl Lane {
     /// Sees to calls that came back to the queue: by a connection at rest, or by another one.
     fn go_on(self: &Arc<Self>) {
         let mut state = self.lock();
-        if state.may_help(self.helped_after())
+        if state.may_help(self.help())
             && let Some(batch) = state.next_batch(self.read_keys())
             && let Some(idle) = state.idle.pop()
         {
@@ -423,8 +453,13 @@ async fn serve(mut busy: Busy, idle: Idle, mut batch: Vec<Call>) {
         return;
     }
     loop {
+        let several = batch.len() > 1;
         if !lane.execute(&mut *link, batch).await {
             return;
+        }
+        if several {
+            // Whoever has just been answered and asks again at once shall be in the next batch.
+            tokio::task::yield_now().await;
         }
         match lane.next_or_park(link) {
             Some(next) => (link, batch) = next,

@@ -119,6 +119,7 @@ impl Lane {
                 link.prepare().await?;
             }
             self.begin();
+            let begun = Instant::now();
             let run = link.run(statement, &args);
             let ran = match self.limit {
                 Some(limit) => tokio::time::timeout(limit, run).await.unwrap_or_else(|_| {
@@ -139,6 +140,9 @@ impl Lane {
                     tokio::time::sleep(pause).await;
                 }
                 ran => {
+                    if ran.is_ok() {
+                        self.note(begun.elapsed());
+                    }
                     if verb.brings_values()
                         && let Ok(answer) = &ran
                     {

@@ -77,6 +77,15 @@ impl Call {
     }
 }
 
+/// When a connection at rest helps those that work, instead of leaving the queue to grow into one larger statement.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Help {
+    /// When the last statement has taken this long; at once if `None`.
+    pub(super) after: Option<Duration>,
+    /// When so many wait.
+    pub(super) crowd: usize,
+}
+
 #[derive(Default)]
 pub(super) struct State {
     pub(super) idle: Vec<Idle>,
@@ -104,15 +113,15 @@ pub(super) struct Idle {
 
 impl State {
     /// Whether a call that comes may take a connection for itself.
-    pub(super) fn may_lead(&self, helped_after: Option<Duration>) -> bool {
-        self.waiting == 0 && self.may_help(helped_after)
+    pub(super) fn may_lead(&self, help: Help) -> bool {
+        self.waiting == 0 && self.may_help(help)
     }
 
     /// Whether a connection at rest may begin a statement beside those that work.
-    pub(super) fn may_help(&self, helped_after: Option<Duration>) -> bool {
-        let busy = self.live > self.idle.len();
+    pub(super) fn may_help(&self, help: Help) -> bool {
+        let working = self.live > self.idle.len();
         let long = |after| self.begun.is_none_or(|begun| begun.elapsed() >= after);
-        !self.idle.is_empty() && (!busy || helped_after.is_none_or(long))
+        !self.idle.is_empty() && (!working || self.waiting >= help.crowd || help.after.is_none_or(long))
     }
 
     pub(super) fn push_back(&mut self, call: Call) {

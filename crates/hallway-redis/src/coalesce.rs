@@ -1,8 +1,9 @@
 //! Concurrent single reads become one `MGET`.
 //!
-//! No timer: a read that finds a free slot goes out at once, as a plain `GET` in the caller's own task. While all slots
-//! are on the wire, what queues becomes the next batch. A batch runs in a task of its own, so that a caller who leaves
-//! takes nobody with him, and each caller keeps his own deadline and error.
+//! No timer: while few read, each goes out at once, as a plain `GET` in the caller's own task; the connection pipelines
+//! them. Beyond that reads queue, and what has queued while batches are on the wire becomes the next batch. Batches run
+//! in tasks of their own, so that a caller who leaves takes nobody with him, and each caller keeps his own deadline and
+//! error.
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
@@ -19,8 +20,14 @@ use crate::batch::values;
 use crate::engine::{Effect, Engine, Lane};
 use crate::fault::Fault;
 
-/// Reads and batches on the wire at once.
-const SLOTS: usize = 4;
+/// Reads on the wire on their own, as long as there are no batches. Few, because each is a packet of its own.
+const LONE: usize = 4;
+
+/// Batches on the wire at once.
+const BATCHES: usize = 4;
+
+/// So many wait before another batch sets out beside those on the wire: small ones cost nearly as much as large ones.
+const CROWD: usize = 8;
 
 /// Callers that may queue.
 const QUEUE: usize = 10_000;
@@ -41,7 +48,8 @@ pub(crate) struct Coalescer {
 #[derive(Debug, Default)]
 struct Queue {
     waiting: VecDeque<Waiter>,
-    in_flight: usize,
+    lone: usize,
+    batches: usize,
     /// When those who left were last looked for.
     pruned: Option<Instant>,
     /// Moving average of the bytes of a value.
@@ -55,11 +63,31 @@ struct Waiter {
     answer: oneshot::Sender<Answer>,
 }
 
+enum Admission {
+    /// Go out alone.
+    Lone,
+    /// Wait for a batch; who gets `true` has it set out.
+    Wait(oneshot::Receiver<Answer>, bool),
+}
+
 /// One small value, together with whatever else is being asked for.
 pub(crate) async fn get(engine: &Arc<Engine>, coalescer: &Coalescer, key: &Key, deadline: Instant) -> Answer {
-    let Some(answer) = coalescer.enter(key, deadline)? else {
-        let _slot = Slot { engine, coalescer };
-        return alone(engine, key, deadline).await;
+    let answer = match coalescer.enter(key, deadline)? {
+        Admission::Lone => {
+            let _slot = Slot(coalescer);
+            return alone(engine, key, deadline).await;
+        }
+        Admission::Wait(answer, set_out) => {
+            if set_out {
+                let batches = Batches { engine: Arc::clone(engine), holding: true };
+                // Not simply in the caller's runtime, which may never be driven again once he has his own answer.
+                match engine.runtime() {
+                    Some(runtime) => drop(runtime.spawn(run(batches))),
+                    None => drop(batches),
+                }
+            }
+            answer
+        }
     };
     let asked = Instant::now();
     match timeout_at(deadline, answer).await {
@@ -83,12 +111,13 @@ pub(crate) async fn alone(engine: &Engine, key: &Key, deadline: Instant) -> Answ
 }
 
 impl Coalescer {
-    /// Takes a slot, or a place in the queue.
-    fn enter(&self, key: &Key, deadline: Instant) -> Result<Option<oneshot::Receiver<Answer>>, Error> {
+    /// Goes out alone, or takes a place in the queue.
+    fn enter(&self, key: &Key, deadline: Instant) -> Result<Admission, Error> {
         let mut queue = self.lock();
-        if queue.in_flight < SLOTS && queue.waiting.is_empty() {
-            queue.in_flight += 1;
-            return Ok(None);
+        // While there are batches everybody joins them: two ways side by side would halve the batches.
+        if queue.lone < LONE && queue.batches == 0 {
+            queue.lone += 1;
+            return Ok(Admission::Lone);
         }
         if queue.waiting.len() >= QUEUE {
             // Not for every caller: looking at all takes a while, and the others wait for the lock.
@@ -103,10 +132,12 @@ impl Coalescer {
         }
         let (sender, receiver) = oneshot::channel();
         queue.waiting.push_back(Waiter { key: key.clone(), deadline, answer: sender });
-        Ok(Some(receiver))
+        let set_out = queue.batches == 0 || queue.batches < BATCHES && queue.waiting.len() >= CROWD;
+        queue.batches += usize::from(set_out);
+        Ok(Admission::Wait(receiver, set_out))
     }
 
-    /// The next batch for a slot, or the slot given back.
+    /// The next batch, or one batch less on the wire.
     fn next(&self) -> Option<Vec<Waiter>> {
         let mut queue = self.lock();
         let limit = (REPLY_BYTES / queue.mean_bytes.max(1)).clamp(1, BATCH_KEYS);
@@ -118,7 +149,7 @@ impl Coalescer {
             }
         }
         if batch.is_empty() {
-            queue.in_flight -= 1;
+            queue.batches -= 1;
             return None;
         }
         Some(batch)
@@ -129,13 +160,13 @@ impl Coalescer {
         queue.mean_bytes = (queue.mean_bytes * 3 + bytes / values.max(1)) / 4;
     }
 
-    /// Gives a slot back without serving the queue, and lets the queued read for themselves: there is no runtime left
+    /// Ends a batch without serving the queue, and lets the queued read for themselves: there is no runtime left
     /// here to serve them.
     fn abandon(&self) {
         let waiting = {
             let mut queue = self.lock();
-            queue.in_flight -= 1;
-            if queue.in_flight > 0 { VecDeque::new() } else { std::mem::take(&mut queue.waiting) }
+            queue.batches -= 1;
+            if queue.batches > 0 { VecDeque::new() } else { std::mem::take(&mut queue.waiting) }
         };
         drop(waiting);
     }
@@ -146,28 +177,19 @@ impl Coalescer {
     }
 }
 
-/// A slot held by a caller's own read. However the read ends, the queue is served next.
-struct Slot<'a> {
-    engine: &'a Arc<Engine>,
-    coalescer: &'a Coalescer,
-}
+/// Counts a caller's own read out, however it ends.
+struct Slot<'a>(&'a Coalescer);
 
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
-        let Some(batch) = self.coalescer.next() else { return };
-        let batches = Batches { engine: Arc::clone(self.engine), holding: true };
-        // Not simply in the caller's runtime, which may never be driven again once he has his own answer.
-        match self.engine.runtime() {
-            Some(runtime) => drop(runtime.spawn(run(batches, batch))),
-            None => drop(batches),
-        }
+        self.0.lock().lone -= 1;
     }
 }
 
-/// A slot held by the task that serves the queue.
+/// Counts a batch out, however the task that serves the queue ends.
 struct Batches {
     engine: Arc<Engine>,
-    /// Whether the slot is still held when the task ends: it was cut off in the middle.
+    /// Whether it still counts when the task ends: it was cut off in the middle.
     holding: bool,
 }
 
@@ -179,17 +201,18 @@ impl Drop for Batches {
     }
 }
 
-async fn run(mut batches: Batches, mut batch: Vec<Waiter>) {
+async fn run(mut batches: Batches) {
     let engine = Arc::clone(&batches.engine);
     let Some(coalescer) = &engine.coalescer else { return };
     loop {
-        serve(&engine, coalescer, batch).await;
-        batch = match coalescer.next() {
-            Some(next) => next,
+        // Whoever is about to ask, perhaps because he has just been answered, shall be in the batch.
+        tokio::task::yield_now().await;
+        match coalescer.next() {
+            Some(batch) => serve(&engine, coalescer, batch).await,
             None => break,
-        };
+        }
     }
-    // `next` took the slot back.
+    // `next` counted it out.
     batches.holding = false;
 }
 
@@ -240,10 +263,14 @@ mod tests {
     fn a_full_queue_is_searched_for_leavers_now_and_then() {
         let coalescer = Coalescer::default();
         let (key, deadline) = (Key::from_physical("a:1").unwrap(), Instant::now());
-        for _ in 0..SLOTS {
-            assert!(coalescer.enter(&key, deadline).unwrap().is_none());
+        for _ in 0..LONE {
+            assert!(matches!(coalescer.enter(&key, deadline), Ok(Admission::Lone)));
         }
-        let waiting: Vec<_> = (0..QUEUE).map(|_| coalescer.enter(&key, deadline).unwrap().unwrap()).collect();
+        let wait = |_| match coalescer.enter(&key, deadline) {
+            Ok(Admission::Wait(answer, _)) => answer,
+            _ => panic!("there is room in the queue and no way past it"),
+        };
+        let waiting: Vec<_> = (0..QUEUE).map(wait).collect();
         let refused = || coalescer.enter(&key, deadline).err().map(|error| error.kind());
         assert_eq!(refused(), Some(ErrorKind::Overloaded));
         drop(waiting);

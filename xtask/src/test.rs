@@ -41,7 +41,7 @@ pub(crate) fn steps(steps: &mut Steps, args: &Args) -> Result {
     steps.note(tally.line());
     if args.quick {
         steps.note(
-            "left out by --quick: long random-operation runs, documentation tests, the README program, two features in one build",
+            "left out by --quick: long random-operation runs, the replay of the whole trace, documentation tests, the README program, two features in one build",
         );
         return Ok(());
     }

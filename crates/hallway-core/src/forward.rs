@@ -11,8 +11,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::{
-    AuthorityTier, Capabilities, Cursor, DeleteIf, Entry, Key, KvStore, Page, Prefix, Result, SetOptions, SetOutcome,
-    SharedTier, Timestamp, Ttl,
+    AuthorityTier, Capabilities, Cursor, DeleteIf, Entry, Key, KvStore, LocalTier, Page, Prefix, Result, SetOptions,
+    SetOutcome, SharedTier, Timestamp, Ttl,
 };
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
@@ -43,6 +43,9 @@ impl<S: KvStore + ?Sized> KvStore for Arc<S> {
     }
     fn direct(&self) -> Option<Arc<dyn KvStore>> {
         (**self).direct()
+    }
+    fn as_local(&self) -> Option<&dyn LocalTier> {
+        (**self).as_local()
     }
     fn as_shared(&self) -> Option<&dyn SharedTier> {
         (**self).as_shared()

@@ -48,8 +48,8 @@ pub use crate::options::{DeleteIf, SetIf, SetOptions, SetOutcome};
 pub use crate::prefix_store::PrefixStore;
 pub use crate::store::KvStore;
 pub use crate::tiers::{
-    AuthorityTier, CopyState, Invalidation, InvalidationSink, LeaseOutcome, LinkState, OutboxId, OutboxRow, SharedTier,
-    Token,
+    AuthorityTier, CopyState, Freshness, InvalidationSink, LeaseOutcome, LinkOptions, LinkState, LocalTier, Object,
+    OutboxId, OutboxRow, SharedLink, SharedTier, Token,
 };
 pub use crate::timestamp::Timestamp;
 pub use crate::ttl::{MAX_TTL, Ttl};

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    AuthorityTier, Capabilities, Cursor, DeleteIf, Entry, Error, Key, KvStore, Namespace, Page, Prefix, Result,
-    SetOptions, SetOutcome, SharedTier, Timestamp, Ttl,
+    AuthorityTier, Capabilities, Cursor, DeleteIf, Entry, Error, Key, KvStore, LocalTier, Namespace, Page, Prefix,
+    Result, SetOptions, SetOutcome, SharedTier, Timestamp, Ttl,
 };
 
 /// A store whose keys all lie below one namespace of another store: the key `42` seen through the view
@@ -82,6 +82,9 @@ impl<S: KvStore> KvStore for PrefixStore<S> {
         Some(Arc::new(PrefixStore::new(direct, self.namespace.clone())))
     }
     // Tiers speak of whole keys, which a view must not hand out.
+    fn as_local(&self) -> Option<&dyn LocalTier> {
+        None
+    }
     fn as_shared(&self) -> Option<&dyn SharedTier> {
         None
     }

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    AuthorityTier, Capabilities, Capability, Cursor, DeleteIf, Entry, Error, ErrorKind, Key, Page, Prefix, Result,
-    SetOptions, SetOutcome, SharedTier, Timestamp, Ttl, ValueCap, parse_canonical_i64,
+    AuthorityTier, Capabilities, Capability, Cursor, DeleteIf, Entry, Error, ErrorKind, Key, LocalTier, Page, Prefix,
+    Result, SetOptions, SetOutcome, SharedTier, Timestamp, Ttl, ValueCap, parse_canonical_i64,
 };
 
 /// How often the default bodies of `take` and `increment` try again when another writer comes between.
@@ -78,6 +78,11 @@ pub trait KvStore: fmt::Debug + Send + Sync + 'static {
 
     /// A view that never answers from a copy, where this store may.
     fn direct(&self) -> Option<Arc<dyn KvStore>> {
+        None
+    }
+
+    /// This store as a local tier, if it can be one.
+    fn as_local(&self) -> Option<&dyn LocalTier> {
         None
     }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hallway_core::{
-    AuthorityTier, Capabilities, Capability, Clock, Cursor, DeleteIf, Entry, Error, Key, KvStore, Page, Prefix, Result,
-    SetOptions, SetOutcome, SharedTier, StoreUrl, Timestamp, Ttl, ValueCap,
+    AuthorityTier, Capabilities, Capability, Clock, Cursor, DeleteIf, Entry, Error, Key, KvStore, LocalTier, Page,
+    Prefix, Result, SetOptions, SetOutcome, SharedTier, StoreUrl, Timestamp, Ttl, ValueCap,
 };
 
 use crate::MokaConfig;
@@ -147,6 +147,10 @@ impl KvStore for MokaStore {
 
     // What is here is no copy of something else.
     fn direct(&self) -> Option<Arc<dyn KvStore>> {
+        None
+    }
+
+    fn as_local(&self) -> Option<&dyn LocalTier> {
         None
     }
 

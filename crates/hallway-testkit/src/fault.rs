@@ -1,5 +1,7 @@
 //! Faults of a store, made to order.
 
+mod call;
+mod link;
 mod store;
 
 use std::fmt;

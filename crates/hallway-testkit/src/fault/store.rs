@@ -7,13 +7,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hallway_core::{
-    AuthorityTier, Capabilities, CopyState, Cursor, DeleteIf, Entry, Error, ErrorKind, InvalidationSink, Key, KvStore,
-    LeaseOutcome, LinkState, Namespace, OutboxId, OutboxRow, Page, Prefix, Result, SetOptions, SetOutcome, SharedTier,
-    Timestamp, Token, Ttl,
+    AuthorityTier, Capabilities, Cursor, DeleteIf, Entry, Error, Key, KvStore, LinkOptions, LocalTier, OutboxId,
+    OutboxRow, Page, Prefix, Result, SetOptions, SetOutcome, SharedLink, SharedTier, Timestamp, Ttl,
 };
-use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::{Access, Effect, Faults};
+use super::call::judged;
+use super::link::FaultLink;
+use super::{Access, Faults};
 
 /// How long a call hangs in a black hole where [`KvStore::with_deadline`] does not say.
 const DEADLINE: Duration = Duration::from_millis(250);
@@ -90,65 +90,12 @@ impl<S: KvStore> FaultStore<S> {
     }
 
     async fn read<T>(&self, operation: &'static str, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
-        self.call(Access::Read, operation, call).await
+        judged(&self.faults, self.deadline, Access::Read, operation, call).await
     }
 
     async fn write<T>(&self, operation: &'static str, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
-        self.call(Access::Write, operation, call).await
+        judged(&self.faults, self.deadline, Access::Write, operation, call).await
     }
-
-    async fn call<T>(
-        &self,
-        access: Access,
-        operation: &'static str,
-        call: impl Future<Output = Result<T>> + Send,
-    ) -> Result<T> {
-        let verdict = self.faults.judge(access);
-        let late = || unknown(access, operation, "no answer by the deadline");
-        // A deadline beyond what the clock can say is none.
-        let deadline = Instant::now().checked_add(self.deadline);
-        if !verdict.latency.is_zero() {
-            let starts = Instant::now().checked_add(verdict.latency);
-            if deadline.is_some_and(|deadline| starts.is_none_or(|starts| deadline < starts)) {
-                hang(deadline).await;
-                return Err(late());
-            }
-            hang(starts).await;
-        }
-        match verdict.effect {
-            Some(Effect::BlackHole) => {
-                hang(deadline).await;
-                Err(late())
-            }
-            Some(Effect::Error(kind)) => Err(Error::new(kind, "a fault was injected").at("fault", operation)),
-            Some(Effect::LostReply) => {
-                call.await?;
-                Err(unknown(access, operation, "the reply was lost"))
-            }
-            Some(Effect::Latency(_)) | None => match deadline {
-                // What the latency has left; without latency the store keeps its own deadline.
-                Some(deadline) if !verdict.latency.is_zero() => {
-                    timeout_at(deadline, call).await.unwrap_or_else(|_| Err(late()))
-                }
-                _ => call.await,
-            },
-        }
-    }
-}
-
-async fn hang(until: Option<Instant>) {
-    match until {
-        Some(until) => sleep_until(until).await,
-        None => std::future::pending().await,
-    }
-}
-
-fn unknown(access: Access, operation: &'static str, message: &'static str) -> Error {
-    let kind = match access {
-        Access::Read => ErrorKind::Unavailable,
-        Access::Write => ErrorKind::Indeterminate,
-    };
-    Error::new(kind, message).at("fault", operation)
 }
 
 #[deny(clippy::missing_trait_methods)]
@@ -186,6 +133,10 @@ impl<S: KvStore> KvStore for FaultStore<S> {
         let inner = self.inner.direct()?;
         Some(Arc::new(FaultStore { inner, faults: self.faults.clone(), deadline: self.deadline }))
     }
+    // A map in this process does not fail.
+    fn as_local(&self) -> Option<&dyn LocalTier> {
+        self.inner.as_local()
+    }
     fn as_shared(&self) -> Option<&dyn SharedTier> {
         self.inner.as_shared().map(|_| self as &dyn SharedTier)
     }
@@ -221,68 +172,31 @@ impl<S: KvStore> KvStore for FaultStore<S> {
     }
 }
 
-impl<S: KvStore> FaultStore<S> {
-    fn shared(&self) -> Result<&dyn SharedTier> {
-        self.inner.as_shared().ok_or_else(|| Error::unsupported("the store inside is no shared tier"))
-    }
-
-    fn authority(&self) -> Result<&dyn AuthorityTier> {
-        self.inner.as_authority().ok_or_else(|| Error::unsupported("the store inside is no authority"))
-    }
-}
-
 /// Reached through [`KvStore::as_shared`], which answers only where the store inside does.
-#[deny(clippy::missing_trait_methods)]
-#[async_trait]
 impl<S: KvStore> SharedTier for FaultStore<S> {
-    async fn read_copy(&self, key: &Key) -> Result<CopyState> {
-        self.read("read_copy", self.shared()?.read_copy(key)).await
-    }
-    async fn lease(&self, key: &Key, token: Token, life: Duration) -> Result<LeaseOutcome> {
-        self.write("lease", self.shared()?.lease(key, token, life)).await
-    }
-    async fn fill(&self, key: &Key, token: Token, copy: Bytes, ttl: Ttl) -> Result<bool> {
-        self.write("fill", self.shared()?.fill(key, token, copy, ttl)).await
-    }
-    async fn mark(&self, key: &Key, writer: Token, life: Duration) -> Result<()> {
-        self.write("mark", self.shared()?.mark(key, writer, life)).await
-    }
-    async fn unmark(&self, key: &Key, writer: Token) -> Result<()> {
-        self.write("unmark", self.shared()?.unmark(key, writer)).await
-    }
-    fn link(&self) -> LinkState {
-        self.inner.as_shared().map_or(LinkState::Down, SharedTier::link)
-    }
-    fn set_sink(&self, sink: Arc<dyn InvalidationSink>) {
-        if let Some(shared) = self.inner.as_shared() {
-            shared.set_sink(sink);
-        }
+    fn link(&self, options: LinkOptions) -> Arc<dyn SharedLink> {
+        let shared = self.inner.as_shared().expect("`as_shared` answers only where the store inside does");
+        Arc::new(FaultLink::new(shared.link(options), self.faults.clone()))
     }
 }
 
 /// Reached through [`KvStore::as_authority`], which answers only where the store inside does.
-#[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl<S: KvStore> AuthorityTier for FaultStore<S> {
-    async fn set_enlisted(&self, key: &Key, value: Bytes, opts: SetOptions) -> Result<SetOutcome> {
-        self.write("set_enlisted", self.authority()?.set_enlisted(key, value, opts)).await
+    fn enlisting(&self) -> Arc<dyn KvStore> {
+        let authority = self.inner.as_authority().expect("`as_authority` answers only where the store inside does");
+        Arc::new(FaultStore { inner: authority.enlisting(), faults: self.faults.clone(), deadline: self.deadline })
     }
-    async fn delete_enlisted(&self, key: &Key, when: DeleteIf) -> Result<bool> {
-        self.write("delete_enlisted", self.authority()?.delete_enlisted(key, when)).await
-    }
-    async fn touch_enlisted(&self, key: &Key, ttl: Ttl) -> Result<bool> {
-        self.write("touch_enlisted", self.authority()?.touch_enlisted(key, ttl)).await
-    }
-    async fn take_enlisted(&self, key: &Key) -> Result<Option<Bytes>> {
-        self.write("take_enlisted", self.authority()?.take_enlisted(key)).await
-    }
-    async fn increment_enlisted(&self, key: &Key, by: i64, ttl: Ttl) -> Result<i64> {
-        self.write("increment_enlisted", self.authority()?.increment_enlisted(key, by, ttl)).await
-    }
-    async fn pending(&self, namespace: &Namespace, limit: usize) -> Result<Vec<OutboxRow>> {
-        self.read("pending", self.authority()?.pending(namespace, limit)).await
+    async fn pending(&self, limit: usize) -> Result<Vec<OutboxRow>> {
+        self.read("pending", self.authority()?.pending(limit)).await
     }
     async fn settle(&self, rows: &[OutboxId]) -> Result<()> {
         self.write("settle", self.authority()?.settle(rows)).await
+    }
+}
+
+impl<S: KvStore> FaultStore<S> {
+    fn authority(&self) -> Result<&dyn AuthorityTier> {
+        self.inner.as_authority().ok_or_else(|| Error::unsupported("the store inside is no authority"))
     }
 }

@@ -18,6 +18,8 @@ mod forward;
 mod integer;
 mod key;
 mod limits;
+#[doc(hidden)]
+pub mod mutant;
 mod options;
 mod prefix_store;
 mod store;

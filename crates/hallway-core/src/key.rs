@@ -252,6 +252,13 @@ impl Namespace {
     }
 }
 
+// So that maps keyed by `Namespace` can be asked with a `&str`.
+impl Borrow<str> for Namespace {
+    fn borrow(&self) -> &str {
+        self.as_str()
+    }
+}
+
 impl fmt::Debug for Namespace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Namespace({})", self.0)

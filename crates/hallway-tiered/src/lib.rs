@@ -1,5 +1,27 @@
 //! Local, shared or consistent: state in tiers with a staleness bound that holds.
+//!
+//! [`TieredStore`] puts an in-process, a shared and a consistent store behind one `KvStore`. What a reader is promised is
+//! chosen per namespace ([`Mode`]); how the promise is kept is told in `docs/coherence.md`.
 
+mod breaker;
+mod builder;
+mod engine;
+mod flights;
+mod header;
+mod health;
 mod mode;
+mod random;
+mod settings;
+mod stamps;
+mod stats;
+mod store;
+mod table;
 
+pub use crate::breaker::BreakerState;
+pub use crate::builder::{MaybeTier, NoTier, Tier, TieredBuilder};
+pub use crate::health::{Bound, Health, TierHealth};
 pub use crate::mode::{Mode, OnSharedDown};
+pub use crate::settings::NamespaceOptions;
+pub use crate::stats::TieredStats;
+pub use crate::store::TieredStore;
+pub use crate::table::{Authority, Plan, TierSet};

@@ -61,7 +61,7 @@ pub enum LinkState {
 pub struct Freshness(AtomicU64);
 
 impl Freshness {
-    /// Microseconds on the link's clock; 0 while nothing is proven.
+    /// Microseconds on the link's clock; 0 before the first proof.
     #[must_use]
     pub fn proven(&self) -> u64 {
         self.0.load(Ordering::Acquire)
@@ -70,11 +70,6 @@ impl Freshness {
     /// A later proof. An earlier one changes nothing.
     pub fn prove(&self, at: u64) {
         self.0.fetch_max(at, Ordering::Release);
-    }
-
-    /// Nothing is proven any more: the connection is gone.
-    pub fn lose(&self) {
-        self.0.store(0, Ordering::Release);
     }
 }
 

@@ -1,0 +1,211 @@
+//! The coherence engine: stamps, leases, markers, heartbeat (`docs/coherence.md`).
+//!
+//! One engine serves a [`TieredStore`](crate::TieredStore) and all caches made from it. What decides whether a copy may
+//! answer is here; where reads and writes go is decided by plans; input and output happen in [`link`], [`reads`] and
+//! [`writes`].
+
+mod debts;
+mod generations;
+mod hits;
+mod link;
+mod outbox;
+mod reads;
+mod sink;
+mod waiters;
+mod writes;
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+
+use hallway_core::{Clock, Key, KvStore, LinkOptions, LocalTier, Namespace, Result, SharedLink};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+pub(crate) use self::debts::Debts;
+pub(crate) use self::generations::Generations;
+pub(crate) use self::hits::{Guard, Lease, Noted};
+pub(crate) use self::link::LinkHealth;
+pub(crate) use self::reads::{Look, Patience};
+use self::sink::Sink;
+pub(crate) use self::waiters::Waiters;
+pub(crate) use self::writes::{Ending, Outcome};
+use crate::breaker::Breaker;
+use crate::random::Random;
+use crate::settings::Settings;
+use crate::stamps::Stamps;
+use crate::stats::Counters;
+
+/// Before the keys of copies in the shared tier.
+pub(crate) const COPY: &str = "copy";
+
+/// What a store and its caches share.
+pub(crate) struct Engine {
+    pub(crate) local: Option<Arc<dyn KvStore>>,
+    pub(crate) shared: Option<Arc<dyn KvStore>>,
+    pub(crate) consistent: Option<Arc<dyn KvStore>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) settings: Settings,
+    pub(crate) counters: Counters,
+    pub(crate) random: Random,
+    pub(crate) breaker: Breaker,
+    pub(crate) generations: Generations,
+    pub(crate) debts: Debts,
+    stamps: Stamps,
+    hasher: foldhash::fast::RandomState,
+    waiters: Waiters,
+    copies: Namespace,
+    link: OnceLock<Arc<dyn SharedLink>>,
+    /// Itself, for tasks that must not keep it alive.
+    me: OnceLock<Weak<Engine>>,
+    /// [`LinkHealth`], read on every local hit.
+    health: AtomicU8,
+    link_state: AtomicU8,
+    /// H in microseconds.
+    bound_micros: u64,
+    /// Microseconds that the oldest row of the outbox had waited when it was last looked at.
+    pub(crate) outbox_lag: AtomicU64,
+    closing: AtomicBool,
+    /// Wakes whoever repairs: the link is back, or something is owed.
+    pub(crate) wake: Arc<Notify>,
+    tasks: std::sync::Mutex<JoinSet<()>>,
+}
+
+impl Engine {
+    pub(crate) fn new(
+        local: Option<Arc<dyn KvStore>>,
+        shared: Option<Arc<dyn KvStore>>,
+        consistent: Option<Arc<dyn KvStore>>,
+        settings: Settings,
+    ) -> Result<Arc<Self>> {
+        let clock = settings.clock.clone();
+        let random = Random::new(settings.seed);
+        let engine = Arc::new(Self {
+            clock,
+            counters: Counters::default(),
+            breaker: Breaker::new(random.clone()),
+            generations: Generations::default(),
+            debts: Debts::default(),
+            stamps: Stamps::new(settings.stamps),
+            hasher: foldhash::fast::RandomState::default(),
+            waiters: Waiters::default(),
+            copies: Namespace::new(COPY)?,
+            link: OnceLock::new(),
+            me: OnceLock::new(),
+            health: AtomicU8::new(LinkHealth::Down as u8),
+            link_state: AtomicU8::new(LinkHealth::Down as u8),
+            bound_micros: crate::settings::micros(settings.bound),
+            outbox_lag: AtomicU64::new(0),
+            closing: AtomicBool::new(false),
+            wake: Arc::new(Notify::new()),
+            tasks: std::sync::Mutex::default(),
+            random,
+            local,
+            shared,
+            consistent,
+            settings,
+        });
+        // Set once, here.
+        let _ = engine.me.set(Arc::downgrade(&engine));
+        if let Some(tier) = engine.shared.as_ref().and_then(|shared| shared.as_shared()) {
+            let sink = Sink::new(Arc::downgrade(&engine));
+            let link = tier.link(LinkOptions {
+                sink: Arc::new(sink),
+                heartbeat: engine.settings.bound / 4,
+                clock: engine.clock.clone(),
+            });
+            // Set once, just above.
+            let _ = engine.link.set(link);
+            engine.start();
+        }
+        Ok(engine)
+    }
+
+    pub(crate) fn link(&self) -> Option<&Arc<dyn SharedLink>> {
+        self.link.get()
+    }
+
+    pub(crate) fn local_tier(&self) -> Option<&dyn LocalTier> {
+        self.local.as_ref()?.as_local()
+    }
+
+    /// Under which key a copy stands in the shared tier.
+    ///
+    /// # Errors
+    /// `InvalidInput` if `copy:` makes the key longer than 512 bytes.
+    pub(crate) fn copy_key(&self, key: &Key) -> Result<Key> {
+        key.within(&self.copies)
+    }
+
+    fn start(self: &Arc<Self>) {
+        if tokio::runtime::Handle::try_current().is_ok() {
+            self.spawn(repair(Arc::downgrade(self), Arc::clone(&self.wake)));
+        }
+    }
+
+    /// A task that ends with the engine.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(task);
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    /// Ends the background work once nothing is owed any more, or at the deadline. Says whether nothing is owed.
+    pub(crate) async fn shutdown(&self, within: Duration) -> bool {
+        let done = tokio::time::timeout(within, async {
+            while !self.settle_debts().await {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        });
+        let settled = done.await.is_ok();
+        self.closing.store(true, Ordering::Release);
+        self.wake.notify_one();
+        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        tasks.abort_all();
+        while tasks.join_next().await.is_some() {}
+        settled
+    }
+
+    /// Pays what is owed to the shared tier. Says whether nothing is left.
+    async fn settle_debts(&self) -> bool {
+        let drained = self.drain_outbox().await;
+        let paid = self.pay_debts().await;
+        drained && paid
+    }
+}
+
+/// Repairs in the background, while the engine lives: the outbox of any instance, and this process's own debts.
+async fn repair(engine: Weak<Engine>, wake: Arc<Notify>) {
+    const PAUSE: Duration = Duration::from_secs(1);
+    loop {
+        let pause = {
+            let Some(engine) = engine.upgrade() else { return };
+            if engine.is_closing() {
+                return;
+            }
+            if engine.health() == LinkHealth::Up {
+                engine.settle_debts().await;
+            }
+            // Not all instances at the same time.
+            PAUSE.mul_f64(engine.random.range(0.7..1.0))
+        };
+        // The engine is not held while waiting, or it would never end.
+        let _ = tokio::time::timeout(pause, wake.notified()).await;
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("local", &self.local)
+            .field("shared", &self.shared)
+            .field("consistent", &self.consistent)
+            .field("health", &self.health())
+            .finish_non_exhaustive()
+    }
+}

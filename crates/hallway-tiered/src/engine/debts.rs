@@ -1,0 +1,145 @@
+//! Invalidations that this process owes the shared tier: writes of loader namespaces that it could not be told of.
+//!
+//! In memory, one entry per key, at most 10,000; beyond that whole namespaces are owed, and their generation is replaced
+//! instead. A debt is void once the copies it is about have passed their hard TTL. Writes to the consistent tier use its
+//! outbox, which survives this process.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hallway_core::Key;
+use tokio::time::Instant;
+
+use super::Engine;
+
+const MOST: usize = 10_000;
+
+/// Namespaces and tags whose generation is owed.
+const MOST_BUMPS: usize = 10_000;
+
+/// How many keys are repaired in one round trip.
+const BATCH: usize = 256;
+
+#[derive(Debug, Default)]
+pub(crate) struct Debts {
+    owed: Mutex<Owed>,
+}
+
+#[derive(Debug, Default)]
+struct Owed {
+    /// By copy key, with the moment from which no copy can be left.
+    keys: HashMap<Key, Instant>,
+    /// By generation key.
+    bumps: HashMap<Key, ()>,
+    oldest: Option<Instant>,
+}
+
+impl Debts {
+    /// A copy may be stale. `generation` is what is owed instead when there are too many.
+    pub(crate) fn owe(&self, copy: Key, generation: Option<Key>, hard_ttl: Duration) {
+        let mut owed = self.lock();
+        owed.oldest.get_or_insert_with(Instant::now);
+        if owed.keys.len() >= MOST && !owed.keys.contains_key(&copy) {
+            let now = Instant::now();
+            owed.keys.retain(|_, until| *until > now);
+        }
+        if owed.keys.len() < MOST || owed.keys.contains_key(&copy) {
+            owed.keys.insert(copy, Instant::now() + hard_ttl);
+        } else if let Some(generation) = generation {
+            owed.bump(generation);
+        }
+    }
+
+    /// Every copy of a generation may be stale.
+    pub(crate) fn owe_bump(&self, generation: Key) {
+        let mut owed = self.lock();
+        owed.oldest.get_or_insert_with(Instant::now);
+        owed.bump(generation);
+    }
+
+    /// How many invalidations are owed, and for how long the oldest.
+    pub(crate) fn owed(&self) -> (usize, Duration) {
+        let owed = self.lock();
+        (owed.keys.len() + owed.bumps.len(), owed.oldest.map_or(Duration::ZERO, |since| since.elapsed()))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Owed> {
+        // Entries are inserted and removed whole.
+        self.owed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Owed {
+    fn bump(&mut self, generation: Key) {
+        if self.bumps.len() < MOST_BUMPS || self.bumps.contains_key(&generation) {
+            self.bumps.insert(generation, ());
+        } else {
+            tracing::error!(
+                "more invalidations are owed than can be remembered: some copies stay until their hard TTL"
+            );
+        }
+    }
+}
+
+impl Engine {
+    /// Makes good what is owed. Says whether nothing is left.
+    pub(super) async fn pay_debts(&self) -> bool {
+        let Some(link) = self.link() else { return true };
+        loop {
+            let now = Instant::now();
+            let (keys, bumps) = {
+                let mut owed = self.debts.lock();
+                owed.keys.retain(|_, until| *until > now);
+                if owed.keys.is_empty() && owed.bumps.is_empty() {
+                    owed.oldest = None;
+                    return true;
+                }
+                let keys: Vec<(Key, Instant)> =
+                    owed.keys.iter().take(BATCH).map(|(key, until)| (key.clone(), *until)).collect();
+                (keys, owed.bumps.keys().take(BATCH).cloned().collect::<Vec<_>>())
+            };
+            let within = self.settings.shared_deadline;
+            if !keys.is_empty() {
+                let names: Vec<Key> = keys.iter().map(|(key, _)| key.clone()).collect();
+                if self.ask(link.unmark(&names, self.random.token(), within)).await.is_err() {
+                    return false;
+                }
+                let mut owed = self.debts.lock();
+                for (key, until) in &keys {
+                    // Unless it was owed anew meanwhile.
+                    if owed.keys.get(key) == Some(until) {
+                        owed.keys.remove(key);
+                    }
+                }
+                self.counters.repairs.add(keys.len() as u64);
+            }
+            for generation in bumps {
+                if self.ask(link.bump_generation(&generation, self.random.id(), within)).await.is_err() {
+                    return false;
+                }
+                self.debts.lock().bumps.remove(&generation);
+                self.counters.repairs.one();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn beyond_the_bound_a_namespace_is_owed_instead() {
+        let debts = Debts::default();
+        let generation = Key::from_physical("generation:ns:a").unwrap();
+        for at in 0..MOST + 5 {
+            let key = Key::from_physical(&format!("copy:a:{at}")).unwrap();
+            debts.owe(key, Some(generation.clone()), Duration::from_secs(60));
+        }
+        assert_eq!(debts.owed().0, MOST + 1);
+        tokio::time::advance(Duration::from_secs(61)).await;
+        debts.owe(Key::from_physical("copy:a:x").unwrap(), None, Duration::from_secs(60));
+        assert_eq!(debts.owed(), (2, Duration::from_secs(61)));
+    }
+}

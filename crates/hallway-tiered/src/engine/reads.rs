@@ -1,0 +1,193 @@
+//! Reading a copy from the shared tier, or getting the right to make one.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use hallway_core::mutant::Mutant;
+use hallway_core::{CopyState, Entry, Error, ErrorKind, Key, LeaseOutcome, Result, Token, Ttl};
+use tokio::time::Instant;
+
+use super::{Engine, Noted};
+use crate::header::Header;
+
+/// Pauses between two looks at a busy key, should no push come.
+const FIRST_POLL: Duration = Duration::from_millis(20);
+const LAST_POLL: Duration = Duration::from_millis(250);
+
+/// How long a reader waits for others.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// How long a lease stands if its holder dies.
+    pub(crate) lease: Duration,
+    /// How long a reader waits for another's lease or marker before he loads for himself.
+    pub(crate) wait: Duration,
+}
+
+/// What the shared tier says about one key.
+#[derive(Debug)]
+pub(crate) enum Look {
+    /// A copy that may be used.
+    Copy { header: Header, payload: Bytes, remaining: Duration, noted: Noted },
+    /// Nothing, and the right to fill is ours.
+    Lease(Token, Noted),
+    /// Somebody writes or loads and takes long, or there is no memory for a lease: load, and do not fill.
+    Busy(Noted),
+    /// No answer: load, and do not fill.
+    Down(Error, Noted),
+}
+
+impl Engine {
+    /// Looks at a copy, waiting for whoever loads it. `usable` says whether a header is still good; a copy that is not is
+    /// replaced.
+    pub(crate) async fn look(
+        &self,
+        key: &Key,
+        copy_key: &Key,
+        patience: Patience,
+        usable: impl Fn(&Header) -> bool + Send + Sync,
+    ) -> Look {
+        let began = Instant::now();
+        let mut poll = FIRST_POLL;
+        loop {
+            let noted = self.note(key);
+            // Before the state is read, so that no change in between is missed.
+            let woken = self.waiters.register(noted.slot);
+            let left = match self.look_once(copy_key, patience, &usable, noted).await {
+                Ok(Step::Found(look)) => return look,
+                Ok(Step::Busy(left)) => left,
+                Err(error) if error.kind() == ErrorKind::OutOfMemory => return Look::Busy(noted),
+                Err(error) => return Look::Down(error, noted),
+            };
+            let waited = began.elapsed();
+            // What stands longer than any lease is the marker of a write that has not ended: no use in waiting.
+            if waited >= patience.wait || left > patience.lease {
+                return Look::Busy(noted);
+            }
+            let pause = poll.mul_f64(self.random.range(0.5..1.0)).min(patience.wait - waited);
+            poll = (poll * 2).min(LAST_POLL);
+            match woken {
+                Some(woken) => drop(tokio::time::timeout(pause, woken).await),
+                None => tokio::time::sleep(pause).await,
+            }
+        }
+    }
+
+    async fn look_once(
+        &self,
+        copy_key: &Key,
+        patience: Patience,
+        usable: &(impl Fn(&Header) -> bool + Send + Sync),
+        noted: Noted,
+    ) -> Result<Step> {
+        let Some(link) = self.link() else {
+            return Err(Error::new(ErrorKind::Unavailable, "there is no shared tier"));
+        };
+        let within = self.settings.shared_deadline;
+        let state = self.ask(link.read(std::slice::from_ref(copy_key), within)).await?.pop();
+        let dead = match state {
+            Some(CopyState::Value(entry)) => match self.judge(copy_key, entry, usable, noted).await {
+                Judged::Good(look) => return Ok(Step::Found(look)),
+                Judged::Dead(id) => Some(id),
+                Judged::Damaged => None,
+            },
+            Some(CopyState::Busy(left)) => return Ok(Step::Busy(left)),
+            Some(CopyState::Absent) | None => None,
+        };
+        let token = self.random.token();
+        let asked = [(copy_key.clone(), token, dead)];
+        match self.ask(link.lease(&asked, patience.lease, within)).await?.pop() {
+            Some(LeaseOutcome::Granted) => Ok(Step::Found(Look::Lease(token, noted))),
+            Some(LeaseOutcome::Value(entry)) => match self.judge(copy_key, entry, usable, noted).await {
+                Judged::Good(look) => Ok(Step::Found(look)),
+                // Filled and invalidated in between; the next look says more.
+                Judged::Dead(_) | Judged::Damaged => Ok(Step::Busy(Duration::ZERO)),
+            },
+            Some(LeaseOutcome::Busy(left)) => Ok(Step::Busy(left)),
+            None => Ok(Step::Busy(Duration::ZERO)),
+        }
+    }
+
+    async fn judge(
+        &self,
+        copy_key: &Key,
+        entry: Entry,
+        usable: &(impl Fn(&Header) -> bool + Send + Sync),
+        noted: Noted,
+    ) -> Judged {
+        match Header::open(&entry.value) {
+            Ok((header, _)) if !usable(&header) => Judged::Dead(header.id),
+            Ok((header, payload)) => {
+                // A copy without end is none of ours; its own TTL is the most that can be believed.
+                let remaining = entry.remaining.duration().unwrap_or(header.ttl).min(header.ttl);
+                let noted = if Mutant::StampAfterReply.is_on() { self.note_again(noted) } else { noted };
+                Judged::Good(Look::Copy { header, payload, remaining, noted })
+            }
+            Err(_) => {
+                self.discard(copy_key).await;
+                Judged::Damaged
+            }
+        }
+    }
+
+    /// Removes a copy that cannot be read.
+    pub(crate) async fn discard(&self, copy_key: &Key) {
+        self.counters.poisoned.one();
+        tracing::warn!(namespace = copy_key.namespace_str(), "a damaged copy was removed");
+        if let Some(link) = self.link() {
+            let token = self.random.token();
+            // If it stays it is found damaged again.
+            let removed = self.ask(link.unmark(std::slice::from_ref(copy_key), token, self.settings.shared_deadline));
+            if let Err(error) = removed.await {
+                tracing::debug!(%error, "the damaged copy could not be removed");
+            }
+        }
+    }
+
+    /// Writes a copy under a lease. A failed fill never fails a caller: it is counted.
+    pub(crate) async fn fill(&self, copy_key: &Key, token: Token, copy: Bytes, ttl: Duration) -> bool {
+        let Some(link) = self.link() else { return false };
+        let copies = [(copy_key.clone(), token, copy, Ttl::After(ttl))];
+        match self.ask(link.fill(&copies, self.settings.shared_deadline)).await {
+            Ok(filled) if filled == [true] => {
+                self.counters.fills.one();
+                true
+            }
+            // The lease has gone, as it should when somebody wrote meanwhile.
+            Ok(_) => {
+                self.counters.failed_fills.one();
+                false
+            }
+            Err(error) => {
+                self.counters.failed_fills.one();
+                tracing::debug!(%error, "a copy could not be written");
+                false
+            }
+        }
+    }
+
+    /// Gives a lease back unused, so that nobody waits for it.
+    pub(crate) async fn release(&self, copy_key: &Key, token: Token) {
+        if let Some(link) = self.link()
+            && let Err(error) =
+                self.ask(link.release(&[(copy_key.clone(), token)], self.settings.shared_deadline)).await
+        {
+            tracing::debug!(%error, "a lease could not be given back; it ends by itself");
+        }
+    }
+
+    fn note_again(&self, noted: Noted) -> Noted {
+        Noted { stamp: self.stamps.note(noted.slot), ..noted }
+    }
+}
+
+enum Step {
+    Found(Look),
+    /// For at most so long.
+    Busy(Duration),
+}
+
+enum Judged {
+    Good(Look),
+    Dead(Token),
+    Damaged,
+}

@@ -1,0 +1,248 @@
+//! Writing: nobody may read or make a copy of what is being replaced.
+//!
+//! Stamps of this process first, then a marker in the shared tier, then the write itself, then the end of the marker,
+//! then the end of the stamps, and only then the caller hears of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hallway_core::mutant::Mutant;
+use hallway_core::{Error, ErrorKind, Key, Result, Token};
+use tokio::task::AbortHandle;
+
+use super::Engine;
+use crate::OnSharedDown;
+
+/// How a write has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It is done, or certainly not done.
+    Known,
+    /// It may have happened, or may yet happen.
+    Unknown,
+}
+
+/// How the shared tier was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Announced {
+    /// By a marker.
+    Marked,
+    /// There are no copies to protect.
+    NotNeeded,
+    /// By deleting the copies, because there is no memory for markers.
+    Deleted,
+    /// Not at all: it cannot be reached.
+    Not,
+}
+
+/// What is done about copies that could not be told.
+#[derive(Debug, Clone)]
+pub(crate) enum Ending {
+    /// The write itself carries outbox rows.
+    Outbox,
+    /// The engine remembers it, for so long; beyond its bound the generation is owed.
+    Debt(Duration, Option<Key>),
+}
+
+/// A write in progress. Dropping it counts as an unknown outcome.
+#[derive(Debug)]
+pub(crate) struct Writing {
+    engine: Arc<Engine>,
+    slots: Vec<u32>,
+    copies: Vec<Key>,
+    token: Token,
+    announced: Announced,
+    ending: Ending,
+    renewal: Option<AbortHandle>,
+    ended: bool,
+}
+
+impl Engine {
+    /// Makes local copies of these keys unusable from here on, and announces the write to the shared tier.
+    ///
+    /// # Errors
+    /// `Unavailable` if it cannot be announced and the policy is to refuse; nothing was written then.
+    pub(crate) async fn begin_write(
+        self: &Arc<Self>,
+        keys: &[Key],
+        announce: bool,
+        policy: OnSharedDown,
+        ending: Ending,
+    ) -> Result<Writing> {
+        let mut slots: Vec<u32> = keys.iter().map(|key| self.slot(key.as_bytes())).collect();
+        slots.sort_unstable();
+        slots.dedup();
+        let copies =
+            if announce { keys.iter().map(|key| self.copy_key(key)).collect::<Result<Vec<_>>>()? } else { Vec::new() };
+        for slot in &slots {
+            self.stamps.begin_write(*slot);
+        }
+        for key in keys {
+            // Only frees memory: the stamp already forbids it.
+            if let Some(local) = self.local_tier() {
+                local.forget(key);
+            }
+        }
+        let mut writing = Writing {
+            engine: Arc::clone(self),
+            slots,
+            copies,
+            token: self.random.token(),
+            announced: Announced::NotNeeded,
+            ending,
+            renewal: None,
+            ended: false,
+        };
+        if announce && !Mutant::NoMark.is_on() {
+            match writing.announce().await {
+                Ok(announced) => writing.announced = announced,
+                Err(error) if policy == OnSharedDown::Fail => {
+                    self.counters.refused_writes.one();
+                    writing.end(Outcome::Known).await;
+                    return Err(error
+                        .with_kind(ErrorKind::Unavailable)
+                        .with_context("nothing was written, because the shared tier cannot be told"));
+                }
+                Err(error) => {
+                    self.counters.unannounced_writes.one();
+                    tracing::debug!(%error, "a write goes on although the shared tier cannot be told");
+                    writing.announced = Announced::Not;
+                }
+            }
+        }
+        Ok(writing)
+    }
+
+    /// Makes the local copy of a key unusable.
+    pub(crate) fn forget(&self, key: &Key) {
+        self.stamps.bump(self.slot(key.as_bytes()));
+        if let Some(local) = self.local_tier() {
+            local.forget(key);
+        }
+    }
+}
+
+impl Writing {
+    async fn announce(&self) -> Result<Announced> {
+        let engine = &self.engine;
+        let Some(link) = engine.link() else { return Ok(Announced::NotNeeded) };
+        let within = engine.settings.shared_deadline;
+        match engine.ask(link.mark(&self.copies, self.token, engine.settings.marker, within)).await {
+            Ok(()) => {
+                engine.counters.marked_writes.one();
+                Ok(Announced::Marked)
+            }
+            Err(error) if error.kind() == ErrorKind::OutOfMemory => {
+                engine.ask(link.delete(&self.copies, within)).await?;
+                Ok(Announced::Deleted)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the write itself must carry the invalidation, because nobody else could be told of it.
+    pub(crate) fn must_enlist(&self) -> bool {
+        matches!(self.announced, Announced::Not | Announced::Deleted) && matches!(self.ending, Ending::Outbox)
+    }
+
+    /// Renews the marker as long as the write goes on.
+    pub(crate) fn keep_announced(&mut self) {
+        if self.announced != Announced::Marked {
+            return;
+        }
+        let (engine, copies, token) = (Arc::downgrade(&self.engine), self.copies.clone(), self.token);
+        let pause = self.engine.settings.marker.mul_f64(0.3);
+        let task = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(pause).await;
+                let Some(engine) = engine.upgrade() else { return };
+                let Some(link) = engine.link() else { return };
+                let (life, within) = (engine.settings.marker, engine.settings.shared_deadline);
+                if let Err(error) = engine.ask(link.mark(&copies, token, life, within)).await {
+                    tracing::warn!(%error, "the marker of a long write could not be renewed; it is tried again");
+                }
+            }
+        });
+        self.renewal = Some(task.abort_handle());
+    }
+
+    /// Ends the write: whoever reads from here on gets the new value.
+    pub(crate) async fn end(mut self, outcome: Outcome) {
+        if let Some(renewal) = self.renewal.take() {
+            renewal.abort();
+        }
+        let engine = Arc::clone(&self.engine);
+        if outcome == Outcome::Unknown {
+            engine.counters.unknown_writes.one();
+        }
+        if let Some(link) = engine.link() {
+            let within = engine.settings.shared_deadline;
+            let unmark = outcome == Outcome::Known || Mutant::UnmarkAfterUnknown.is_on();
+            let told = match self.announced {
+                Announced::NotNeeded => Ok(()),
+                // An unannounced marker that arrived after all is ended here, so that it bypasses nobody.
+                Announced::Marked if unmark => engine.ask(link.unmark(&self.copies, self.token, within)).await,
+                // The marker stands until the write can no longer happen.
+                Announced::Marked => Ok(()),
+                Announced::Deleted => engine.ask(link.delete(&self.copies, within)).await,
+                Announced::Not => Err(Error::new(ErrorKind::Unavailable, "not announced")),
+            };
+            if told.is_err() && self.announced != Announced::Marked {
+                self.owe();
+            }
+        }
+        self.release(outcome);
+    }
+
+    /// The copies could not be told: whoever can, does it later.
+    fn owe(&self) {
+        let Ending::Debt(hard_ttl, generation) = &self.ending else {
+            // The rows are there; the next drain finds them.
+            self.engine.wake.notify_one();
+            return;
+        };
+        for copy in &self.copies {
+            self.engine.debts.owe(copy.clone(), generation.clone(), *hard_ttl);
+        }
+        self.engine.wake.notify_one();
+    }
+
+    /// Lets local copies be made again: at once, or when the write can no longer happen.
+    fn release(&mut self, outcome: Outcome) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        let slots = std::mem::take(&mut self.slots);
+        let engine = Arc::clone(&self.engine);
+        let end = move || {
+            for slot in &slots {
+                engine.stamps.end_write(*slot);
+            }
+        };
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) if outcome == Outcome::Unknown => {
+                let settle = self.engine.settings.settle;
+                runtime.spawn(async move {
+                    tokio::time::sleep(settle).await;
+                    end();
+                });
+            }
+            _ => end(),
+        }
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        if let Some(renewal) = self.renewal.take() {
+            renewal.abort();
+        }
+        if !self.ended {
+            self.engine.counters.unknown_writes.one();
+            if self.announced == Announced::Not {
+                self.owe();
+            }
+            self.release(Outcome::Unknown);
+        }
+    }
+}

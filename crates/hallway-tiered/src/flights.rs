@@ -1,0 +1,228 @@
+//! Single flight: one load per key at a time in this process.
+//!
+//! The load runs in a task of its own, so that a caller who leaves takes nobody with him. Whoever comes meanwhile waits for
+//! the same answer, but only while that answer cannot be older than what he is promised: a flight that began before a
+//! write may not answer a caller who came after it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hallway_core::{Error, ErrorKind, Key, Result};
+use tokio::sync::watch;
+
+/// The loads in progress of one cache or store.
+pub(crate) struct Flights<T> {
+    inner: Arc<Inner<T>>,
+}
+
+struct Inner<T> {
+    // A blocking mutex: nothing waits while holding it.
+    map: Mutex<HashMap<Key, Flight<T>>>,
+    most: usize,
+    begun: AtomicU64,
+}
+
+struct Flight<T> {
+    id: u64,
+    answer: watch::Receiver<Option<Result<T>>>,
+    /// Whether a caller who comes now may have this answer.
+    may_join: Arc<dyn Fn() -> bool + Send + Sync>,
+}
+
+/// An answer that is on its way.
+pub(crate) struct Ticket<T> {
+    answer: watch::Receiver<Option<Result<T>>>,
+    /// Whether the caller began the load, rather than joining one.
+    pub(crate) leads: bool,
+}
+
+/// Lands the flight however its task ends.
+struct Landing<T> {
+    inner: Arc<Inner<T>>,
+    key: Key,
+    id: u64,
+    answer: watch::Sender<Option<Result<T>>>,
+}
+
+impl<T: Clone + Send + Sync + 'static> Flights<T> {
+    /// At most `most` keys are loaded at a time.
+    pub(crate) fn new(most: usize) -> Self {
+        Self { inner: Arc::new(Inner { map: Mutex::new(HashMap::new()), most, begun: AtomicU64::new(0) }) }
+    }
+
+    /// Joins the flight of `key`, or begins one by spawning `load`.
+    ///
+    /// # Errors
+    /// `Overloaded` when too many keys are being loaded.
+    pub(crate) fn board<F>(
+        &self,
+        key: &Key,
+        may_join: impl Fn() -> bool + Send + Sync + 'static,
+        load: impl FnOnce() -> F,
+    ) -> Result<Ticket<T>>
+    where
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        let landing;
+        let ticket;
+        {
+            let mut map = self.inner.lock();
+            let old = map.get(key);
+            if let Some(flight) = old
+                && (flight.may_join)()
+            {
+                return Ok(Ticket { answer: flight.answer.clone(), leads: false });
+            }
+            if old.is_none() && map.len() >= self.inner.most {
+                let most = self.inner.most;
+                return Err(Error::new(
+                    ErrorKind::Overloaded,
+                    format!("{most} keys are being loaded already: shed load"),
+                ));
+            }
+            let id = self.inner.begun.fetch_add(1, Ordering::Relaxed);
+            let (sender, receiver) = watch::channel(None);
+            ticket = Ticket { answer: receiver.clone(), leads: true };
+            map.insert(key.clone(), Flight { id, answer: receiver, may_join: Arc::new(may_join) });
+            landing = Landing { inner: Arc::clone(&self.inner), key: key.clone(), id, answer: sender };
+        }
+        let load = load();
+        tokio::spawn(async move {
+            let landing = landing;
+            let answer = load.await;
+            landing.answer.send_replace(Some(answer));
+        });
+        Ok(ticket)
+    }
+
+    /// How many keys are being loaded.
+    pub(crate) fn len(&self) -> usize {
+        self.inner.lock().len()
+    }
+}
+
+impl<T> Inner<T> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Flight<T>>> {
+        // An entry is inserted or removed whole.
+        self.map.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Drop for Landing<T> {
+    fn drop(&mut self) {
+        {
+            let mut map = self.inner.lock();
+            // A newer flight, begun after a write, stays.
+            if map.get(&self.key).is_some_and(|flight| flight.id == self.id) {
+                map.remove(&self.key);
+            }
+        }
+        self.answer.send_if_modified(|answer| {
+            let lost = answer.is_none();
+            if lost {
+                *answer = Some(Err(Error::new(ErrorKind::Unavailable, "the load panicked or its runtime ended")));
+            }
+            lost
+        });
+    }
+}
+
+impl<T: Clone> Ticket<T> {
+    /// Waits for the answer. Dropping the future leaves the load running.
+    pub(crate) async fn wait(mut self) -> Result<T> {
+        match self.answer.wait_for(Option::is_some).await {
+            Ok(answer) => answer.clone().expect("the wait ended on an answer"),
+            Err(_) => Err(Error::new(ErrorKind::Unavailable, "the load was given up")),
+        }
+    }
+}
+
+impl<T> fmt::Debug for Flights<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flights").field("loading", &self.inner.lock().len()).field("most", &self.inner.most).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicUsize};
+    use std::time::Duration;
+
+    use super::*;
+
+    fn key(id: &str) -> Key {
+        Key::from_physical(id).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_comes_meanwhile_gets_the_same_answer() {
+        let flights = Flights::new(8);
+        let loads = Arc::new(AtomicUsize::new(0));
+        let mut tickets = Vec::new();
+        for _ in 0..1_000 {
+            let loads = Arc::clone(&loads);
+            let load = || async move {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                Ok(loads.fetch_add(1, Ordering::SeqCst))
+            };
+            tickets.push(flights.board(&key("a"), || true, load).unwrap());
+        }
+        for ticket in tickets {
+            assert_eq!(ticket.wait().await.unwrap(), 0);
+        }
+        assert_eq!((loads.load(Ordering::SeqCst), flights.len()), (1, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flight_outlives_whoever_began_it_and_a_panic_is_an_error() {
+        let flights = Flights::new(8);
+        let first = flights.board(
+            &key("a"),
+            || true,
+            || async {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                Ok(7)
+            },
+        );
+        drop(first);
+        let joined = flights.board(&key("a"), || true, || async { Ok(8) }).unwrap();
+        assert!(!joined.leads);
+        assert_eq!(joined.wait().await.unwrap(), 7);
+        let panics: Ticket<i32> = flights.board(&key("b"), || true, || async { panic!("as planned") }).unwrap();
+        assert_eq!(panics.wait().await.unwrap_err().kind(), ErrorKind::Unavailable);
+        assert_eq!(flights.len(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_write_nobody_joins_what_began_before_it() {
+        let flights = Flights::new(8);
+        let fresh = Arc::new(AtomicBool::new(true));
+        let may_join = {
+            let fresh = Arc::clone(&fresh);
+            move || fresh.load(Ordering::SeqCst)
+        };
+        let slow = |value: i32| async move {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            Ok(value)
+        };
+        let old = flights.board(&key("a"), may_join, || slow(1)).unwrap();
+        fresh.store(false, Ordering::SeqCst);
+        let new = flights.board(&key("a"), || true, || slow(2)).unwrap();
+        let joins_new = flights.board(&key("a"), || true, || slow(3)).unwrap();
+        assert_eq!((old.wait().await.unwrap(), new.wait().await.unwrap()), (1, 2));
+        assert_eq!(joins_new.wait().await.unwrap(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_map_is_bounded() {
+        let flights = Flights::new(2);
+        let forever = || std::future::pending::<Result<i32>>();
+        let _a = flights.board(&key("a"), || true, forever).unwrap();
+        let _b = flights.board(&key("b"), || true, forever).unwrap();
+        assert_eq!(flights.board(&key("c"), || true, forever).err().unwrap().kind(), ErrorKind::Overloaded);
+        assert!(!flights.board(&key("a"), || true, forever).unwrap().leads);
+    }
+}

@@ -1,0 +1,233 @@
+//! The line that stands before the payload of a copy in the shared tier.
+//!
+//! `V1 <codec> ttl=<ms> soft=<ms> cost=<us> id=<16 hex> crc=<8 hex> created=<RFC 3339>` and, where there are any,
+//! ` gen=<16 hex>` and ` tags=<tag>:<16 hex>,…`, then a line feed and the payload. A person can read it in `redis-cli`.
+//! Ages are computed from `ttl` less what the server says is left; `created` is for people. Released versions of the line
+//! have golden files in `testdata/` that must decode for ever.
+
+use std::fmt::Write as _;
+use std::time::{Duration, SystemTime};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use hallway_core::{Error, ErrorKind, Result, Token};
+
+const CRC: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISCSI);
+
+/// Longest line that is read: codec, numbers and up to [`MAX_TAGS`] tags.
+const MAX_LINE: usize = 8 << 10;
+
+/// Most tags of one value.
+pub(crate) const MAX_TAGS: usize = 64;
+
+/// The codec of a copy that says "there is nothing".
+pub(crate) const NOTHING: &str = "nothing";
+
+/// The codec of a copy of plain bytes.
+pub(crate) const BYTES: &str = "bytes";
+
+/// What is known about a copy beside its payload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) codec: String,
+    /// The life it was given.
+    pub(crate) ttl: Duration,
+    /// Age from which it is refreshed while it still answers; equal to `ttl` where it is not.
+    pub(crate) soft: Duration,
+    /// What loading it took.
+    pub(crate) cost: Duration,
+    /// A random name for this fill.
+    pub(crate) id: Token,
+    /// The generation of its namespace when it was loaded; 0 where namespaces have none.
+    pub(crate) generation: u64,
+    /// Its tags with their generations when it was loaded.
+    pub(crate) tags: Vec<(String, u64)>,
+}
+
+impl Header {
+    /// The copy: this line and the payload.
+    pub(crate) fn seal(&self, payload: &[u8]) -> Bytes {
+        let mut line = String::with_capacity(160);
+        let created = humantime::format_rfc3339_seconds(SystemTime::now());
+        // Writing to a string cannot fail.
+        let _ = write!(
+            line,
+            "V1 {} ttl={} soft={} cost={} id={} crc={:08x} created={created}",
+            self.codec,
+            self.ttl.as_millis(),
+            self.soft.as_millis(),
+            self.cost.as_micros(),
+            self.id,
+            CRC.checksum(payload),
+        );
+        if self.generation != 0 {
+            let _ = write!(line, " gen={:016x}", self.generation);
+        }
+        for (at, (tag, generation)) in self.tags.iter().enumerate() {
+            let before = if at == 0 { " tags=" } else { "," };
+            let _ = write!(line, "{before}{tag}:{generation:016x}");
+        }
+        line.push('\n');
+        let mut copy = BytesMut::with_capacity(line.len() + payload.len());
+        copy.put_slice(line.as_bytes());
+        copy.put_slice(payload);
+        copy.freeze()
+    }
+
+    /// Reads a copy back.
+    ///
+    /// # Errors
+    /// `Corrupt` for anything that is not exactly a copy: another version, a damaged line, a payload whose checksum
+    /// differs. It never quotes the bytes.
+    pub(crate) fn open(copy: &Bytes) -> Result<(Self, Bytes)> {
+        let end =
+            copy.iter().take(MAX_LINE).position(|byte| *byte == b'\n').ok_or_else(|| corrupt("no header line"))?;
+        let line = std::str::from_utf8(&copy[..end]).map_err(|_| corrupt("the header is not text"))?;
+        let payload = copy.slice(end + 1..);
+        let mut words = line.split(' ');
+        if words.next() != Some("V1") {
+            return Err(corrupt("unknown version"));
+        }
+        let codec = words.next().filter(|codec| !codec.is_empty() && !codec.contains('='));
+        let codec = codec.ok_or_else(|| corrupt("no codec"))?.to_owned();
+        let (mut ttl, mut soft, mut cost, mut id, mut crc) = (None, None, None, None, None);
+        let mut generation = 0;
+        let mut tags = Vec::new();
+        for word in words {
+            let (name, value) = word.split_once('=').ok_or_else(|| corrupt("a word without `=`"))?;
+            match name {
+                "ttl" => ttl = Some(Duration::from_millis(decimal(value)?)),
+                "soft" => soft = Some(Duration::from_millis(decimal(value)?)),
+                "cost" => cost = Some(Duration::from_micros(decimal(value)?)),
+                "id" => id = Some(Token(hex(value, 16)?)),
+                "crc" => crc = Some(hex(value, 8)?),
+                "gen" => generation = hex(value, 16)?,
+                "tags" => tags = read_tags(value)?,
+                // `created`, and what later versions may add.
+                _ => {}
+            }
+        }
+        let missing = || corrupt("a field of the header is missing");
+        if u64::from(CRC.checksum(&payload)) != crc.ok_or_else(missing)? {
+            return Err(corrupt("the checksum differs"));
+        }
+        let header = Self {
+            codec,
+            ttl: ttl.ok_or_else(missing)?,
+            soft: soft.ok_or_else(missing)?,
+            cost: cost.ok_or_else(missing)?,
+            id: id.ok_or_else(missing)?,
+            generation,
+            tags,
+        };
+        Ok((header, payload))
+    }
+
+    /// How old the copy is, by the server's clock.
+    pub(crate) fn age(&self, remaining: Duration) -> Duration {
+        self.ttl.saturating_sub(remaining)
+    }
+}
+
+fn read_tags(text: &str) -> Result<Vec<(String, u64)>> {
+    let mut tags = Vec::new();
+    for tag in text.split(',') {
+        let (name, generation) = tag.rsplit_once(':').ok_or_else(|| corrupt("a tag without generation"))?;
+        if tags.len() == MAX_TAGS {
+            return Err(corrupt("too many tags"));
+        }
+        tags.push((name.to_owned(), hex(generation, 16)?));
+    }
+    Ok(tags)
+}
+
+fn decimal(text: &str) -> Result<u64> {
+    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| plain).ok_or_else(|| corrupt("a field is not a number"))
+}
+
+fn hex(text: &str, digits: usize) -> Result<u64> {
+    let plain = text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    u64::from_str_radix(text, 16).ok().filter(|_| plain).ok_or_else(|| corrupt("a field is not hexadecimal"))
+}
+
+fn corrupt(what: &'static str) -> Error {
+    Error::new(ErrorKind::Corrupt, what).at("copy", "read")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header() -> Header {
+        Header {
+            codec: "json".into(),
+            ttl: Duration::from_secs(3600),
+            soft: Duration::from_secs(3000),
+            cost: Duration::from_micros(1_234),
+            id: Token(0xfeed),
+            generation: 7,
+            tags: vec![("team%3A1".into(), 9), ("eu".into(), u64::MAX)],
+        }
+    }
+
+    #[test]
+    fn what_is_sealed_can_be_opened() {
+        for payload in [&b""[..], b"{}", b"line\nfeed", &[0; 10_000]] {
+            let (opened, rest) = Header::open(&header().seal(payload)).unwrap();
+            assert_eq!((opened, &rest[..]), (header(), payload));
+        }
+        let plain = Header { generation: 0, tags: Vec::new(), ..header() };
+        assert_eq!(Header::open(&plain.seal(b"x")).unwrap().0, plain);
+    }
+
+    #[test]
+    fn any_flipped_bit_is_noticed_or_harmless() {
+        let sealed = header().seal(b"{\"name\":\"Ada\"}");
+        let created = sealed.windows(9).position(|word| word == b" created=").unwrap();
+        for at in 0..sealed.len() {
+            for bit in 0..8 {
+                let mut flipped = sealed.to_vec();
+                flipped[at] ^= 1 << bit;
+                // The payload never comes out changed; a changed number in the header is the worst that can happen.
+                if let Ok((_, payload)) = Header::open(&flipped.into()) {
+                    assert_eq!(&payload[..], b"{\"name\":\"Ada\"}", "bit {bit} of byte {at}");
+                }
+            }
+        }
+        assert!(created > 0);
+    }
+
+    #[test]
+    fn garbage_is_corrupt_and_never_quoted() {
+        let texts: [&[u8]; 8] = [
+            b"",
+            b"V1",
+            b"V2 json ttl=1 soft=1 cost=1 id=0000000000000001 crc=00000000\n",
+            b"V1 json ttl=-1 soft=1 cost=1 id=0000000000000001 crc=00000000\n",
+            b"V1 json ttl=1 soft=1 cost=1 id=1 crc=00000000\n",
+            b"V1 json ttl=99999999999999999999 soft=1 cost=1 id=0000000000000001 crc=00000000\n",
+            b"V1 json secret\n",
+            &[0xff; 100],
+        ];
+        for text in texts {
+            let error = Header::open(&Bytes::from(text.to_vec())).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Corrupt);
+            assert!(!format!("{error:?} {error}").contains("secret"));
+        }
+        let endless = Bytes::from(vec![b'V'; MAX_LINE + 1]);
+        assert_eq!(Header::open(&endless).unwrap_err().kind(), ErrorKind::Corrupt);
+    }
+
+    #[test]
+    fn the_first_released_form_opens_for_ever() {
+        let golden = Bytes::from_static(include_bytes!("../testdata/copy-v1.txt"));
+        let (opened, payload) = Header::open(&golden).unwrap();
+        assert_eq!((opened, &payload[..]), (header(), &b"{\"name\":\"Ada\"}"[..]));
+    }
+
+    #[test]
+    fn the_age_is_what_the_server_has_used_up() {
+        assert_eq!(header().age(Duration::from_secs(3_590)), Duration::from_secs(10));
+        assert_eq!(header().age(Duration::from_secs(4_000)), Duration::ZERO);
+    }
+}

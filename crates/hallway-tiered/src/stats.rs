@@ -1,0 +1,80 @@
+//! What is counted.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident,)+) => {
+        /// Counters of one store and its caches.
+        #[derive(Debug, Default)]
+        pub(crate) struct Counters {
+            $(pub(crate) $name: Counter,)+
+        }
+
+        /// What a [`TieredStore`](crate::TieredStore) and its caches have counted since they were built.
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct TieredStats {
+            $($(#[$doc])* pub $name: u64,)+
+        }
+
+        impl Counters {
+            pub(crate) fn snapshot(&self) -> TieredStats {
+                TieredStats { $($name: self.$name.get(),)+ }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Reads answered by a local copy.
+    local_hits,
+    /// Reads answered by a copy in the shared tier.
+    shared_hits,
+    /// Reads answered by the authority: the consistent tier or a loader.
+    loads,
+    /// Reads answered by the authority because the shared tier could not be asked.
+    bypassed,
+    /// Reads answered by a stale value.
+    stale,
+    /// Copies written to the shared tier.
+    fills,
+    /// Copies that could not be written, or whose lease was gone.
+    failed_fills,
+    /// Copies found damaged and removed.
+    poisoned,
+    /// Keys that the shared tier said have changed.
+    invalidations,
+    /// Times that all local copies were given up: reconnects, flushes.
+    flushes,
+    /// Writes announced by a marker.
+    marked_writes,
+    /// Writes that went on although the shared tier could not be told.
+    unannounced_writes,
+    /// Writes refused because the shared tier could not be told.
+    refused_writes,
+    /// Writes of unknown outcome.
+    unknown_writes,
+    /// Owed invalidations that were made good, outbox rows included.
+    repairs,
+    /// Calls that failed because the shared tier gave no answer.
+    shared_failures,
+    /// Calls not even tried because the shared tier is known to be down.
+    shared_refusals,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub(crate) fn one(&self) {
+        self.add(1);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}

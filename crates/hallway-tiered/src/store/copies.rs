@@ -1,0 +1,190 @@
+//! Reading one key through copies.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hallway_core::mutant::Mutant;
+use hallway_core::{Entry, Key, Result, Ttl};
+
+use super::TieredStore;
+use crate::engine::{Engine, Guard, Lease, Look, Noted, Patience};
+use crate::header::{BYTES, Header};
+use crate::settings::{Rules, micros};
+use crate::table::Authority;
+
+/// How long a reader of the consistent tier waits for another's lease: reading for himself costs little more.
+const WAIT: Duration = Duration::from_millis(50);
+
+/// Bytes that a local copy takes beside its value.
+const OVERHEAD: usize = 64;
+
+/// A copy of bytes in the local tier.
+#[derive(Debug)]
+pub(super) struct RawCopy {
+    value: Bytes,
+    guard: Guard,
+}
+
+impl TieredStore {
+    /// The local copy, if it may answer. No lock, no allocation.
+    pub(super) fn local_copy(&self, key: &Key, rules: &Rules) -> Option<Bytes> {
+        let object = self.engine.local_tier()?.copy(key)?;
+        let copy = object.downcast_ref::<RawCopy>()?;
+        let good = self.engine.may_answer(&copy.guard, rules.degraded_ttl);
+        good.then(|| {
+            self.engine.counters.local_hits.one();
+            copy.value.clone()
+        })
+    }
+
+    /// The value from beyond this process.
+    pub(super) async fn get_far(&self, key: &Key, rules: &Arc<Rules>) -> Result<Option<Bytes>> {
+        match (rules.plan.authority, rules.plan.shared_copies) {
+            (Authority::Consistent, true) => self.get_copied(key, rules).await,
+            (Authority::Shared, _) => self.get_linked(key, rules).await,
+            _ => self.get_timed(key, rules).await,
+        }
+    }
+
+    /// From the shared authority, over the link that tells of changes.
+    async fn get_linked(&self, key: &Key, rules: &Rules) -> Result<Option<Bytes>> {
+        let engine = &self.engine;
+        let noted = engine.note(key);
+        if let Some(link) = engine.link()
+            && let Ok(mut entries) =
+                engine.ask(link.read_entries(std::slice::from_ref(key), engine.settings.shared_deadline)).await
+        {
+            let noted = if Mutant::StampAfterReply.is_on() { engine.note(key) } else { noted };
+            let Some(entry) = entries.pop().flatten() else { return Ok(None) };
+            engine.counters.shared_hits.one();
+            self.keep(key, &entry, noted, rules.local_ttl, Lease::Link);
+            return Ok(Some(entry.value));
+        }
+        // Another connection of the store may still work; nothing read there is kept.
+        engine.counters.bypassed.one();
+        self.stores.authority(Authority::Shared)?.get(key).await
+    }
+
+    /// From the consistent tier, with local copies bounded by their TTL alone.
+    async fn get_timed(&self, key: &Key, rules: &Rules) -> Result<Option<Bytes>> {
+        let noted = self.engine.note(key);
+        let entry = self.stores.authority(Authority::Consistent)?.get_entry(key).await?;
+        self.engine.counters.loads.one();
+        let Some(entry) = entry else { return Ok(None) };
+        self.keep(key, &entry, noted, rules.local_ttl, Lease::Timed);
+        Ok(Some(entry.value))
+    }
+
+    /// From a copy in the shared tier, or else from the consistent tier, leaving a copy behind.
+    async fn get_copied(&self, key: &Key, rules: &Arc<Rules>) -> Result<Option<Bytes>> {
+        let engine = &self.engine;
+        let Ok(copy_key) = engine.copy_key(key) else {
+            // Too long for `copy:` before it: no copies.
+            return self.get_timed(key, rules).await;
+        };
+        let patience = Patience { lease: engine.settings.lease, wait: WAIT };
+        match engine.look(key, &copy_key, patience, |header| header.codec == BYTES).await {
+            Look::Copy { payload, remaining, noted, header } => {
+                engine.counters.shared_hits.one();
+                let life = if Mutant::ClientClockTtl.is_on() { header.ttl } else { remaining };
+                self.keep(key, &Entry::new(payload.clone(), Ttl::After(life)), noted, rules.local_ttl, Lease::Link);
+                Ok(Some(payload))
+            }
+            Look::Lease(token, _) => {
+                // In a task of its own, so that the lease is used or given back whatever becomes of the caller.
+                let (this, key, rules) = (self.clone(), key.clone(), Arc::clone(rules));
+                let load = tokio::spawn(async move { this.load_and_fill(&key, copy_key, token, &rules).await });
+                load.await.unwrap_or_else(|_| Err(super::late(hallway_core::ErrorKind::Unavailable, WAIT)))
+            }
+            Look::Busy(_) => {
+                engine.counters.loads.one();
+                self.stores.authority(Authority::Consistent)?.get(key).await
+            }
+            Look::Down(_, noted) => {
+                engine.counters.bypassed.one();
+                let Some(entry) = self.stores.authority(Authority::Consistent)?.get_entry(key).await? else {
+                    return Ok(None);
+                };
+                if rules.degraded_ttl > 0 {
+                    self.keep(key, &entry, noted, rules.local_ttl.min(rules.degraded_ttl), Lease::Timed);
+                }
+                Ok(Some(entry.value))
+            }
+        }
+    }
+
+    async fn load_and_fill(
+        &self,
+        key: &Key,
+        copy_key: Key,
+        token: hallway_core::Token,
+        rules: &Rules,
+    ) -> Result<Option<Bytes>> {
+        let engine = &self.engine;
+        let began = engine.clock.now();
+        let noted = engine.note(key);
+        let loaded = match self.stores.authority(Authority::Consistent) {
+            Ok(store) => store.get_entry(key).await,
+            Err(error) => Err(error),
+        };
+        let entry = match loaded {
+            Ok(Some(entry)) => entry,
+            nothing => {
+                engine.release(&copy_key, token).await;
+                return nothing.map(|_| None);
+            }
+        };
+        engine.counters.loads.one();
+        match copy_life(engine, &entry, began, rules) {
+            Some(ttl) => {
+                let copy = seal(engine, &entry.value, ttl);
+                let filled = engine.fill(&copy_key, token, copy, ttl).await;
+                if !filled {
+                    engine.release(&copy_key, token).await;
+                } else if Mutant::LocalFromOwnFill.is_on() {
+                    self.keep(key, &entry, engine.note(key), rules.local_ttl, Lease::Link);
+                }
+                let _ = noted;
+            }
+            // At its deadline: not worth a copy.
+            None => engine.release(&copy_key, token).await,
+        }
+        Ok(Some(entry.value))
+    }
+
+    /// Keeps a local copy: no longer than the entry lives, counted from before it was asked for.
+    pub(super) fn keep(&self, key: &Key, entry: &Entry, noted: Noted, local_ttl: u64, lease: Lease) {
+        let Some(local) = self.engine.local_tier() else { return };
+        let life = entry.remaining.duration().map_or(local_ttl, |life| micros(life).min(local_ttl));
+        let from = if Mutant::ClientClockTtl.is_on() { self.engine.clock.now() } else { noted.at };
+        let deadline = from.saturating_add(life);
+        let bytes = entry.value.len() + OVERHEAD;
+        let guard = Guard { noted, deadline, lease };
+        local.keep(key, Arc::new(RawCopy { value: entry.value.clone(), guard }), deadline, bytes);
+    }
+}
+
+/// How long a copy of this entry may live: never longer than the entry, never longer than the namespace allows.
+pub(super) fn copy_life(engine: &Engine, entry: &Entry, began: u64, rules: &Rules) -> Option<Duration> {
+    let passed = Duration::from_micros(engine.clock.now().saturating_sub(began));
+    let hard = rules.options.ttl;
+    let life = entry.remaining.duration().map_or(hard, |left| left.saturating_sub(passed).min(hard));
+    // Down to whole milliseconds, because the shared tier rounds up.
+    let life = Duration::from_millis(u64::try_from(life.as_millis()).unwrap_or(u64::MAX));
+    (!life.is_zero()).then_some(life)
+}
+
+/// A copy of plain bytes for the shared tier.
+pub(super) fn seal(engine: &Engine, value: &Bytes, ttl: Duration) -> Bytes {
+    let header = Header {
+        codec: BYTES.to_owned(),
+        ttl,
+        soft: ttl,
+        cost: Duration::ZERO,
+        id: engine.random.token(),
+        generation: 0,
+        tags: Vec::new(),
+    };
+    header.seal(value)
+}

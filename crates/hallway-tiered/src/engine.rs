@@ -53,7 +53,7 @@ pub(crate) struct Engine {
     pub(crate) generations: Generations,
     pub(crate) debts: Debts,
     stamps: Stamps,
-    hasher: foldhash::fast::RandomState,
+    hasher: foldhash::fast::FixedState,
     waiters: Waiters,
     copies: Namespace,
     link: OnceLock<Arc<dyn SharedLink>>,
@@ -88,7 +88,8 @@ impl Engine {
             generations: Generations::default(),
             debts: Debts::default(),
             stamps: Stamps::new(settings.stamps),
-            hasher: foldhash::fast::RandomState::default(),
+            // Another one for each engine: nobody outside can choose keys that share a stamp.
+            hasher: foldhash::fast::FixedState::with_seed(random.id()),
             waiters: Waiters::default(),
             copies: Namespace::new(COPY)?,
             link: OnceLock::new(),

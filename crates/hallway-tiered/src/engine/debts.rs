@@ -4,7 +4,7 @@
 //! instead. A debt is void once the copies it is about have passed their hard TTL. Writes to the consistent tier use its
 //! outbox, which survives this process.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,9 +29,9 @@ pub(crate) struct Debts {
 #[derive(Debug, Default)]
 struct Owed {
     /// By copy key, with the moment from which no copy can be left.
-    keys: HashMap<Key, Instant>,
+    keys: BTreeMap<Key, Instant>,
     /// By generation key.
-    bumps: HashMap<Key, ()>,
+    bumps: BTreeMap<Key, ()>,
     oldest: Option<Instant>,
 }
 

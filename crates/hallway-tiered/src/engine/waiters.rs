@@ -1,6 +1,6 @@
 //! Readers that wait for a key to change: another process holds its lease or writes it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -14,7 +14,7 @@ const MOST: usize = 100_000;
 pub(crate) struct Waiters {
     count: AtomicUsize,
     // A blocking mutex: the connection's task takes it only while somebody waits, and never for long.
-    map: Mutex<HashMap<u32, Vec<oneshot::Sender<()>>>>,
+    map: Mutex<BTreeMap<u32, Vec<oneshot::Sender<()>>>>,
 }
 
 impl Waiters {
@@ -52,7 +52,7 @@ impl Waiters {
         self.count.fetch_sub(count, Ordering::SeqCst);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<u32, Vec<oneshot::Sender<()>>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u32, Vec<oneshot::Sender<()>>>> {
         // Entries are inserted and removed whole.
         self.map.lock().unwrap_or_else(PoisonError::into_inner)
     }

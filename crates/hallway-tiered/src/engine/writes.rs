@@ -37,11 +37,13 @@ enum Announced {
 
 /// What is done about copies that could not be told.
 #[derive(Debug, Clone)]
-pub(crate) enum Ending {
-    /// The write itself carries outbox rows.
-    Outbox,
-    /// The engine remembers it, for so long; beyond its bound the generation is owed.
-    Debt(Duration, Option<Key>),
+pub(crate) struct Ending {
+    /// Whether the write itself can carry outbox rows.
+    pub(crate) outbox: bool,
+    /// The hard TTL of the copies: how long the engine remembers what it owes them.
+    pub(crate) hard_ttl: Duration,
+    /// What is owed instead beyond the bound of what it remembers.
+    pub(crate) generation: Option<Key>,
 }
 
 /// A write in progress. Dropping it counts as an unknown outcome.
@@ -142,7 +144,7 @@ impl Writing {
 
     /// Whether the write itself must carry the invalidation, because nobody else could be told of it.
     pub(crate) fn must_enlist(&self) -> bool {
-        matches!(self.announced, Announced::Not | Announced::Deleted) && matches!(self.ending, Ending::Outbox)
+        self.ending.outbox && matches!(self.announced, Announced::Not | Announced::Deleted)
     }
 
     /// Renews the marker as long as the write goes on.
@@ -180,29 +182,26 @@ impl Writing {
             let unmark = outcome == Outcome::Known || Mutant::UnmarkAfterUnknown.is_on();
             let told = match self.announced {
                 Announced::NotNeeded => Ok(()),
-                // An unannounced marker that arrived after all is ended here, so that it bypasses nobody.
                 Announced::Marked if unmark => engine.ask(link.unmark(&self.copies, self.token, within)).await,
                 // The marker stands until the write can no longer happen.
                 Announced::Marked => Ok(()),
                 Announced::Deleted => engine.ask(link.delete(&self.copies, within)).await,
                 Announced::Not => Err(Error::new(ErrorKind::Unavailable, "not announced")),
             };
-            if told.is_err() && self.announced != Announced::Marked {
+            if told.is_err() {
                 self.owe();
             }
         }
         self.release(outcome);
     }
 
-    /// The copies could not be told: whoever can, does it later.
+    /// The copies could not be told: whoever can, does it later. Where the write carried outbox rows, any instance can;
+    /// a marker that stands protects them until then, unless the shared tier has lost it.
     fn owe(&self) {
-        let Ending::Debt(hard_ttl, generation) = &self.ending else {
-            // The rows are there; the next drain finds them.
-            self.engine.wake.notify_one();
-            return;
-        };
-        for copy in &self.copies {
-            self.engine.debts.owe(copy.clone(), generation.clone(), *hard_ttl);
+        if !self.must_enlist() {
+            for copy in &self.copies {
+                self.engine.debts.owe(copy.clone(), self.ending.generation.clone(), self.ending.hard_ttl);
+            }
         }
         self.engine.wake.notify_one();
     }

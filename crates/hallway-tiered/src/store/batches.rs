@@ -75,7 +75,11 @@ impl TieredStore {
             return Ok(values);
         }
         engine.counters.bypassed.add(keys.len() as u64);
-        self.authority(rules)?.get_many(&keys).await
+        let values = self.authority(rules)?.get_many(&keys).await?;
+        for key in &keys {
+            engine.forget(key);
+        }
+        Ok(values)
     }
 
     async fn all_timed(&self, missing: &[Missing], rules: &Rules) -> Result<Vec<Option<Bytes>>> {
@@ -208,6 +212,12 @@ impl TieredStore {
         }
         let entries = loaded?;
         engine.counters.loads.add(entries.len() as u64);
+        for (_, key, _, token) in &loads {
+            // Read past a write that is going on: newer than a local copy whose end is still under way.
+            if token.is_none() {
+                engine.forget(key);
+            }
+        }
         Ok(loads.into_iter().zip(entries).map(|((at, ..), entry)| (at, entry.map(|entry| entry.value))).collect())
     }
 
@@ -216,11 +226,12 @@ impl TieredStore {
         let entries = self.entries(missing.iter().map(|missing| &missing.key)).await?;
         let mut values = Vec::with_capacity(entries.len());
         for (missing, entry) in missing.iter().zip(entries) {
-            if let Some(entry) = &entry
-                && rules.degraded_ttl > 0
-            {
-                let ttl = rules.local_ttl.min(rules.degraded_ttl);
-                self.keep(&missing.key, entry, missing.noted, ttl, Lease::Timed);
+            match &entry {
+                Some(entry) if rules.degraded_ttl > 0 => {
+                    let ttl = rules.local_ttl.min(rules.degraded_ttl);
+                    self.keep(&missing.key, entry, missing.noted, ttl, Lease::Timed);
+                }
+                _ => self.engine.forget(&missing.key),
             }
             values.push(entry.map(|entry| entry.value));
         }

@@ -61,9 +61,11 @@ impl TieredStore {
             self.keep(key, &entry, noted, rules.local_ttl, Lease::Link);
             return Ok(Some(entry.value));
         }
-        // Another connection of the store may still work; nothing read there is kept.
+        // Another connection of the store may still work; nothing read there is kept, and nobody goes back behind it.
         engine.counters.bypassed.one();
-        self.stores.authority(Authority::Shared)?.get(key).await
+        let value = self.stores.authority(Authority::Shared)?.get(key).await?;
+        engine.forget(key);
+        Ok(value)
     }
 
     /// From the consistent tier, with local copies bounded by their TTL alone.
@@ -99,17 +101,21 @@ impl TieredStore {
             }
             Look::Busy(_) => {
                 engine.counters.loads.one();
-                self.stores.authority(Authority::Consistent)?.get(key).await
+                let value = self.stores.authority(Authority::Consistent)?.get(key).await?;
+                // Newer than a local copy whose end is still under way: nobody here may go back to that.
+                engine.forget(key);
+                Ok(value)
             }
             Look::Down(_, noted) => {
                 engine.counters.bypassed.one();
-                let Some(entry) = self.stores.authority(Authority::Consistent)?.get_entry(key).await? else {
-                    return Ok(None);
-                };
-                if rules.degraded_ttl > 0 {
-                    self.keep(key, &entry, noted, rules.local_ttl.min(rules.degraded_ttl), Lease::Timed);
+                let entry = self.stores.authority(Authority::Consistent)?.get_entry(key).await?;
+                match &entry {
+                    Some(entry) if rules.degraded_ttl > 0 => {
+                        self.keep(key, entry, noted, rules.local_ttl.min(rules.degraded_ttl), Lease::Timed);
+                    }
+                    _ => engine.forget(key),
                 }
-                Ok(Some(entry.value))
+                Ok(entry.map(|entry| entry.value))
             }
         }
     }

@@ -36,7 +36,7 @@ impl TieredStore {
         let (engine, keys, rules) = (Arc::clone(&self.engine), keys.to_vec(), Arc::clone(rules));
         let task = tokio::spawn(async move {
             let outbox = rules.plan.authority == Authority::Consistent && store.as_authority().is_some();
-            let ending = if outbox { Ending::Outbox } else { Ending::Debt(rules.options.ttl, None) };
+            let ending = Ending { outbox, hard_ttl: rules.options.ttl, generation: None };
             let announce = rules.plan.shared_copies;
             let writing = engine.begin_write(&keys, announce, rules.options.on_shared_down, ending).await?;
             let store = match store.as_authority() {

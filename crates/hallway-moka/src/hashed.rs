@@ -5,6 +5,14 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use hallway_core::Key;
 use moka::Equivalent;
 
+/// Set in the hash of a copy, clear in that of an entry, so that the two never meet although they share keys: equality
+/// compares hashes first. A bit that moka uses neither to choose a segment (the highest) nor, in all but huge maps, a
+/// bucket (the lowest).
+const COPY: u64 = 1 << 31;
+
+/// Keeps the copy of a key out of the bucket and the stripe of its entry.
+const APART: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// What moka is keyed by.
 pub(crate) struct HashedKey {
     key: Key,
@@ -19,6 +27,10 @@ pub(crate) struct Hashed<'a> {
 }
 
 impl HashedKey {
+    pub(crate) fn is_copy(&self) -> bool {
+        self.hash & COPY != 0
+    }
+
     pub(crate) fn as_key(&self) -> &Key {
         &self.key
     }
@@ -28,7 +40,15 @@ impl HashedKey {
     }
 }
 
-impl Hashed<'_> {
+impl<'a> Hashed<'a> {
+    pub(crate) fn of_entry(key: &'a Key, hash: u64) -> Self {
+        Self { key, hash: hash & !COPY }
+    }
+
+    pub(crate) fn of_copy(key: &'a Key, hash: u64) -> Self {
+        Self { key, hash: (hash ^ APART) | COPY }
+    }
+
     pub(crate) fn to_owned(self) -> HashedKey {
         HashedKey { key: self.key.clone(), hash: self.hash }
     }

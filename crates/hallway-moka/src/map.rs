@@ -3,17 +3,19 @@
 //! moka bounds the map and picks what leaves; it knows nothing of deadlines. Each value carries its own, and whatever is
 //! past it is treated as absent, then removed by whoever met it or by the sweeper.
 
+mod copies;
+
 use std::collections::BinaryHeap;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use hallway_core::{
-    Clock, Cursor, DeleteIf, Entry, Error, Key, MAX_PAGE, Page, Prefix, Result, SetIf, SetOptions, SetOutcome,
+    Clock, Cursor, DeleteIf, Entry, Error, Key, MAX_PAGE, Object, Page, Prefix, Result, SetIf, SetOptions, SetOutcome,
     Timestamp, Ttl, ValueCap, parse_canonical_i64,
 };
 use moka::sync::Cache;
@@ -39,9 +41,37 @@ const SLICE: usize = 1_024;
 
 #[derive(Clone)]
 struct Stored {
-    value: Bytes,
-    /// On the clock of the map; the entry is live strictly before it.
+    content: Content,
+    /// On the clock of the map; the entry or copy is live strictly before it.
     deadline: u64,
+}
+
+/// Which of the two it is, its key tells too, see [`HashedKey::is_copy`].
+#[derive(Clone)]
+enum Content {
+    Entry(Bytes),
+    /// What lives elsewhere, decoded, see [`LocalTier`](hallway_core::LocalTier).
+    Copy {
+        object: Object,
+        /// What it counts for; moka's weights end at 4 GiB anyway.
+        bytes: u32,
+    },
+}
+
+impl Stored {
+    fn into_value(self) -> Option<Bytes> {
+        match self.content {
+            Content::Entry(value) => Some(value),
+            Content::Copy { .. } => None,
+        }
+    }
+
+    fn value(&self) -> Option<&Bytes> {
+        match &self.content {
+            Content::Entry(value) => Some(value),
+            Content::Copy { .. } => None,
+        }
+    }
 }
 
 pub(crate) struct Map {
@@ -57,6 +87,8 @@ pub(crate) struct Map {
     waiting: AtomicU64,
     /// No entry's deadline is earlier, so that the sweeper need not look before it.
     earliest: AtomicU64,
+    /// Whether there ever was a copy, so that counting entries stays cheap where there is none.
+    holds_copies: AtomicBool,
 }
 
 impl Map {
@@ -77,36 +109,37 @@ impl Map {
             bound,
             waiting: AtomicU64::new(0),
             earliest: AtomicU64::new(NEVER),
+            holds_copies: AtomicBool::new(false),
         }
     }
 
     #[inline]
     pub(crate) fn get(&self, key: &Key) -> Option<Bytes> {
-        self.read(self.hashed(key)).map(|stored| stored.value)
+        self.read(self.entry(key)).and_then(Stored::into_value)
     }
 
     pub(crate) fn get_entry(&self, key: &Key) -> Option<Entry> {
-        let stored = self.read(self.hashed(key))?;
+        let stored = self.read(self.entry(key))?;
         if stored.deadline == NEVER {
-            return Some(Entry::new(stored.value, Ttl::Forever));
+            return stored.into_value().map(|value| Entry::new(value, Ttl::Forever));
         }
         // The clock may have passed the deadline since `read` looked at it.
         let remaining = stored.deadline.checked_sub(self.clock.now()).filter(|remaining| *remaining > 0)?;
-        Some(Entry::new(stored.value, Ttl::After(Duration::from_millis(remaining / 1_000))))
+        Some(Entry::new(stored.into_value()?, Ttl::After(Duration::from_millis(remaining / 1_000))))
     }
 
     pub(crate) fn set(&self, key: &Key, value: Bytes, opts: &SetOptions) -> Result<SetOutcome> {
         self.value_cap.check(value.len())?;
-        let stored = Stored { deadline: self.deadline(opts.ttl)?, value: own(value) };
+        let stored = Stored { deadline: self.deadline(opts.ttl)?, content: Content::Entry(own(value)) };
         let weight = weight(key, &stored);
-        let hashed = self.hashed(key);
+        let hashed = self.entry(key);
         {
             let _stripe = self.lock(hashed);
             let holds = match &opts.condition {
                 SetIf::Always => true,
                 SetIf::Absent => self.live(hashed).is_none(),
                 SetIf::Present => self.live(hashed).is_some(),
-                SetIf::Equals(expected) => self.live(hashed).is_some_and(|seen| seen.value == *expected),
+                SetIf::Equals(expected) => self.live(hashed).is_some_and(|seen| seen.value() == Some(expected)),
             };
             if !holds {
                 return Ok(SetOutcome::ConditionNotMet);
@@ -118,18 +151,18 @@ impl Map {
     }
 
     pub(crate) fn delete_if(&self, key: &Key, when: &DeleteIf) -> bool {
-        self.delete_hashed(self.hashed(key), when)
+        self.delete_hashed(self.entry(key), when)
     }
 
     pub(crate) fn take(&self, key: &Key) -> Option<Bytes> {
-        let hashed = self.hashed(key);
+        let hashed = self.entry(key);
         let _stripe = self.lock(hashed);
         self.remove_live(hashed)
     }
 
     pub(crate) fn touch(&self, key: &Key, ttl: Ttl) -> Result<bool> {
         let deadline = self.deadline(ttl)?;
-        let hashed = self.hashed(key);
+        let hashed = self.entry(key);
         let _stripe = self.lock(hashed);
         let Some(stored) = self.live(hashed) else { return Ok(false) };
         self.put(hashed, Stored { deadline, ..stored });
@@ -138,21 +171,26 @@ impl Map {
 
     pub(crate) fn increment(&self, key: &Key, by: i64, ttl: Ttl) -> Result<i64> {
         let created = self.deadline(ttl)?;
-        let hashed = self.hashed(key);
+        let hashed = self.entry(key);
         let _stripe = self.lock(hashed);
-        let (sum, deadline) = match self.live(hashed) {
+        let live = self.live(hashed);
+        let (sum, deadline) = match live.as_ref().and_then(|stored| Some((stored.value()?, stored.deadline))) {
             None => (by, created),
-            Some(stored) => {
-                let sum = parse_canonical_i64(&stored.value)?.checked_add(by).ok_or_else(|| {
+            Some((value, deadline)) => {
+                let sum = parse_canonical_i64(value)?.checked_add(by).ok_or_else(|| {
                     Error::invalid_input("the sum does not fit a 64-bit integer; the counter keeps its value")
                 })?;
-                (sum, stored.deadline)
+                (sum, deadline)
             }
         };
         let value = Bytes::from(sum.to_string());
         self.value_cap.check(value.len())?;
-        self.put(hashed, Stored { value: own(value), deadline });
+        self.put(hashed, Stored { content: Content::Entry(own(value)), deadline });
         Ok(sum)
+    }
+
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
     }
 
     /// Checks what a write asks for, before any write of a batch is done.
@@ -172,7 +210,7 @@ impl Map {
         let now = self.clock.now();
         let mut smallest: BinaryHeap<Key> = BinaryHeap::new();
         let mut more = false;
-        for (key, stored) in &self.entries {
+        for (key, stored) in self.entries.iter().filter(|(key, _)| !key.is_copy()) {
             let key = key.as_key();
             if key.as_str() <= after || stored.deadline <= now || !prefix.matches(key.as_str()) {
                 continue;
@@ -200,7 +238,8 @@ impl Map {
             return Err(Error::invalid_input("clear needs a prefix; it never empties a whole store"));
         }
         let mut cleared = 0;
-        for (key, _) in self.entries.iter().filter(|(key, _)| prefix.matches(key.as_key().as_str())) {
+        let mine = |key: &HashedKey| !key.is_copy() && prefix.matches(key.as_key().as_str());
+        for (key, _) in self.entries.iter().filter(|(key, _)| mine(key)) {
             cleared += u64::from(self.delete_hashed(key.as_hashed(), &DeleteIf::Always));
         }
         Ok(cleared)
@@ -215,6 +254,14 @@ impl Map {
     }
 
     pub(crate) fn entry_count(&self) -> u64 {
+        if self.holds_copies.load(Ordering::Relaxed) {
+            return self.entries.iter().filter(|(key, _)| !key.is_copy()).count() as u64;
+        }
+        self.held()
+    }
+
+    /// Entries and copies.
+    pub(crate) fn held(&self) -> u64 {
         self.entries.entry_count()
     }
 
@@ -265,7 +312,7 @@ impl Map {
     fn delete_hashed(&self, key: Hashed<'_>, when: &DeleteIf) -> bool {
         let _stripe = self.lock(key);
         if let DeleteIf::Equals(expected) = when
-            && self.live(key).is_none_or(|seen| seen.value != *expected)
+            && self.live(key).is_none_or(|seen| seen.value() != Some(expected))
         {
             return false;
         }
@@ -304,7 +351,7 @@ impl Map {
     /// Under the stripe of `key`.
     fn remove_live(&self, key: Hashed<'_>) -> Option<Bytes> {
         let stored = self.entries.remove(&key)?;
-        (stored.deadline > self.clock.now()).then_some(stored.value)
+        if stored.deadline > self.clock.now() { stored.into_value() } else { None }
     }
 
     /// Under the stripe of `key`: looks again, because a fresh entry may have taken the dead one's place.
@@ -340,8 +387,14 @@ impl Map {
         }
     }
 
-    fn hashed<'a>(&self, key: &'a Key) -> Hashed<'a> {
-        Hashed { key, hash: self.hasher.hash_one(key) }
+    #[inline]
+    fn entry<'a>(&self, key: &'a Key) -> Hashed<'a> {
+        Hashed::of_entry(key, self.hasher.hash_one(key))
+    }
+
+    #[inline]
+    fn copy<'a>(&self, key: &'a Key) -> Hashed<'a> {
+        Hashed::of_copy(key, self.hasher.hash_one(key))
     }
 
     fn stripe(&self, key: Hashed<'_>) -> &Mutex<()> {
@@ -357,12 +410,16 @@ impl Map {
 
 impl fmt::Debug for Map {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Map").field("bound", &self.bound).field("entries", &self.entry_count()).finish_non_exhaustive()
+        f.debug_struct("Map").field("bound", &self.bound).field("held", &self.held()).finish_non_exhaustive()
     }
 }
 
 fn weight(key: &Key, stored: &Stored) -> u32 {
-    u32::try_from(key.as_bytes().len() as u64 + stored.value.len() as u64 + ENTRY_OVERHEAD).unwrap_or(u32::MAX)
+    let length = match &stored.content {
+        Content::Entry(value) => value.len() as u64,
+        Content::Copy { bytes, .. } => u64::from(*bytes),
+    };
+    u32::try_from(key.as_bytes().len() as u64 + length + ENTRY_OVERHEAD).unwrap_or(u32::MAX)
 }
 
 /// The value as it is kept: in a buffer about its own size, where that can be seen.

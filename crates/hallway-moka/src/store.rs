@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hallway_core::{
-    AuthorityTier, Capabilities, Capability, Clock, Cursor, DeleteIf, Entry, Error, Key, KvStore, LocalTier, Page,
-    Prefix, Result, SetOptions, SetOutcome, SharedTier, StoreUrl, Timestamp, Ttl, ValueCap,
+    AuthorityTier, Capabilities, Capability, Clock, Cursor, DeleteIf, Entry, Error, Key, KvStore, LocalTier, Object,
+    Page, Prefix, Result, SetOptions, SetOutcome, SharedTier, StoreUrl, Timestamp, Ttl, ValueCap,
 };
 
 use crate::MokaConfig;
@@ -31,8 +31,12 @@ use crate::sweeper::Sweeper;
 /// than the value. A `Bytes` that is a slice of a larger buffer in use elsewhere keeps all of that buffer alive while
 /// it counts for its own length: hand in `Bytes::copy_from_slice(..)` where values are cut out of network reads.
 ///
+/// # As a local tier
+/// It also keeps decoded copies of what lives elsewhere (see [`LocalTier`]), in the same map and under the same bound, but
+/// under keys of their own: no verb sees, counts or clears a copy. They count like entries and leave like them.
+///
 /// # Cost of a scan
-/// A page looks at every entry in the store and does not yield: fine for administration, not for a request path.
+/// A page looks at every entry and copy in the store and does not yield: fine for administration, not for a request path.
 ///
 /// # Cloning
 /// A clone is another handle to the same data, never a copy of it.
@@ -76,14 +80,14 @@ impl MokaStore {
         Ok(Self { map })
     }
 
-    /// How many entries there are, dead ones not yet removed included. Lags behind writes until
-    /// [`run_pending_tasks`](Self::run_pending_tasks).
+    /// How many entries there are, dead ones not yet removed included, copies not. Lags behind writes until
+    /// [`run_pending_tasks`](Self::run_pending_tasks). Once the store held a copy, it looks at everything held.
     #[must_use]
     pub fn entry_count(&self) -> u64 {
         self.map.entry_count()
     }
 
-    /// The bytes held as the bound counts them: keys, values and 128 for each entry. Lags like
+    /// The bytes held as the bound counts them: keys, values, copies and 128 for each of them. Lags like
     /// [`entry_count`](Self::entry_count). With a bound in entries it looks at every one of them.
     #[must_use]
     pub fn weighted_bytes(&self) -> u64 {
@@ -95,7 +99,7 @@ impl MokaStore {
         self.map.run_pending_tasks();
     }
 
-    /// Removes dead entries now, as the sweeper does in the background, and says how many.
+    /// Removes dead entries and copies now, as the sweeper does in the background, and says how many.
     pub fn sweep(&self) -> u64 {
         self.map.sweep(|| std::ops::ControlFlow::Continue(()))
     }
@@ -151,7 +155,7 @@ impl KvStore for MokaStore {
     }
 
     fn as_local(&self) -> Option<&dyn LocalTier> {
-        None
+        Some(self)
     }
 
     fn as_shared(&self) -> Option<&dyn SharedTier> {
@@ -206,8 +210,26 @@ impl KvStore for MokaStore {
     }
 }
 
+impl LocalTier for MokaStore {
+    fn copy(&self, key: &Key) -> Option<Object> {
+        self.map.get_copy(key)
+    }
+
+    fn keep(&self, key: &Key, copy: Object, deadline: u64, bytes: usize) {
+        self.map.keep_copy(key, copy, deadline, bytes);
+    }
+
+    fn forget(&self, key: &Key) {
+        self.map.forget_copy(key);
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        self.map.clock().clone()
+    }
+}
+
 impl fmt::Debug for MokaStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MokaStore").field("bound", &self.map.bound()).field("entries", &self.entry_count()).finish()
+        f.debug_struct("MokaStore").field("bound", &self.map.bound()).field("held", &self.map.held()).finish()
     }
 }

@@ -132,7 +132,7 @@ fn debug_shows_no_key() {
     let _ = store.set(&secret, Bytes::from_static(b"pa55"), SetOptions::new(Ttl::Forever)).now_or_never().unwrap();
     store.run_pending_tasks();
     let shown = format!("{store:?}");
-    assert!(shown.contains("entries: 1") && !shown.contains("s3cr3t") && !shown.contains("pa55"), "{shown}");
+    assert!(shown.contains("held: 1") && !shown.contains("s3cr3t") && !shown.contains("pa55"), "{shown}");
 }
 
 #[test]

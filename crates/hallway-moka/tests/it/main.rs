@@ -5,6 +5,7 @@
 mod atomicity;
 mod bound;
 mod conformance;
+mod copies;
 mod expiry;
 mod hits;
 mod model;

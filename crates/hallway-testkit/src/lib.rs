@@ -7,11 +7,13 @@
 //! | the same on the wire before a real server | [`FaultProxy`], [`DelayProxy`] |
 //! | a Redis, PostgreSQL or PgBouncer that no other test touches | [`servers`] |
 //! | expiry without waiting | [`ManualClock`] |
+//! | whether what callers saw has an explanation, and how stale it was | [`history`] |
 //!
 //! For `[dev-dependencies]`: nothing here is meant for production.
 
 mod clock;
 mod fault;
+pub mod history;
 pub mod model;
 mod port;
 mod proxy;

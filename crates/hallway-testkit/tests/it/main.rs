@@ -4,6 +4,7 @@
 mod broken;
 mod conformance;
 mod fault;
+mod history;
 mod model;
 mod proxy;
 mod servers;

@@ -18,7 +18,7 @@ use crate::scripts::DELETE_IF;
 use crate::store::{set_command, warn_of_forever};
 
 /// Read batches on the wire at once: enough for 10,000 keys in one round trip.
-const READS: usize = 20;
+pub(crate) const READS: usize = 20;
 
 /// Read batches of more keys use the connection of the large values, lest their replies hold up reads of one key.
 const FEW: usize = 64;
@@ -185,39 +185,21 @@ pub(crate) async fn delete_many(engine: &Engine, keys: &[Key], deadline: Instant
 }
 
 async fn delete_chunk(engine: &Engine, keys: &[&Key], deadline: Instant) -> (u64, Option<Fault>) {
-    let mut keys = keys.to_vec();
+    let calls: Vec<_> = keys.iter().map(|key| (*key, [])).collect();
     let mut deleted = 0;
     let mut failed = None;
-    for by_text in [false, true] {
-        let mut pipeline = Pipeline::with_capacity(keys.len());
-        for key in &keys {
-            // Each brings the text: the first one's may be refused for its key, and the others would miss it.
-            let bytes = key.as_bytes();
-            pipeline.add_command(if by_text { DELETE_IF.by_text(bytes, &[]) } else { DELETE_IF.by_hash(bytes, &[]) });
-        }
-        let answers = match engine.pipeline(Lane::Small, Effect::Write, deadline, &pipeline).await {
-            Ok(answers) => answers,
-            Err(fault) => return (deleted, worse(failed, Some(fault))),
-        };
-        let mut again = Vec::new();
-        for (key, answer) in keys.into_iter().zip(answers) {
-            match engine.checked(Some(key), answer) {
-                Ok(Value::Int(count)) => deleted += u64::from(count == 1),
-                Ok(_) => failed = worse(failed, Some(engine.shape())),
-                Err(fault) if fault.reply == Reply::NoScript && !by_text => again.push(key),
-                Err(fault) => failed = worse(failed, Some(fault)),
-            }
-        }
-        keys = again;
-        if keys.is_empty() {
-            break;
+    for outcome in engine.scripts(Lane::Small, deadline, &DELETE_IF, &calls).await {
+        match outcome {
+            Ok(Value::Int(count)) => deleted += u64::from(count == 1),
+            Ok(_) => failed = worse(failed, Some(engine.shape())),
+            Err(fault) => failed = worse(failed, Some(fault)),
         }
     }
     (deleted, failed)
 }
 
 /// Of two faults the one that leaves more undone or in doubt; of equals the earlier.
-fn worse(a: Option<Fault>, b: Option<Fault>) -> Option<Fault> {
+pub(crate) fn worse(a: Option<Fault>, b: Option<Fault>) -> Option<Fault> {
     let rank = |fault: &Option<Fault>| match fault {
         None => 0,
         Some(fault) if fault.may_have_run => 3,

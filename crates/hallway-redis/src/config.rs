@@ -1,6 +1,7 @@
 //! How a store is configured, in code or by URL.
 
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,10 +9,12 @@ use std::time::Duration;
 #[cfg(any(test, not(feature = "tls")))]
 use hallway_core::ErrorKind;
 use hallway_core::{Error, Result, StoreUrl, ValueCap};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::RedisStore;
-use crate::engine::Engine;
+use crate::engine::{Engine, Setup};
 use crate::target::{Address, Login, Target};
+use crate::transport::{Opening, Stream};
 
 const DEFAULT_PORT: u16 = 6379;
 
@@ -35,6 +38,7 @@ pub struct RedisConfig {
     connect_timeout: Duration,
     max_value: Option<u64>,
     coalescing: bool,
+    jitter_seed: Option<u64>,
 }
 
 impl RedisConfig {
@@ -46,6 +50,31 @@ impl RedisConfig {
     /// A server behind a unix socket.
     pub fn unix(path: impl Into<PathBuf>) -> Self {
         Self::at(Address::Unix(path.into()))
+    }
+
+    /// A server at the other end of streams that the caller opens: through a tunnel, or in the same process.
+    ///
+    /// `connect` is called for every connection, in the runtime of the store and within the connect timeout; its
+    /// error is reported as the reason why the server cannot be reached. Whatever protection the way there needs is
+    /// the caller's to give: [`open`](Self::open) refuses TLS options beside it.
+    ///
+    /// # Examples
+    /// ```
+    /// use hallway_redis::RedisConfig;
+    ///
+    /// let store = RedisConfig::over(|| tokio::net::TcpStream::connect("127.0.0.1:6379")).open()?;
+    /// # Ok::<(), hallway_core::Error>(())
+    /// ```
+    pub fn over<F, S>(connect: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = io::Result<S>> + Send + 'static,
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let open = move || -> Opening {
+            let opening = connect();
+            Box::pin(async move { Ok(Box::new(opening.await?) as Box<dyn Stream>) })
+        };
+        Self::at(Address::Given(Arc::new(open)))
     }
 
     /// Reads a URL; see [`RedisStore::open_url`] for its options.
@@ -117,7 +146,15 @@ impl RedisConfig {
             connect_timeout: Duration::from_millis(500),
             max_value: None,
             coalescing: true,
+            jitter_seed: None,
         }
+    }
+
+    /// Makes the pauses between attempts to connect repeatable, for simulations. Default: random.
+    #[doc(hidden)]
+    pub fn with_jitter_seed(mut self, seed: u64) -> Self {
+        self.jitter_seed = Some(seed);
+        self
     }
 
     /// Logs in as this user of the server's ACL. Default: the server's `default` user.
@@ -199,8 +236,11 @@ impl RedisConfig {
         if self.login.user.is_some() && self.login.password.is_none() {
             return Err(Error::invalid_config("a user needs a password; give both in the URL"));
         }
+        if self.tls.is_some() && matches!(self.address, Address::Given(_)) {
+            return Err(Error::invalid_config("TLS over streams of your own is theirs to bring: open encrypted ones"));
+        }
         let cap = self.max_value.map_or(Ok(ValueCap::default()), ValueCap::new)?;
-        if self.tls.is_none() && !self.address.is_local() && !self.allow_plaintext {
+        if self.tls.is_none() && !self.address.needs_no_tls() && !self.allow_plaintext {
             return Err(Error::invalid_config(
                 "the URL names another machine without TLS; use rediss://, or accept plain text by `allow_plaintext=true`",
             ));
@@ -218,7 +258,14 @@ impl RedisConfig {
                 "built without TLS for Redis; enable feature `redis-tls`",
             ));
         }
-        let engine = Engine::new(Arc::new(target), cap, self.connect_timeout, self.deadline, self.coalescing);
+        let engine = Engine::new(Setup {
+            target: Arc::new(target),
+            cap,
+            connect_timeout: self.connect_timeout,
+            patience: self.deadline,
+            coalescing: self.coalescing,
+            jitter_seed: self.jitter_seed,
+        });
         Ok(RedisStore::new(Arc::new(engine), self.deadline))
     }
 }
@@ -275,7 +322,7 @@ mod tests {
     #[test]
     fn urls_say_where_and_who() {
         let full = config("redis://me:p%40ss@localhost:7000/3?deadline=250ms&max_value=2MiB&coalesce=false").unwrap();
-        assert!(full.address == Address::Tcp { host: "localhost".into(), port: 7000 });
+        assert_eq!(full.address.to_string(), "localhost:7000");
         assert_eq!(full.login.user.as_deref(), Some("me"));
         assert_eq!(full.login.password.as_deref(), Some("p@ss"));
         assert_eq!(full.login.database, 3);
@@ -284,11 +331,11 @@ mod tests {
         assert!(!full.coalescing);
 
         let only_password = config("redis://:secret@[::1]").unwrap();
-        assert!(only_password.address == Address::Tcp { host: "::1".into(), port: 6379 });
+        assert_eq!(only_password.address.to_string(), "[::1]:6379");
         assert_eq!(only_password.login.user, None);
 
         let unix = config("redis+unix:///run/redis.sock?db=2&password=x").unwrap();
-        assert!(unix.address == Address::Unix("/run/redis.sock".into()));
+        assert!(matches!(&unix.address, Address::Unix(path) if *path == *"/run/redis.sock"));
         assert_eq!(unix.login.database, 2);
     }
 

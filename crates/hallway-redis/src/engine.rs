@@ -1,6 +1,7 @@
 //! Commands with a deadline, over the connection that fits them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,10 +12,11 @@ use tokio::time::{Instant, timeout_at};
 use crate::coalesce::Coalescer;
 use crate::fault::{Fatal, Fault, Reply};
 use crate::large::LargeKeys;
-use crate::link::{Link, Live};
+use crate::link::{Link, LinkSetup, Live};
 use crate::scripts::Script;
 use crate::stats::Counters;
 use crate::target::Target;
+use crate::tracking::Tracking;
 
 /// Values from this size on use a connection of their own, so that they do not hold up small ones.
 pub(crate) const LARGE: usize = 64 << 10;
@@ -39,10 +41,26 @@ impl Lane {
     }
 }
 
+/// How an engine is set up.
+#[derive(Clone)]
+pub(crate) struct Setup {
+    pub(crate) target: Arc<Target>,
+    pub(crate) cap: ValueCap,
+    pub(crate) connect_timeout: Duration,
+    /// How long the store, unlike an impatient view of it, waits for an answer.
+    pub(crate) patience: Duration,
+    pub(crate) coalescing: bool,
+    pub(crate) jitter_seed: Option<u64>,
+}
+
 /// What all views of a store share.
 pub(crate) struct Engine {
     small: Link,
-    large: Link,
+    /// Missing where everything has to go over one connection.
+    large: Option<Link>,
+    setup: Setup,
+    /// Links of shared tiers made so far.
+    tracked: AtomicU64,
     pub(crate) coalescer: Option<Coalescer>,
     pub(crate) large_keys: LargeKeys,
     pub(crate) cap: ValueCap,
@@ -61,32 +79,51 @@ enum Answer {
     Many(Vec<Value>),
 }
 
+impl Setup {
+    fn link(&self, counters: &Arc<Counters>, number: u64, tracking: Option<Arc<Tracking>>) -> LinkSetup {
+        LinkSetup {
+            target: Arc::clone(&self.target),
+            connect_timeout: self.connect_timeout,
+            patience: self.patience,
+            value_cap: self.cap.bytes(),
+            counters: Arc::clone(counters),
+            jitter_seed: self.jitter_seed.map(|seed| seed.wrapping_add(number)),
+            tracking,
+        }
+    }
+}
+
 impl Engine {
-    /// `patience` is how long the store, unlike an impatient view of it, waits for an answer.
-    pub(crate) fn new(
-        target: Arc<Target>,
-        cap: ValueCap,
-        connect_timeout: Duration,
-        patience: Duration,
-        coalescing: bool,
-    ) -> Self {
-        let counters = Arc::new(Counters::default());
-        let link = |elder| {
-            Link::new(Arc::clone(&target), connect_timeout, patience, cap.bytes(), Arc::clone(&counters), elder)
-        };
-        let small = link(None);
-        let engine = Self {
-            large: link(Some(&small)),
-            small,
-            coalescer: coalescing.then(Coalescer::default),
-            large_keys: LargeKeys::default(),
-            cap,
-            counters: Arc::clone(&counters),
-            target: Arc::clone(&target),
-        };
+    pub(crate) fn new(setup: Setup) -> Self {
+        let counters = Arc::default();
+        let small = Link::new(setup.link(&counters, 0, None), None);
+        let large = Link::new(setup.link(&counters, 1, None), Some(&small));
+        let engine = Self::over(small, Some(large), setup, counters);
         // The other link starts with the first large value.
         engine.small.start();
         engine
+    }
+
+    /// An engine with one connection of its own that carries invalidations too.
+    pub(crate) fn tracked(&self, tracking: Arc<Tracking>) -> Self {
+        let number = 2 + self.tracked.fetch_add(1, Relaxed);
+        let link = Link::new(self.setup.link(&self.counters, number, Some(tracking)), Some(&self.small));
+        link.start();
+        Self::over(link, None, self.setup.clone(), Arc::clone(&self.counters))
+    }
+
+    fn over(small: Link, large: Option<Link>, setup: Setup, counters: Arc<Counters>) -> Self {
+        Self {
+            small,
+            large,
+            coalescer: setup.coalescing.then(Coalescer::default),
+            large_keys: LargeKeys::default(),
+            cap: setup.cap,
+            counters,
+            target: Arc::clone(&setup.target),
+            tracked: AtomicU64::new(0),
+            setup,
+        }
     }
 
     /// Sends one command. Its answer may be an error; see [`checked`](Self::checked).
@@ -158,6 +195,55 @@ impl Engine {
         }
     }
 
+    /// Runs a script on each of many keys in one round trip, sending its text where the server does not have it. What
+    /// happened to one key says nothing about the others.
+    pub(crate) async fn scripts<const N: usize>(
+        &self,
+        lane: Lane,
+        deadline: Instant,
+        script: &Script,
+        calls: &[(&Key, [&[u8]; N])],
+    ) -> Vec<Result<Value, Fault>> {
+        if calls.is_empty() {
+            return Vec::new();
+        }
+        if let [(key, args)] = calls {
+            return vec![self.script(lane, deadline, script, key, args).await];
+        }
+        let mut outcomes = self.script_round(lane, deadline, calls, |key, args| script.by_hash(key, args)).await;
+        let missed =
+            |outcome: &Result<Value, Fault>| outcome.as_ref().is_err_and(|fault| fault.reply == Reply::NoScript);
+        let again: Vec<usize> = (0..calls.len()).filter(|at| outcomes.get(*at).is_some_and(missed)).collect();
+        if !again.is_empty() {
+            // Each brings the text: the first one's may be refused for its key, and the others would miss it.
+            let few: Vec<_> = again.iter().map(|at| calls[*at]).collect();
+            let late = self.script_round(lane, deadline, &few, |key, args| script.by_text(key, args)).await;
+            for (at, outcome) in again.into_iter().zip(late) {
+                outcomes[at] = outcome;
+            }
+        }
+        outcomes
+    }
+
+    async fn script_round<const N: usize>(
+        &self,
+        lane: Lane,
+        deadline: Instant,
+        calls: &[(&Key, [&[u8]; N])],
+        command: impl Fn(&[u8], &[&[u8]]) -> Cmd,
+    ) -> Vec<Result<Value, Fault>> {
+        let mut pipeline = Pipeline::with_capacity(calls.len());
+        for (key, args) in calls {
+            pipeline.add_command(command(key.as_bytes(), args));
+        }
+        match self.pipeline(lane, Effect::Write, deadline, &pipeline).await {
+            Ok(answers) => {
+                calls.iter().zip(answers).map(|((key, _), answer)| self.checked(Some(key), answer)).collect()
+            }
+            Err(fault) => calls.iter().map(|_| Err(fault.clone())).collect(),
+        }
+    }
+
     /// Asks for a sign of life, connecting at once where the last attempt failed.
     pub(crate) async fn ping(&self, deadline: Instant) -> Result<(), Fault> {
         self.small.acquire_eagerly(deadline).await.map_err(Fault::unsent)?;
@@ -194,7 +280,9 @@ impl Engine {
     /// connection can be trusted any more.
     pub(crate) fn shape(&self) -> Fault {
         self.small.condemn_current(Fatal::Lost);
-        self.large.condemn_current(Fatal::Lost);
+        if let Some(large) = &self.large {
+            large.condemn_current(Fatal::Lost);
+        }
         Fault::shape()
     }
 
@@ -264,7 +352,7 @@ impl Engine {
 
     fn link(&self, lane: Lane) -> &Link {
         match lane {
-            Lane::Large => &self.large,
+            Lane::Large => self.large.as_ref().unwrap_or(&self.small),
             Lane::Small => &self.small,
         }
     }

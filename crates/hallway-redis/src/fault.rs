@@ -21,7 +21,7 @@ pub(crate) enum Fatal {
 }
 
 /// A failed exchange with the server.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Fault {
     pub(crate) error: Error,
     /// Whether the connection must go.

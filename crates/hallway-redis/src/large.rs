@@ -1,6 +1,6 @@
 //! Remembers which keys had large values.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use hallway_core::Key;
@@ -12,7 +12,8 @@ const SLOTS: usize = 1024;
 /// A hint for reads, of fixed size: a key not found here is taken for small, and a wrong hint costs nothing but the
 /// choice of the connection. A newer key takes the slot of an older one.
 pub(crate) struct LargeKeys {
-    hasher: RandomState,
+    /// Without a random seed: keys that collide on purpose gain nothing, and a run can be repeated.
+    hasher: BuildHasherDefault<DefaultHasher>,
     /// Stores without large values never hash a key.
     any: AtomicBool,
     slots: Box<[AtomicU64]>,
@@ -21,7 +22,7 @@ pub(crate) struct LargeKeys {
 impl Default for LargeKeys {
     fn default() -> Self {
         Self {
-            hasher: RandomState::new(),
+            hasher: BuildHasherDefault::new(),
             any: AtomicBool::new(false),
             slots: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(),
         }

@@ -7,6 +7,7 @@
 mod batch;
 mod coalesce;
 mod config;
+mod copies;
 mod engine;
 mod fault;
 mod guard;
@@ -15,11 +16,14 @@ mod link;
 mod pulse;
 mod scan;
 mod scripts;
+mod shared;
+mod states;
 mod stats;
 mod store;
 mod target;
 #[cfg(feature = "tls")]
 mod tls;
+mod tracking;
 mod transport;
 
 pub use crate::config::RedisConfig;

@@ -2,20 +2,21 @@
 //!
 //! One task per link connects in the background, logs in, publishes the connection, and replaces it when it is lost,
 //! silent, read-only or logged out. Callers never wait for more than the attempt in progress: while the server is known
-//! to be down they fail at once.
+//! to be down they fail at once. The link of a shared tier is the same with [`Tracking`] beside: invalidations are asked
+//! for before a connection is published, and the supervisor pings as long as it lives.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use hallway_core::{Error, ErrorKind};
-use rand::RngExt;
 use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use redis::aio::MultiplexedConnection;
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -23,6 +24,7 @@ use crate::fault::Fatal;
 use crate::pulse::Pulse;
 use crate::stats::Counters;
 use crate::target::Target;
+use crate::tracking::{Begun, Tracking};
 use crate::transport::{self, Driver};
 
 /// First ceiling of the backoff; it doubles with each failure.
@@ -74,18 +76,53 @@ enum State {
     Down(Error),
 }
 
+/// What is published, and a bell for those who wait for something else. Unlike a `watch` channel it wakes them in the
+/// order in which they came, so that a simulation can be repeated.
+struct Published {
+    state: RwLock<State>,
+    changed: Notify,
+}
+
+impl Published {
+    fn get(&self) -> State {
+        self.state.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The connection, if there is one.
+    fn live(&self) -> Option<Arc<Live>> {
+        match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
+            State::Up(live) => Some(Arc::clone(live)),
+            _ => None,
+        }
+    }
+
+    fn set(&self, state: State) {
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = state;
+        self.changed.notify_waiters();
+    }
+}
+
+/// How a link is set up.
+pub(crate) struct LinkSetup {
+    pub(crate) target: Arc<Target>,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) patience: Duration,
+    pub(crate) value_cap: usize,
+    pub(crate) counters: Arc<Counters>,
+    /// Of the pauses; without it they are random.
+    pub(crate) jitter_seed: Option<u64>,
+    /// What the link of a shared tier does beside.
+    pub(crate) tracking: Option<Arc<Tracking>>,
+}
+
 /// A connection that keeps itself up. Dropping it ends the supervisor and the connection.
 pub(crate) struct Link {
     core: Arc<Core>,
 }
 
 struct Core {
-    target: Arc<Target>,
-    connect_timeout: Duration,
-    patience: Duration,
-    value_cap: usize,
-    counters: Arc<Counters>,
-    state: watch::Sender<State>,
+    setup: LinkSetup,
+    published: Published,
     generation: AtomicU64,
     /// Ends a backoff.
     poke: Notify,
@@ -104,22 +141,12 @@ struct Supervisor {
 }
 
 impl Link {
-    pub(crate) fn new(
-        target: Arc<Target>,
-        connect_timeout: Duration,
-        patience: Duration,
-        value_cap: usize,
-        counters: Arc<Counters>,
-        elder: Option<&Self>,
-    ) -> Self {
+    /// `elder` is the link whose runtime this one prefers.
+    pub(crate) fn new(setup: LinkSetup, elder: Option<&Self>) -> Self {
         Self {
             core: Arc::new(Core {
-                target,
-                connect_timeout,
-                patience,
-                value_cap,
-                counters,
-                state: watch::Sender::new(State::Idle),
+                setup,
+                published: Published { state: RwLock::new(State::Idle), changed: Notify::new() },
                 generation: AtomicU64::new(0),
                 poke: Notify::new(),
                 supervisor: Mutex::default(),
@@ -143,17 +170,18 @@ impl Link {
 
     /// The connection. Waits for the attempt in progress, within `deadline`; fails at once while the server is down.
     pub(crate) async fn acquire(&self, deadline: Instant) -> Result<Arc<Live>, Error> {
-        if let State::Up(live) = &*self.core.state.borrow() {
-            return Ok(Arc::clone(live));
+        match self.core.published.live() {
+            Some(live) => Ok(live),
+            None => self.wait(deadline).await,
         }
-        self.wait(deadline).await
     }
 
     async fn wait(&self, deadline: Instant) -> Result<Arc<Live>, Error> {
-        let mut states = self.core.state.subscribe();
+        let published = &self.core.published;
         loop {
-            let state = states.borrow_and_update().clone();
-            match state {
+            // Before the look at the state: from here on no change is missed.
+            let changed = published.changed.notified();
+            match published.get() {
                 State::Up(live) => return Ok(live),
                 State::Down(error) => {
                     // Failing at once must not starve the supervisor, should the caller try again in a loop.
@@ -170,10 +198,11 @@ impl Link {
                 }
             }
             // What changes at once never lets `timeout_at` look at its clock.
-            if Instant::now() >= deadline || timeout_at(deadline, states.changed()).await.is_err() {
+            if Instant::now() >= deadline || timeout_at(deadline, changed).await.is_err() {
+                let server = self.core.setup.target.resolve();
                 return Err(Error::new(
                     ErrorKind::Unavailable,
-                    format!("still connecting to {}: check that Redis is up and reachable", self.core.target.resolve()),
+                    format!("still connecting to {server}: check that Redis is up and reachable"),
                 ));
             }
         }
@@ -181,11 +210,12 @@ impl Link {
 
     /// As [`acquire`](Self::acquire), but tries anew at once where the last attempt failed.
     pub(crate) async fn acquire_eagerly(&self, deadline: Instant) -> Result<Arc<Live>, Error> {
-        let mut states = self.core.state.subscribe();
-        if matches!(*states.borrow_and_update(), State::Down(_)) {
+        let published = &self.core.published;
+        let changed = published.changed.notified();
+        if matches!(published.get(), State::Down(_)) {
             self.core.poke.notify_one();
             // Down is published anew after each attempt, so whatever comes next is fresh.
-            let _ = timeout_at(deadline, states.changed()).await;
+            let _ = timeout_at(deadline, changed).await;
         }
         self.wait(deadline).await
     }
@@ -202,10 +232,7 @@ impl Link {
 
     /// The connection in use, if there is one.
     pub(crate) fn current(&self) -> Option<Arc<Live>> {
-        match &*self.core.state.borrow() {
-            State::Up(live) => Some(Arc::clone(live)),
-            _ => None,
-        }
+        self.core.published.live()
     }
 
     /// Gives up the connection in use.
@@ -241,7 +268,7 @@ impl Core {
             }
             supervisor.running = true;
             supervisor.runtime = Some(runtime.clone());
-            self.state.send_replace(State::Connecting);
+            self.published.set(State::Connecting);
         }
         // Not under the lock: a runtime that is shutting down ends the task here and now, and then the task takes it.
         let task = runtime.spawn(supervise(Running(Arc::clone(self)))).abort_handle();
@@ -258,21 +285,32 @@ impl Core {
     }
 
     fn unpublish(&self, live: &Live) {
-        self.state.send_if_modified(|state| match state {
-            State::Up(up) if up.generation == live.generation => {
-                *state = State::Connecting;
-                true
+        {
+            let mut state = self.published.state.write().unwrap_or_else(PoisonError::into_inner);
+            match &*state {
+                State::Up(up) if up.generation == live.generation => *state = State::Connecting,
+                _ => return,
             }
-            _ => false,
-        });
+        }
+        self.published.changed.notify_waiters();
     }
 
-    async fn attempt(&self) -> Result<(Arc<Live>, Driver), Error> {
-        let pulse = Arc::new(Pulse::new(self.patience));
-        let connecting = transport::connect(&self.target, self.value_cap, Arc::clone(&pulse));
-        let (connection, driver) = timeout(self.connect_timeout, connecting)
+    async fn attempt(&self) -> Result<Attained, Error> {
+        let LinkSetup { target, connect_timeout, .. } = &self.setup;
+        let pulse = Arc::new(Pulse::new(self.setup.patience));
+        let connecting = async {
+            let pushes = self.setup.tracking.as_ref().map(Tracking::pushes);
+            let (connection, mut driver) =
+                transport::connect(target, self.setup.value_cap, Arc::clone(&pulse), pushes).await?;
+            let begun = match &self.setup.tracking {
+                Some(tracking) => Some(tracking.begin(&connection, &mut driver).await?),
+                None => None,
+            };
+            Ok((connection, driver, begun))
+        };
+        let (connection, driver, begun) = timeout(*connect_timeout, connecting)
             .await
-            .unwrap_or_else(|_| Err(transport::too_slow(&self.target, self.connect_timeout)))?;
+            .unwrap_or_else(|_| Err(transport::too_slow(target, *connect_timeout)))?;
         let live = Live {
             connection,
             generation: self.generation.fetch_add(1, Relaxed) + 1,
@@ -282,8 +320,8 @@ impl Core {
             end: Notify::new(),
             fatal: Mutex::new(None),
         };
-        self.counters.connections.fetch_add(1, Relaxed);
-        Ok((Arc::new(live), driver))
+        self.setup.counters.connections.fetch_add(1, Relaxed);
+        Ok(Attained { live: Arc::new(live), driver, begun })
     }
 
     /// Says once a minute that the login is refused: nobody will repair it but a person.
@@ -292,9 +330,16 @@ impl Core {
         let now = Instant::now();
         if supervisor.login_logged.is_none_or(|last| now.duration_since(last) >= LOGIN_LOG) {
             supervisor.login_logged = Some(now);
-            tracing::error!(server = %self.target.resolve(), %error, "Redis login refused");
+            tracing::error!(server = %self.setup.target.resolve(), %error, "Redis login refused");
         }
     }
+}
+
+/// What a successful attempt brings.
+struct Attained {
+    live: Arc<Live>,
+    driver: Driver,
+    begun: Option<Begun>,
 }
 
 /// Marks the link idle when the supervisor ends, also when its runtime is torn down, so that the next call starts
@@ -307,7 +352,11 @@ impl Drop for Running {
         let mut supervisor = lock(&self.0.supervisor);
         supervisor.running = false;
         supervisor.runtime = None;
-        self.0.state.send_replace(State::Idle);
+        self.0.published.set(State::Idle);
+        drop(supervisor);
+        if let Some(tracking) = &self.0.setup.tracking {
+            tracking.down();
+        }
     }
 }
 
@@ -331,11 +380,11 @@ impl Drop for DriverTask {
 
 async fn supervise(running: Running) {
     let core = &*running.0;
-    let mut jitter: StdRng = rand::make_rng();
+    let mut jitter: StdRng = core.setup.jitter_seed.map_or_else(rand::make_rng, StdRng::seed_from_u64);
     let mut failures = 0;
     loop {
         let error = match core.attempt().await {
-            Ok((live, driver)) => match serve(core, live, driver).await {
+            Ok(attained) => match serve(core, attained).await {
                 Some(error) => error,
                 None => {
                     failures = 0;
@@ -352,30 +401,46 @@ async fn supervise(running: Running) {
             backoff(failures, if crowded { CROWDED_CAP } else { BACKOFF_CAP }, &mut jitter)
         };
         if failures == 0 {
-            tracing::warn!(server = %core.target.resolve(), %error, "no connection to Redis; trying on in the background");
+            tracing::warn!(server = %core.setup.target.resolve(), %error, "no connection to Redis; trying on in the background");
         }
         failures += 1;
-        core.state.send_replace(State::Down(error));
+        core.published.set(State::Down(error));
         select(Box::pin(sleep(pause)), Box::pin(core.poke.notified())).await;
-        core.state.send_replace(State::Connecting);
+        core.published.set(State::Connecting);
     }
 }
 
 /// Publishes a connection until it ends. An error says that it ended in a way that asks for a pause.
-async fn serve(core: &Core, live: Arc<Live>, driver: Driver) -> Option<Error> {
+async fn serve(core: &Core, Attained { live, driver, begun }: Attained) -> Option<Error> {
     let since = Instant::now();
     let gone = Gone(Arc::clone(&live.gone));
     let mut driver = DriverTask(tokio::spawn(async move {
         let _gone = gone;
         driver.await;
     }));
-    tracing::debug!(server = %core.target.resolve(), generation = live.generation, "connected to Redis");
-    core.state.send_replace(State::Up(Arc::clone(&live)));
-    let ended = match select(&mut driver.0, Box::pin(live.end.notified())).await {
-        Either::Left(_) => Fatal::Lost,
-        Either::Right(_) => lock(&live.fatal).unwrap_or(Fatal::Lost),
+    tracing::debug!(server = %core.setup.target.resolve(), generation = live.generation, "connected to Redis");
+    let tracking = core.setup.tracking.as_deref().zip(begun);
+    if let Some((tracking, begun)) = tracking {
+        tracking.up(begun, live.generation);
+    }
+    core.published.set(State::Up(Arc::clone(&live)));
+    let beating = async {
+        match tracking {
+            Some((tracking, begun)) => tracking.beat(&live.connection, begun).await,
+            None => std::future::pending().await,
+        }
     };
+    let told = select(Box::pin(live.end.notified()), Box::pin(beating));
+    let ended = match select(&mut driver.0, told).await {
+        Either::Left(_) => Fatal::Lost,
+        Either::Right((Either::Left(_), _)) => lock(&live.fatal).unwrap_or(Fatal::Lost),
+        Either::Right((Either::Right((fatal, _)), _)) => fatal,
+    };
+    live.condemned.store(true, Relaxed);
     core.unpublish(&live);
+    if let Some((tracking, _)) = tracking {
+        tracking.down();
+    }
     let message = match ended {
         Fatal::ReadOnly => "the server is a read-only replica: point the URL at the primary",
         Fatal::Lost | Fatal::Login | Fatal::Silent if since.elapsed() >= STABLE => return None,

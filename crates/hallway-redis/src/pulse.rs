@@ -1,8 +1,9 @@
 //! Whether anything still comes from the server.
 
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// More timeouts than this in a row, and the connection is given up.
 const MAX_TIMEOUTS: u32 = 5;
@@ -11,14 +12,13 @@ const MAX_TIMEOUTS: u32 = 5;
 /// itself waits for an answer, within these bounds.
 const SILENCE: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(1);
 
-static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-
-/// Added to every reading, so that the first call can have begun before [`START`].
+/// Added to every reading, so that the first call can have begun before the connection.
 const PAST: Duration = Duration::from_secs(3_600);
 
 /// Counts timeouts since the last byte came. Shared by the connection, which beats, and the calls, which time out.
 #[derive(Debug)]
 pub(crate) struct Pulse {
+    start: Instant,
     min_silence: Duration,
     /// Whether the server turned us away for the number of its clients.
     crowded: AtomicBool,
@@ -31,6 +31,7 @@ impl Pulse {
     pub(crate) fn new(patience: Duration) -> Self {
         let min_silence = patience.clamp(*SILENCE.start(), *SILENCE.end());
         Self {
+            start: Instant::now(),
             min_silence,
             crowded: AtomicBool::new(false),
             timeouts: AtomicU32::new(0),
@@ -56,7 +57,7 @@ impl Pulse {
 
     /// A call got no answer in time; says whether the connection is to be given up.
     pub(crate) fn missed(&self, waited: Duration) -> bool {
-        let now = (START.elapsed() + PAST).as_micros() as u64;
+        let now = (self.start.elapsed() + PAST).as_micros() as u64;
         let timeouts = self.timeouts.fetch_add(1, Relaxed) + 1;
         if timeouts == 1 {
             self.silent_since.store(now.saturating_sub(waited.as_micros() as u64), Relaxed);

@@ -81,7 +81,7 @@ pub(crate) async fn clear(engine: &Engine, prefix: &Prefix, deadline: Instant) -
     }
 }
 
-async fn unlink(engine: &Engine, keys: &[Key], deadline: Instant) -> Result<u64, Fault> {
+pub(crate) async fn unlink(engine: &Engine, keys: &[Key], deadline: Instant) -> Result<u64, Fault> {
     let mut command =
         Cmd::with_capacity(keys.len() + 1, keys.iter().map(|key| key.as_bytes().len()).sum::<usize>() + 6);
     command.arg("UNLINK");

@@ -2,6 +2,9 @@
 
 use std::sync::LazyLock;
 
+#[cfg(feature = "mutants")]
+use hallway_core::mutant::Mutant;
+
 /// A script and the hash the server knows it by.
 pub(crate) struct Script {
     pub(crate) code: &'static str,
@@ -9,16 +12,53 @@ pub(crate) struct Script {
 }
 
 macro_rules! script {
-    ($name:ident, $file:literal) => {
+    ($(#[$meta:meta])* $name:ident, $file:literal) => {
+        $(#[$meta])*
         pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!($file)));
     };
 }
 
 script!(DELETE_IF, "../scripts/delete_if.lua");
+script!(FILL, "../scripts/fill.lua");
+script!(GENERATION, "../scripts/generation.lua");
+script!(GETL, "../scripts/getl.lua");
 script!(INCREMENT, "../scripts/increment.lua");
+script!(MARK, "../scripts/mark.lua");
+script!(READ, "../scripts/read.lua");
+script!(RELEASE, "../scripts/release.lua");
+script!(REPLACE, "../scripts/replace.lua");
 script!(SET_IF, "../scripts/set_if.lua");
 script!(TAKE, "../scripts/take.lua");
 script!(TOUCH, "../scripts/touch.lua");
+script!(UNMARK, "../scripts/unmark.lua");
+script!(
+    #[cfg(feature = "mutants")]
+    FILL_NO_LEASE_COMPARE,
+    "../scripts/mutants/fill_no_lease_compare.lua"
+);
+script!(
+    #[cfg(feature = "mutants")]
+    UNMARK_ONLY_OWN,
+    "../scripts/mutants/unmark_only_own.lua"
+);
+
+/// The script that writes copies.
+pub(crate) fn fill() -> &'static Script {
+    #[cfg(feature = "mutants")]
+    if Mutant::NoLeaseCompare.is_on() {
+        return &FILL_NO_LEASE_COMPARE;
+    }
+    &FILL
+}
+
+/// The script that ends markers.
+pub(crate) fn unmark() -> &'static Script {
+    #[cfg(feature = "mutants")]
+    if Mutant::UnmarkOnlyOwn.is_on() {
+        return &UNMARK_ONLY_OWN;
+    }
+    &UNMARK
+}
 
 impl Script {
     fn new(code: &'static str) -> Self {

@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hallway_core::{
-    Capabilities, Capability, Cursor, DeleteIf, Entry, Error, Key, KvStore, Page, Prefix, Result, SetIf, SetOptions,
-    SetOutcome, StoreUrl, Timestamp, Ttl,
+    Capabilities, Capability, Cursor, DeleteIf, Entry, Error, Key, KvStore, LinkOptions, Page, Prefix, Result, SetIf,
+    SetOptions, SetOutcome, SharedLink, SharedTier, StoreUrl, Timestamp, Ttl,
 };
 use redis::{Cmd, Pipeline, Value};
 use tokio::time::Instant;
@@ -17,8 +17,9 @@ use tokio::time::Instant;
 use crate::config::RedisConfig;
 use crate::engine::{Effect, Engine, Lane};
 use crate::fault::Fault;
+use crate::shared::RedisLink;
 use crate::stats::RedisStats;
-use crate::{batch, coalesce, scan, scripts};
+use crate::{batch, coalesce, scan, scripts, states};
 
 pub(crate) const BACKEND: &str = "redis";
 
@@ -147,21 +148,9 @@ impl RedisStore {
     }
 
     async fn read_entry(&self, key: &Key) -> Result<Option<Entry>, Fault> {
-        // One transaction, because a pair that is only pipelined can marry an old value to a new deadline.
-        let mut pipeline = Pipeline::with_capacity(2);
-        pipeline.atomic().cmd("GET").arg(key.as_bytes()).cmd("PTTL").arg(key.as_bytes());
-        let lane = self.engine.large_keys.lane(key);
-        let answers = self.engine.transaction(lane, Effect::Read, self.until(), &pipeline).await?;
-        let [value, life] = <[Value; 2]>::try_from(answers).map_err(|_| self.engine.shape())?;
-        let Some(value) = self.engine.bulk(key, value)? else { return Ok(None) };
-        match life {
-            Value::Int(-2) => Ok(None),
-            Value::Int(-1) => Ok(Some(Entry::new(value, Ttl::Forever))),
-            Value::Int(millis) if millis >= 0 => {
-                Ok(Some(Entry::new(value, Ttl::After(Duration::from_millis(millis.unsigned_abs())))))
-            }
-            _ => Err(self.engine.shape()),
-        }
+        let pair = states::pairs(&self.engine, &[key], self.until()).await?;
+        let (value, life) = pair.into_iter().next().ok_or_else(|| self.engine.shape())?;
+        states::entry(&self.engine, key, value, &life)
     }
 }
 
@@ -267,6 +256,10 @@ impl KvStore for RedisStore {
         Arc::new(Self::new(Arc::clone(&self.engine), per_call))
     }
 
+    fn as_shared(&self) -> Option<&dyn SharedTier> {
+        Some(self)
+    }
+
     async fn get(&self, key: &Key) -> Result<Option<Bytes>> {
         let deadline = self.until();
         let answer = match &self.engine.coalescer {
@@ -329,6 +322,12 @@ impl KvStore for RedisStore {
 
     async fn ping(&self) -> Result<()> {
         self.engine.ping(self.until()).await.map_err(|fault| fault.into_read_error().at(BACKEND, "ping"))
+    }
+}
+
+impl SharedTier for RedisStore {
+    fn link(&self, options: LinkOptions) -> Arc<dyn SharedLink> {
+        Arc::new(RedisLink::new(&self.engine, options))
     }
 }
 

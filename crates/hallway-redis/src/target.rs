@@ -3,6 +3,9 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::transport::Connect;
 
 /// What the store was told to reach. Sentinel and Cluster become further kinds of target; the rest of the crate asks
 /// [`Target::resolve`] before each attempt and never keeps the answer.
@@ -30,20 +33,26 @@ impl Target {
 }
 
 /// One server.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub(crate) enum Address {
-    Tcp { host: String, port: u16 },
+    /// Behind streams that the caller opens.
+    Given(Arc<Connect>),
+    Tcp {
+        host: String,
+        port: u16,
+    },
     Unix(PathBuf),
 }
 
 impl Address {
-    /// Whether bytes to it stay on this machine.
-    pub(crate) fn is_local(&self) -> bool {
+    /// Whether bytes to it need no leave to be plain text.
+    pub(crate) fn needs_no_tls(&self) -> bool {
         match self {
             Self::Tcp { host, .. } => {
                 host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
             }
-            Self::Unix(_) => true,
+            // How far those streams go, and how safely, is the caller's own business.
+            Self::Given(_) | Self::Unix(_) => true,
         }
     }
 }
@@ -51,6 +60,7 @@ impl Address {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Given(_) => f.write_str("the other end of the given stream"),
             Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
             Self::Tcp { host, port } => write!(f, "{host}:{port}"),
             Self::Unix(path) => write!(f, "{}", path.display()),

@@ -1,5 +1,6 @@
 //! One attempt to connect and log in.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -9,9 +10,9 @@ use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use hallway_core::{Error, ErrorKind};
-use redis::AsyncConnectionConfig;
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::socket2::{SockRef, TcpKeepalive};
+use redis::{AsyncConnectionConfig, PushInfo};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::timeout;
@@ -33,8 +34,17 @@ const STAGGER: Duration = Duration::from_millis(100);
 /// The future that moves bytes. The connection lives as long as it runs.
 pub(crate) type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// A stream that is being opened.
+pub(crate) type Opening = Pin<Box<dyn Future<Output = io::Result<Box<dyn Stream>>> + Send>>;
+
+/// Opens a stream to the server.
+pub(crate) type Connect = dyn Fn() -> Opening + Send + Sync;
+
+/// Takes what the server sends unasked, in the driver's task and in the order of the wire.
+pub(crate) type Pushes = Box<dyn Fn(PushInfo) -> Result<(), Infallible> + Send + Sync>;
 
 /// Connects to the target and logs in. The server has answered when this returns: an accepted connection alone says
 /// nothing, because the kernel accepts for a stopped server too.
@@ -42,14 +52,18 @@ pub(crate) async fn connect(
     target: &Target,
     value_cap: usize,
     pulse: Arc<Pulse>,
+    pushes: Option<Pushes>,
 ) -> Result<(MultiplexedConnection, Driver), Error> {
     let address = target.resolve();
     let stream = open(target, address).await?;
     // The caller's deadline is the only one; the driver's would count twice.
-    let config = AsyncConnectionConfig::new()
+    let mut config = AsyncConnectionConfig::new()
         .set_connection_timeout(None)
         .set_response_timeout(None)
         .set_pipeline_buffer_size(PIPELINE_BUFFER);
+    if let Some(pushes) = pushes {
+        config = config.set_push_sender(pushes);
+    }
     let stream = Guarded::new(stream, value_cap, Arc::clone(&pulse));
     let (connection, driver) =
         MultiplexedConnection::new_with_config(&target.login.to_redis(), stream, config).await.map_err(|error| {
@@ -81,6 +95,7 @@ pub(crate) fn too_slow(target: &Target, timeout: Duration) -> Error {
 
 async fn open(target: &Target, address: &Address) -> Result<Box<dyn Stream>, Error> {
     match address {
+        Address::Given(connect) => connect().await.map_err(|error| refused(address, error)),
         Address::Tcp { host, port } => {
             let found = lookup_host((host.as_str(), *port)).await.map_err(|error| refused(address, error))?;
             let stream = race(found.collect(), TcpStream::connect).await.map_err(|error| refused(address, error))?;

@@ -7,6 +7,7 @@ mod hostile;
 mod login;
 mod outage;
 mod runtimes;
+mod shared;
 #[cfg(feature = "tls")]
 mod tls;
 mod verbs;

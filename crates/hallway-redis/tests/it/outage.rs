@@ -335,6 +335,9 @@ async fn a_full_server_says_so_and_reads_go_on() {
     full(store.set(&k, v(), opts().if_present()).await.unwrap_err());
     full(store.increment(&n, 1, MINUTE.into()).await.unwrap_err());
     full(store.set_many(&[(k.clone(), v(), MINUTE.into()), (n.clone(), v(), MINUTE.into())]).await.unwrap_err());
+    let entry = store.get_entry(&k).await.unwrap().unwrap();
+    assert!(entry.value == v() && entry.remaining.duration().is_some_and(|left| left <= MINUTE));
+    assert_eq!(store.get_entry(&n).await.unwrap(), None);
     assert_eq!(store.get(&k).await.unwrap(), Some(v()));
     assert!(store.delete(&k).await.unwrap(), "deleting makes room");
     server.cli(&["CONFIG", "SET", "maxmemory", "0"]);

@@ -1,0 +1,290 @@
+//! What changes copies: scripts on one key each, many of them in one round trip.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use hallway_core::mutant::Mutant;
+use hallway_core::{BATCH_KEYS, CopyState, Key, LeaseOutcome, Token, Ttl, write_batches};
+use redis::{Pipeline, Value};
+use tokio::time::Instant;
+
+use crate::batch::worse;
+use crate::engine::{Effect, Engine, Lane};
+use crate::fault::Fault;
+use crate::scripts::{GENERATION, GETL, MARK, RELEASE, REPLACE, Script, fill as fill_script, unmark as unmark_script};
+use crate::store::set_command;
+use crate::{scan, states};
+
+/// One outcome for each key, or the fault that leaves most in doubt: with one key undone the call as a whole is.
+fn all_or_worst<T>(outcomes: impl IntoIterator<Item = Result<T, Fault>>) -> Result<Vec<T>, Fault> {
+    let mut good = Vec::new();
+    let mut failed = None;
+    for outcome in outcomes {
+        match outcome {
+            Ok(outcome) => good.push(outcome),
+            Err(fault) => failed = worse(failed, Some(fault)),
+        }
+    }
+    failed.map_or(Ok(good), Err)
+}
+
+/// Whole milliseconds, at least one.
+fn millis(life: Duration) -> Result<String, Fault> {
+    ttl_text(Ttl::After(life))
+}
+
+/// Whole milliseconds, or nothing for no expiry.
+fn ttl_text(ttl: Ttl) -> Result<String, Fault> {
+    let millis = ttl.whole_millis().map_err(Fault::unsent)?;
+    Ok(millis.map(|millis| millis.to_string()).unwrap_or_default())
+}
+
+pub(crate) async fn lease(
+    engine: &Engine,
+    keys: &[(Key, Token, Option<Token>)],
+    life: Duration,
+    deadline: Instant,
+) -> Result<Vec<LeaseOutcome>, Fault> {
+    let life = millis(life)?;
+    let mut all = Vec::with_capacity(keys.len());
+    for keys in keys.chunks(BATCH_KEYS) {
+        let texts: Vec<(String, String)> = keys
+            .iter()
+            .map(|(_, token, dead)| (token.to_string(), dead.map(|dead| dead.to_string()).unwrap_or_default()))
+            .collect();
+        let calls: Vec<_> = keys
+            .iter()
+            .zip(&texts)
+            .map(|((key, ..), (token, dead))| (key, [token.as_bytes(), life.as_bytes(), dead.as_bytes()]))
+            .collect();
+        let answers = engine.scripts(Lane::Small, deadline, &GETL, &calls).await;
+        let outcomes: Vec<_> = keys
+            .iter()
+            .zip(answers)
+            .map(|((key, ..), answer)| answer.and_then(|answer| outcome(engine, key, answer)))
+            .collect();
+        for ((key, ..), outcome) in keys.iter().zip(all_or_worst(outcomes)?) {
+            all.push(match outcome {
+                Some(outcome) => outcome,
+                None => look_again(engine, key, deadline).await?,
+            });
+        }
+    }
+    Ok(all)
+}
+
+/// What the lease script answered; nothing if the copy did not fit the reply.
+fn outcome(engine: &Engine, key: &Key, answer: Value) -> Result<Option<LeaseOutcome>, Fault> {
+    let Value::Array(parts) = answer else { return Err(engine.shape()) };
+    let [code, value, life] = <[Value; 3]>::try_from(parts).map_err(|_| engine.shape())?;
+    match (code, life) {
+        (Value::Int(1), _) if matches!(&value, Value::ServerError(error) if error.code() == "HWFULL") => Ok(None),
+        (Value::Int(1), life) => match states::entry(engine, key, value, &life)? {
+            Some(entry) => Ok(Some(LeaseOutcome::Value(entry))),
+            None => Err(engine.shape()),
+        },
+        (Value::Int(2), Value::Int(life)) if life >= 0 => {
+            Ok(Some(LeaseOutcome::Busy(Duration::from_millis(life.unsigned_abs()))))
+        }
+        (Value::Int(3), _) => Ok(Some(LeaseOutcome::Granted)),
+        _ => Err(engine.shape()),
+    }
+}
+
+/// A copy that is there, but did not fit the reply of a batch.
+async fn look_again(engine: &Engine, key: &Key, deadline: Instant) -> Result<LeaseOutcome, Fault> {
+    for (value, life) in states::pairs(engine, &[key], deadline).await? {
+        match states::state(engine, key, value, &life)? {
+            CopyState::Value(entry) => return Ok(LeaseOutcome::Value(entry)),
+            CopyState::Busy(life) => return Ok(LeaseOutcome::Busy(life)),
+            CopyState::Absent => {}
+        }
+    }
+    // Gone meanwhile: whoever waits no time asks again.
+    Ok(LeaseOutcome::Busy(Duration::ZERO))
+}
+
+pub(crate) async fn fill(
+    engine: &Engine,
+    copies: &[(Key, Token, Bytes, Ttl)],
+    deadline: Instant,
+) -> Result<Vec<bool>, Fault> {
+    for (key, _, copy, _) in copies {
+        engine.cap.check(copy.len()).map_err(|error| Fault::unsent(error.with_key(key)))?;
+    }
+    let texts: Vec<(String, String)> = copies
+        .iter()
+        .map(|(_, token, _, ttl)| Ok((token.to_string(), ttl_text(*ttl)?)))
+        .collect::<Result<_, Fault>>()?;
+    let sizes: Vec<_> = copies.iter().map(|(key, _, copy, ttl)| (key.clone(), copy.clone(), *ttl)).collect();
+    let mut filled = Vec::with_capacity(copies.len());
+    for chunk in write_batches(&sizes) {
+        let (copies, texts) = (&copies[chunk.clone()], &texts[chunk]);
+        let lane = Lane::of(copies.iter().map(|(_, _, copy, _)| copy.len()).sum());
+        if Mutant::PlainSetFill.is_on() {
+            filled.extend(set_plainly(engine, lane, copies, deadline).await?);
+            continue;
+        }
+        let calls: Vec<_> = copies
+            .iter()
+            .zip(texts)
+            .map(|((key, _, copy, _), (token, ttl))| (key, [token.as_bytes(), copy.as_ref(), ttl.as_bytes()]))
+            .collect();
+        filled.extend(flags(engine, lane, fill_script(), &calls, deadline).await?);
+    }
+    Ok(filled)
+}
+
+/// The mistake of filling without a lease.
+async fn set_plainly(
+    engine: &Engine,
+    lane: Lane,
+    copies: &[(Key, Token, Bytes, Ttl)],
+    deadline: Instant,
+) -> Result<Vec<bool>, Fault> {
+    let mut pipeline = Pipeline::with_capacity(copies.len());
+    for (key, _, copy, ttl) in copies {
+        let ttl = ttl.whole_millis().map_err(Fault::unsent)?.map(std::num::NonZeroU64::get);
+        pipeline.add_command(set_command(key, copy, ttl, false));
+    }
+    let answers = engine.pipeline(lane, Effect::Write, deadline, &pipeline).await?;
+    all_or_worst(copies.iter().zip(answers).map(|((key, ..), answer)| engine.checked(Some(key), answer).map(|_| true)))
+}
+
+/// Runs a script that answers 0 or 1 for each key.
+async fn flags<const N: usize>(
+    engine: &Engine,
+    lane: Lane,
+    script: &Script,
+    calls: &[(&Key, [&[u8]; N])],
+    deadline: Instant,
+) -> Result<Vec<bool>, Fault> {
+    let answers = engine.scripts(lane, deadline, script, calls).await;
+    all_or_worst(answers.into_iter().map(|answer| answer.and_then(|answer| engine.flag(&answer))))
+}
+
+pub(crate) async fn release(engine: &Engine, leases: &[(Key, Token)], deadline: Instant) -> Result<(), Fault> {
+    for leases in leases.chunks(BATCH_KEYS) {
+        let tokens: Vec<String> = leases.iter().map(|(_, token)| token.to_string()).collect();
+        let calls: Vec<_> = leases.iter().zip(&tokens).map(|((key, _), token)| (key, [token.as_bytes()])).collect();
+        flags(engine, Lane::Small, &RELEASE, &calls, deadline).await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn claim_refresh(
+    engine: &Engine,
+    key: &Key,
+    token: Token,
+    life: Duration,
+    deadline: Instant,
+) -> Result<bool, Fault> {
+    let life = millis(life)?;
+    // The braces keep it in the slot of the copy.
+    let side = [b"{", key.as_bytes(), b"}:r"].concat();
+    let mut command = redis::cmd("SET");
+    command.arg(side).arg(token.to_string()).arg("PX").arg(life).arg("NX");
+    let answer = engine.call(Lane::Small, Effect::Write, deadline, &command).await?;
+    match engine.checked(Some(key), answer)? {
+        Value::Okay => Ok(true),
+        Value::Nil => Ok(false),
+        _ => Err(engine.shape()),
+    }
+}
+
+pub(crate) async fn replace(
+    engine: &Engine,
+    key: &Key,
+    seen: Token,
+    copy: &Bytes,
+    ttl: Ttl,
+    deadline: Instant,
+) -> Result<bool, Fault> {
+    engine.cap.check(copy.len()).map_err(Fault::unsent)?;
+    let (seen, ttl) = (seen.to_string(), ttl_text(ttl)?);
+    let args: [&[u8]; 3] = [seen.as_bytes(), copy, ttl.as_bytes()];
+    let answer = engine.script(Lane::of(copy.len()), deadline, &REPLACE, key, &args).await?;
+    engine.flag(&answer)
+}
+
+pub(crate) async fn mark(
+    engine: &Engine,
+    keys: &[Key],
+    writer: Token,
+    life: Duration,
+    deadline: Instant,
+) -> Result<(), Fault> {
+    let (writer, life) = (writer.to_string(), millis(life)?);
+    each(engine, keys, &MARK, [writer.as_bytes(), life.as_bytes()], deadline).await
+}
+
+pub(crate) async fn unmark(engine: &Engine, keys: &[Key], writer: Token, deadline: Instant) -> Result<(), Fault> {
+    let writer = writer.to_string();
+    each(engine, keys, unmark_script(), [writer.as_bytes()], deadline).await
+}
+
+/// Runs a script with the same arguments on each key. After a failure the rest is still tried: each key done is one
+/// less that somebody may find stale.
+async fn each<const N: usize>(
+    engine: &Engine,
+    keys: &[Key],
+    script: &Script,
+    args: [&[u8]; N],
+    deadline: Instant,
+) -> Result<(), Fault> {
+    let mut failed = None;
+    for keys in keys.chunks(BATCH_KEYS) {
+        let calls: Vec<_> = keys.iter().map(|key| (key, args)).collect();
+        failed = worse(failed, flags(engine, Lane::Small, script, &calls, deadline).await.err());
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+pub(crate) async fn delete(engine: &Engine, keys: &[Key], deadline: Instant) -> Result<(), Fault> {
+    for keys in keys.chunks(BATCH_KEYS) {
+        scan::unlink(engine, keys, deadline).await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn generations(engine: &Engine, keys: &[(Key, u64)], deadline: Instant) -> Result<Vec<u64>, Fault> {
+    let mut all = Vec::with_capacity(keys.len());
+    for keys in keys.chunks(BATCH_KEYS) {
+        let names: Vec<&Key> = keys.iter().map(|(key, _)| key).collect();
+        let found = crate::batch::values(engine, Lane::Small, &names, deadline).await?;
+        let mut ids: Vec<Option<u64>> = Vec::with_capacity(keys.len());
+        for (key, value) in names.iter().zip(found) {
+            ids.push(engine.bulk(key, value)?.as_deref().and_then(generation));
+        }
+        let missing: Vec<usize> = (0..keys.len()).filter(|at| ids[*at].is_none()).collect();
+        let fresh: Vec<String> = missing.iter().map(|at| Token(keys[*at].1).to_string()).collect();
+        let calls: Vec<_> = missing.iter().zip(&fresh).map(|(at, id)| (&keys[*at].0, [id.as_bytes()])).collect();
+        for (at, answer) in missing.iter().zip(engine.scripts(Lane::Small, deadline, &GENERATION, &calls).await) {
+            match answer? {
+                Value::BulkString(text) => ids[*at] = generation(&text),
+                _ => return Err(engine.shape()),
+            }
+        }
+        for id in ids {
+            all.push(id.ok_or_else(|| engine.shape())?);
+        }
+    }
+    Ok(all)
+}
+
+/// Sixteen lower-case hexadecimal digits.
+fn generation(text: &[u8]) -> Option<u64> {
+    let digits = text.len() == 16 && text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let text = std::str::from_utf8(text).ok().filter(|_| digits)?;
+    u64::from_str_radix(text, 16).ok()
+}
+
+pub(crate) async fn bump_generation(engine: &Engine, key: &Key, new: u64, deadline: Instant) -> Result<(), Fault> {
+    let id = Token(new).to_string();
+    let answer =
+        engine.call(Lane::Small, Effect::Write, deadline, &set_command(key, id.as_bytes(), None, false)).await?;
+    match engine.checked(Some(key), answer)? {
+        Value::Okay => Ok(()),
+        _ => Err(engine.shape()),
+    }
+}

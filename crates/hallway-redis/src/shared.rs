@@ -1,0 +1,138 @@
+//! The link of a shared tier: one connection for reads, invalidations and heartbeat.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use hallway_core::{
+    CopyState, Entry, Error, Freshness, Key, LeaseOutcome, LinkOptions, LinkState, Result, SharedLink, Token, Ttl,
+};
+use tokio::time::Instant;
+
+use crate::engine::Engine;
+use crate::fault::Fault;
+use crate::store::BACKEND;
+use crate::tracking::Tracking;
+use crate::{copies, states};
+
+/// An engine whose only connection is tracked. Large values go over it as well: their order with the invalidations
+/// matters more than the small ones they hold up.
+pub(crate) struct RedisLink {
+    engine: Arc<Engine>,
+    tracking: Arc<Tracking>,
+}
+
+impl RedisLink {
+    /// A link to the server of `engine`.
+    pub(crate) fn new(engine: &Engine, options: LinkOptions) -> Self {
+        let tracking = Arc::new(Tracking::new(options));
+        Self { engine: Arc::new(engine.tracked(Arc::clone(&tracking))), tracking }
+    }
+
+    /// Where reads go.
+    fn reader(&self) -> &Engine {
+        &self.engine
+    }
+}
+
+fn until(within: Duration) -> Instant {
+    // An instant this far ahead can still be computed, and nobody waits for it.
+    const LONGEST: Duration = Duration::from_secs(365 * 24 * 3_600);
+    Instant::now() + within.min(LONGEST)
+}
+
+fn of_read(operation: &'static str) -> impl Fn(Fault) -> Error {
+    move |fault| fault.into_read_error().at(BACKEND, operation)
+}
+
+fn of_write(operation: &'static str) -> impl Fn(Fault) -> Error {
+    move |fault| fault.into_write_error().at(BACKEND, operation)
+}
+
+#[deny(clippy::missing_trait_methods)]
+#[async_trait]
+impl SharedLink for RedisLink {
+    fn freshness(&self) -> &Freshness {
+        self.tracking.freshness()
+    }
+
+    fn state(&self) -> LinkState {
+        self.tracking.state()
+    }
+
+    async fn read(&self, keys: &[Key], within: Duration) -> Result<Vec<CopyState>> {
+        let engine = self.reader();
+        let pairs = states::all_pairs(engine, keys, until(within)).await.map_err(of_read("read"))?;
+        let state = |(key, (value, life))| states::state(engine, key, value, &life);
+        keys.iter().zip(pairs).map(state).collect::<Result<_, _>>().map_err(of_read("read"))
+    }
+
+    async fn read_entries(&self, keys: &[Key], within: Duration) -> Result<Vec<Option<Entry>>> {
+        let engine = self.reader();
+        let pairs = states::all_pairs(engine, keys, until(within)).await.map_err(of_read("read_entries"))?;
+        let entry = |(key, (value, life))| states::entry(engine, key, value, &life);
+        keys.iter().zip(pairs).map(entry).collect::<Result<_, _>>().map_err(of_read("read_entries"))
+    }
+
+    async fn lease(
+        &self,
+        keys: &[(Key, Token, Option<Token>)],
+        life: Duration,
+        within: Duration,
+    ) -> Result<Vec<LeaseOutcome>> {
+        copies::lease(&self.engine, keys, life, until(within)).await.map_err(of_write("lease"))
+    }
+
+    async fn fill(&self, copies: &[(Key, Token, Bytes, Ttl)], within: Duration) -> Result<Vec<bool>> {
+        copies::fill(&self.engine, copies, until(within)).await.map_err(of_write("fill"))
+    }
+
+    async fn release(&self, leases: &[(Key, Token)], within: Duration) -> Result<()> {
+        copies::release(&self.engine, leases, until(within)).await.map_err(of_write("release"))
+    }
+
+    async fn claim_refresh(&self, key: &Key, token: Token, life: Duration, within: Duration) -> Result<bool> {
+        let claimed = copies::claim_refresh(&self.engine, key, token, life, until(within)).await;
+        claimed.map_err(of_write("claim_refresh"))
+    }
+
+    async fn replace(&self, key: &Key, seen: Token, copy: Bytes, ttl: Ttl, within: Duration) -> Result<bool> {
+        copies::replace(&self.engine, key, seen, &copy, ttl, until(within)).await.map_err(of_write("replace"))
+    }
+
+    async fn mark(&self, keys: &[Key], writer: Token, life: Duration, within: Duration) -> Result<()> {
+        copies::mark(&self.engine, keys, writer, life, until(within)).await.map_err(of_write("mark"))
+    }
+
+    async fn unmark(&self, keys: &[Key], writer: Token, within: Duration) -> Result<()> {
+        copies::unmark(&self.engine, keys, writer, until(within)).await.map_err(of_write("unmark"))
+    }
+
+    async fn delete(&self, keys: &[Key], within: Duration) -> Result<()> {
+        copies::delete(&self.engine, keys, until(within)).await.map_err(of_write("delete"))
+    }
+
+    async fn generations(&self, keys: &[(Key, u64)], within: Duration) -> Result<Vec<u64>> {
+        copies::generations(self.reader(), keys, until(within)).await.map_err(of_read("generations"))
+    }
+
+    async fn bump_generation(&self, key: &Key, new: u64, within: Duration) -> Result<()> {
+        copies::bump_generation(&self.engine, key, new, until(within)).await.map_err(of_write("bump_generation"))
+    }
+
+    async fn ping(&self, within: Duration) -> Result<()> {
+        self.engine.ping(until(within)).await.map_err(of_read("ping"))
+    }
+}
+
+/// Shows the server and the state.
+impl fmt::Debug for RedisLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisLink")
+            .field("server", &format_args!("{}", self.engine.target.resolve()))
+            .field("state", &self.state())
+            .finish_non_exhaustive()
+    }
+}

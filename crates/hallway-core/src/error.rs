@@ -135,6 +135,13 @@ impl Error {
         self
     }
 
+    /// As [`with_source`](Self::with_source) for an error that others hold too, or whose type is not known.
+    #[must_use]
+    pub fn with_shared_source(mut self, source: Arc<dyn std::error::Error + Send + Sync>) -> Self {
+        self.0.source = Some(source);
+        self
+    }
+
     /// Overrides whether trying again can help, where the backend knows better than the kind.
     #[must_use]
     pub fn with_retryable(mut self, retryable: bool) -> Self {

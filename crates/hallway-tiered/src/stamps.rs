@@ -37,6 +37,19 @@ impl Stamps {
     pub(crate) fn bump(&self, slot: u32) {
         self.slots[slot as usize].fetch_add(GENERATION, Ordering::SeqCst);
     }
+    /// Bumps it if nothing has changed since `noted`, and says what it is now: whoever noted `noted` is outdated, and
+    /// nothing else is.
+    pub(crate) fn bump_from(&self, slot: u32, noted: Stamp) -> Option<Stamp> {
+        let next = Stamp { epoch: noted.epoch, stamp: noted.stamp + GENERATION };
+        let order = (Ordering::SeqCst, Ordering::SeqCst);
+        let bumped = noted.stamp % GENERATION == 0
+            && self.slots[slot as usize].compare_exchange(noted.stamp, next.stamp, order.0, order.1).is_ok();
+        bumped.then_some(next)
+    }
+    /// As [`is_current`](Self::is_current), but for what no other process can change: epochs do not matter.
+    pub(crate) fn is_same(&self, slot: u32, noted: Stamp) -> bool {
+        noted.stamp % GENERATION == 0 && self.slots[slot as usize].load(Ordering::SeqCst) == noted.stamp
+    }
     pub(crate) fn bump_epoch(&self) {
         self.epoch.fetch_add(1, Ordering::SeqCst);
     }

@@ -18,6 +18,8 @@ pub(crate) struct Noted {
 /// What a copy's right to answer hangs on besides its stamp and its deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lease {
+    /// Nobody else: it is of this process alone.
+    Alone,
     /// A link that tells of changes: it must have proved itself lately.
     Link,
     /// Nothing: the deadline alone bounds how old it gets.
@@ -62,10 +64,26 @@ impl Engine {
     #[inline]
     pub(crate) fn may_answer(&self, guard: &Guard, degraded_ttl: u64) -> bool {
         // Never behind the exact clock, so nothing is served after its deadline.
-        let now = self.clock.now_at_most();
+        self.may_answer_at(guard, degraded_ttl, self.clock.now_at_most())
+    }
+
+    /// As [`may_answer`](Self::may_answer), by a caller who has just asked the clock.
+    #[inline]
+    pub(crate) fn may_answer_at(&self, guard: &Guard, degraded_ttl: u64, now: u64) -> bool {
+        let Noted { slot, stamp, .. } = guard.noted;
         guard.deadline > now
-            && self.stamps.is_current(guard.noted.slot, guard.noted.stamp)
-            && (guard.lease == Lease::Timed || self.is_proven(now, degraded_ttl))
+            && match guard.lease {
+                Lease::Alone => self.stamps.is_same(slot, stamp),
+                Lease::Link => self.stamps.is_current(slot, stamp) && self.is_proven(now, degraded_ttl),
+                Lease::Timed => self.stamps.is_current(slot, stamp),
+            }
+    }
+
+    /// Outdates what was noted before, but for `noted` itself, which becomes what is returned: `None` if something else
+    /// has changed the key since.
+    pub(crate) fn advance(&self, noted: &Noted) -> Option<Noted> {
+        let stamp = self.stamps.bump_from(noted.slot, noted.stamp)?;
+        Some(Noted { stamp, ..*noted })
     }
 
     /// Whether no invalidation older than the bound can be missing.

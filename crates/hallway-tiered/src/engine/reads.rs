@@ -23,6 +23,17 @@ pub(crate) struct Patience {
     pub(crate) wait: Duration,
 }
 
+/// What stands in the shared tier, found without asking for anything.
+#[derive(Debug)]
+pub(crate) enum Peek {
+    /// A copy that may be used.
+    Copy { header: Header, payload: Bytes, remaining: Duration, noted: Noted },
+    /// Nothing that may be used; the id of a copy that may not.
+    Absent(Option<Token>),
+    /// Somebody writes or loads, for at most so long.
+    Busy(Duration),
+}
+
 /// What the shared tier says about one key.
 #[derive(Debug)]
 pub(crate) enum Look {
@@ -46,13 +57,26 @@ impl Engine {
         patience: Patience,
         usable: impl Fn(&Header) -> bool + Send + Sync,
     ) -> Look {
+        self.look_from(key, copy_key, patience, None, usable).await
+    }
+
+    /// As [`look`](Self::look) by a caller who has just found no copy, or one that is dead: it asks for the right to fill
+    /// at once.
+    pub(crate) async fn look_from(
+        &self,
+        key: &Key,
+        copy_key: &Key,
+        patience: Patience,
+        mut absent: Option<Option<Token>>,
+        usable: impl Fn(&Header) -> bool + Send + Sync,
+    ) -> Look {
         let began = Instant::now();
         let mut poll = FIRST_POLL;
         loop {
             let noted = self.note(key);
             // Before the state is read, so that no change in between is missed.
             let woken = self.waiters.register(noted.slot);
-            let left = match self.look_once(copy_key, patience, &usable, noted).await {
+            let left = match self.look_once(copy_key, patience, absent.take(), &usable, noted).await {
                 Ok(Step::Found(look)) => return look,
                 Ok(Step::Busy(left)) => left,
                 Err(error) if error.kind() == ErrorKind::OutOfMemory => return Look::Busy(noted),
@@ -76,6 +100,7 @@ impl Engine {
         &self,
         copy_key: &Key,
         patience: Patience,
+        absent: Option<Option<Token>>,
         usable: &(impl Fn(&Header) -> bool + Send + Sync),
         noted: Noted,
     ) -> Result<Step> {
@@ -83,15 +108,15 @@ impl Engine {
             return Err(Error::new(ErrorKind::Unavailable, "there is no shared tier"));
         };
         let within = self.settings.shared_deadline;
-        let state = self.ask(link.read(std::slice::from_ref(copy_key), within)).await?.pop();
-        let dead = match state {
-            Some(CopyState::Value(entry)) => match self.judge(copy_key, entry, usable, noted).await {
-                Judged::Good(look) => return Ok(Step::Found(look)),
-                Judged::Dead(id) => Some(id),
-                Judged::Damaged => None,
+        let dead = match absent {
+            Some(dead) => dead,
+            None => match self.peek(copy_key, noted, usable).await? {
+                Peek::Copy { header, payload, remaining, noted } => {
+                    return Ok(Step::Found(Look::Copy { header, payload, remaining, noted }));
+                }
+                Peek::Absent(dead) => dead,
+                Peek::Busy(left) => return Ok(Step::Busy(left)),
             },
-            Some(CopyState::Busy(left)) => return Ok(Step::Busy(left)),
-            Some(CopyState::Absent) | None => None,
         };
         let token = self.random.token();
         let asked = [(copy_key.clone(), token, dead)];
@@ -104,6 +129,41 @@ impl Engine {
             },
             Some(LeaseOutcome::Busy(left)) => Ok(Step::Busy(left)),
             None => Ok(Step::Busy(Duration::ZERO)),
+        }
+    }
+
+    /// Reads what stands there. `noted` was taken before.
+    pub(crate) async fn peek(
+        &self,
+        copy_key: &Key,
+        noted: Noted,
+        usable: &(impl Fn(&Header) -> bool + Send + Sync),
+    ) -> Result<Peek> {
+        let Some(link) = self.link() else {
+            return Err(Error::new(ErrorKind::Unavailable, "there is no shared tier"));
+        };
+        let state = self.ask(link.read(std::slice::from_ref(copy_key), self.settings.shared_deadline)).await?.pop();
+        Ok(self.weigh(copy_key, state.unwrap_or(CopyState::Absent), noted, usable).await)
+    }
+
+    /// What a state that was read says to a reader.
+    pub(crate) async fn weigh(
+        &self,
+        copy_key: &Key,
+        state: CopyState,
+        noted: Noted,
+        usable: &(impl Fn(&Header) -> bool + Send + Sync),
+    ) -> Peek {
+        match state {
+            CopyState::Value(entry) => match self.judge(copy_key, entry, usable, noted).await {
+                Judged::Good(Look::Copy { header, payload, remaining, noted }) => {
+                    Peek::Copy { header, payload, remaining, noted }
+                }
+                Judged::Dead(id) => Peek::Absent(Some(id)),
+                Judged::Good(_) | Judged::Damaged => Peek::Absent(None),
+            },
+            CopyState::Busy(left) => Peek::Busy(left),
+            CopyState::Absent => Peek::Absent(None),
         }
     }
 

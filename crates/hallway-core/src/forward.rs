@@ -66,6 +66,7 @@ impl<S: KvStore + ?Sized> KvStore for Arc<S> {
         fn take<'key>(&self, key: &'key Key) -> Option<Bytes>;
         fn increment<'key>(&self, key: &'key Key, by: i64, ttl: Ttl) -> i64;
         fn get_many<'keys>(&self, keys: &'keys [Key]) -> Vec<Option<Bytes>>;
+        fn get_entries<'keys>(&self, keys: &'keys [Key]) -> Vec<Option<Entry>>;
         fn set_many<'items>(&self, items: &'items [(Key, Bytes, Ttl)]) -> ();
         fn delete_many<'keys>(&self, keys: &'keys [Key]) -> u64;
         fn clear<'prefix>(&self, prefix: &'prefix Prefix) -> u64;

@@ -106,6 +106,9 @@ impl<S: KvStore> KvStore for PrefixStore<S> {
     async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Bytes>>> {
         self.inner.get_many(&self.outer_all(keys)?).await
     }
+    async fn get_entries(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>> {
+        self.inner.get_entries(&self.outer_all(keys)?).await
+    }
     async fn set_many(&self, items: &[(Key, Bytes, Ttl)]) -> Result<()> {
         let items: Result<Vec<_>> =
             items.iter().map(|(key, value, ttl)| Ok((self.outer(key)?, value.clone(), *ttl))).collect();

@@ -158,6 +158,16 @@ pub trait KvStore: fmt::Debug + Send + Sync + 'static {
         Ok(values)
     }
 
+    /// Values with the rest of their lives, in the order of the keys; each pair is read atomically. For whoever copies many
+    /// entries elsewhere.
+    async fn get_entries(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>> {
+        let mut entries = Vec::with_capacity(keys.len());
+        for key in keys {
+            entries.push(self.get_entry(key).await?);
+        }
+        Ok(entries)
+    }
+
     /// Writes all items; of two with the same key the last wins. Not atomic as a whole.
     ///
     /// Input is checked before anything is written. After any other error a part may be written: `Indeterminate`

@@ -186,6 +186,10 @@ impl KvStore for MokaStore {
         Ok(keys.iter().map(|key| self.map.get(key)).collect())
     }
 
+    async fn get_entries(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>> {
+        Ok(keys.iter().map(|key| self.map.get_entry(key)).collect())
+    }
+
     async fn set_many(&self, items: &[(Key, Bytes, Ttl)]) -> Result<()> {
         for (key, value, ttl) in items {
             place(self.map.check(value.len(), *ttl), "set_many", key)?;

@@ -34,6 +34,7 @@ pub struct Fixture {
     store: Arc<dyn KvStore>,
     max_value: usize,
     longest_key: usize,
+    staleness: Duration,
     step: Option<Step>,
     reopen: Option<Opener>,
     failed: Option<Opener>,
@@ -48,6 +49,7 @@ impl Fixture {
             store: Arc::new(store),
             max_value: ValueCap::default().bytes(),
             longest_key: MAX_KEY_BYTES,
+            staleness: Duration::ZERO,
             step: None,
             reopen: None,
             failed: None,
@@ -91,6 +93,14 @@ impl Fixture {
         S: KvStore,
     {
         self.reopen = Some(opener(reopen));
+        self
+    }
+
+    /// How old an answer of one handle may be after another handle has written: the bound of a store that answers from
+    /// copies. Default: 0.
+    #[must_use]
+    pub fn with_staleness(mut self, bound: Duration) -> Self {
+        self.staleness = bound;
         self
     }
 
@@ -171,6 +181,13 @@ impl Fixture {
         }
     }
 
+    /// Lets the bound pass after which this store's handles see what another has written.
+    pub async fn catch_up(&self) {
+        if !self.staleness.is_zero() {
+            self.pass(self.staleness).await;
+        }
+    }
+
     /// Whether the clock of the store stands still unless [`pass`](Self::pass) steps it.
     #[must_use]
     pub fn has_stepped_clock(&self) -> bool {
@@ -194,6 +211,7 @@ impl fmt::Debug for Fixture {
             .field("store", &self.store)
             .field("max_value", &self.max_value)
             .field("longest_key", &self.longest_key)
+            .field("staleness", &self.staleness)
             .field("stepped_clock", &self.step.is_some())
             .field("reopens", &self.reopen.is_some())
             .field("fails", &self.failed.is_some())

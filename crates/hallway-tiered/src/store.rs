@@ -346,6 +346,10 @@ impl KvStore for TieredStore {
         self.in_time("get_many", self.get_all(keys)).await
     }
 
+    async fn get_entries(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>> {
+        self.entries_of_authorities(keys).await
+    }
+
     async fn set_many(&self, items: &[(Key, Bytes, Ttl)]) -> Result<()> {
         self.set_all(items).await
     }

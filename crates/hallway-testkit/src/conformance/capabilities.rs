@@ -81,7 +81,14 @@ pub(super) async fn c88_a_local_read_agrees_with_get_and_forgets_at_once(fixture
         is(Some(value));
     }
     if can {
-        assert_eq!(store.try_get(&local), Some(text("2")), "`LocalRead` answers a hit that was just read");
+        // A store over tiers fills its local one only from what it reads, and gives it up whenever it hears of a change.
+        let mut reads_left = 100;
+        while store.try_get(&local).is_none() && reads_left > 0 {
+            reads_left -= 1;
+            tokio::time::sleep(GRAIN / 10).await;
+            reads(store, &local, Some("2")).await?;
+        }
+        assert_eq!(store.try_get(&local), Some(text("2")), "`LocalRead` answers a hit that is read again and again");
     }
     store.set_many(&[(local.clone(), text("3"), Ttl::After(HOUR))]).await?;
     is(Some("3"));
@@ -135,6 +142,7 @@ pub(super) async fn c90_another_handle_sees_the_same_entries(fixture: &Fixture) 
     reads(&*other, &seen, Some("1")).await?;
     assert_life(remaining(&*other, &seen).await?, HOUR);
     put(&*other, &seen, "2").await?;
+    fixture.catch_up().await;
     reads(store, &seen, Some("2")).await?;
     if fixture.can(Capability::ConditionalSet) {
         let late = other.set(&seen, text("3"), for_an_hour().if_equals(text("1"))).await?;
@@ -149,6 +157,7 @@ pub(super) async fn c90_another_handle_sees_the_same_entries(fixture: &Fixture) 
         assert_eq!(store.increment(&counter, 1, Ttl::After(HOUR)).await?, 3);
     }
     assert!(other.delete(&seen).await?);
+    fixture.catch_up().await;
     reads(store, &seen, None).await?;
     put_for(store, &seen, "4", SHORT).await?;
     fixture.pass(SHORT + GRAIN).await;

@@ -168,13 +168,17 @@ pub(super) async fn c21_a_copy_with_the_remaining_life_never_lives_longer(fixtur
     let life = Duration::from_millis(90_000);
     let mut from = key("copy-0");
     put_for(store, &from, "v", life).await?;
+    // A life begins when the backend runs the write, so each hop may gain what its write took to get there.
+    let mut under_way = Duration::ZERO;
     for number in 1..=20 {
         let asked = Instant::now();
         let rest = remaining(store, &from).await?;
         // As everybody moves an entry: counted from before the request, down to whole milliseconds.
         let left = Duration::from_millis(rest.saturating_sub(asked.elapsed()).as_millis() as u64);
         let to = key(&format!("copy-{number}"));
+        let asked = Instant::now();
         put_for(store, &to, "v", left).await?;
+        under_way += asked.elapsed();
         let copied = remaining(store, &to).await?;
         assert!(copied <= rest, "a copy of an entry with {rest:?} has {copied:?}");
         from = to;
@@ -184,7 +188,7 @@ pub(super) async fn c21_a_copy_with_the_remaining_life_never_lives_longer(fixtur
     let asked = Instant::now();
     let last = remaining(store, &from).await?;
     let original = remaining(store, &key("copy-0")).await? + asked.elapsed();
-    assert!(last <= original + GRAIN, "the last copy has {last:?}, the original {original:?}");
+    assert!(last <= original + under_way + GRAIN, "the last copy has {last:?}, the original {original:?}");
     Ok(())
 }
 

@@ -158,6 +158,9 @@ impl<S: KvStore> KvStore for FaultStore<S> {
     async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Bytes>>> {
         self.read("get_many", self.inner.get_many(keys)).await
     }
+    async fn get_entries(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>> {
+        self.read("get_entries", self.inner.get_entries(keys)).await
+    }
     async fn set_many(&self, items: &[(Key, Bytes, Ttl)]) -> Result<()> {
         self.write("set_many", self.inner.set_many(items)).await
     }

@@ -95,7 +95,7 @@ impl Engine {
             renewal: None,
             ended: false,
         };
-        if announce && !Mutant::NoMark.is_on() {
+        if !writing.copies.is_empty() && !Mutant::NoMark.is_on() {
             match writing.announce().await {
                 Ok(announced) => writing.announced = announced,
                 Err(error) if policy == OnSharedDown::Fail => {

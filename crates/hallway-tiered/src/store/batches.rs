@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::future::join_all;
 use hallway_core::{CopyState, Entry, ErrorKind, Key, LeaseOutcome, Result, Ttl, ValueCap};
 
 use super::copies::{copy_life, seal};
@@ -83,7 +82,8 @@ impl TieredStore {
     }
 
     async fn all_timed(&self, missing: &[Missing], rules: &Rules) -> Result<Vec<Option<Bytes>>> {
-        let entries = self.entries(missing.iter().map(|missing| &missing.key)).await?;
+        let keys: Vec<Key> = missing.iter().map(|missing| missing.key.clone()).collect();
+        let entries = self.entries(&keys).await?;
         self.engine.counters.loads.add(missing.len() as u64);
         let mut values = Vec::with_capacity(entries.len());
         for (missing, entry) in missing.iter().zip(entries) {
@@ -95,17 +95,30 @@ impl TieredStore {
         Ok(values)
     }
 
-    /// Entries of the consistent tier, asked for together: the store makes few statements of them.
-    async fn entries(&self, keys: impl Iterator<Item = &Key>) -> Result<Vec<Option<Entry>>> {
-        let store = self.stores.authority(Authority::Consistent)?;
-        join_all(keys.map(|key| store.get_entry(key))).await.into_iter().collect()
+    async fn entries(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>> {
+        self.stores.authority(Authority::Consistent)?.get_entries(keys).await
+    }
+
+    /// Exact entries: from the authorities.
+    pub(super) async fn entries_of_authorities(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>> {
+        let mut entries = vec![None; keys.len()];
+        for (rules, places) in self.by_rules(keys)? {
+            let asked: Vec<Key> = places.iter().map(|at| keys[*at].clone()).collect();
+            let answers = self.authority(&rules)?.get_entries(&asked).await?;
+            for (at, answer) in places.into_iter().zip(answers) {
+                entries[at] = answer;
+            }
+        }
+        Ok(entries)
     }
 
     async fn all_copied(&self, missing: &[Missing], rules: &Rules) -> Result<Vec<Option<Bytes>>> {
         let engine = &self.engine;
+        // One that `copy:` makes too long has no copies; its batch then has none either.
         let Ok(copy_keys) = missing.iter().map(|missing| engine.copy_key(&missing.key)).collect::<Result<Vec<_>>>()
         else {
-            return self.all_timed(missing, rules).await;
+            let keys: Vec<Key> = missing.iter().map(|missing| missing.key.clone()).collect();
+            return self.authority(rules)?.get_many(&keys).await;
         };
         let within = engine.settings.shared_deadline;
         let Some(link) = engine.link() else { return self.all_timed(missing, rules).await };
@@ -171,7 +184,8 @@ impl TieredStore {
     ) -> Result<Vec<(usize, Option<Bytes>)>> {
         let engine = &self.engine;
         let began = engine.clock.now();
-        let loaded = self.entries(loads.iter().map(|(_, key, ..)| key)).await;
+        let keys: Vec<Key> = loads.iter().map(|(_, key, ..)| key.clone()).collect();
+        let loaded = self.entries(&keys).await;
         let mut fills = Vec::new();
         let mut unused = Vec::new();
         let entries = loaded.as_ref().map(Vec::as_slice).unwrap_or_default();
@@ -223,7 +237,8 @@ impl TieredStore {
 
     async fn all_degraded(&self, missing: &[Missing], rules: &Rules) -> Result<Vec<Option<Bytes>>> {
         self.engine.counters.bypassed.add(missing.len() as u64);
-        let entries = self.entries(missing.iter().map(|missing| &missing.key)).await?;
+        let keys: Vec<Key> = missing.iter().map(|missing| missing.key.clone()).collect();
+        let entries = self.entries(&keys).await?;
         let mut values = Vec::with_capacity(entries.len());
         for (missing, entry) in missing.iter().zip(entries) {
             match &entry {

@@ -83,7 +83,7 @@ impl TieredStore {
         let engine = &self.engine;
         let Ok(copy_key) = engine.copy_key(key) else {
             // Too long for `copy:` before it: no copies.
-            return self.get_timed(key, rules).await;
+            return self.stores.authority(Authority::Consistent)?.get(key).await;
         };
         let patience = Patience { lease: engine.settings.lease, wait: WAIT };
         match engine.look(key, &copy_key, patience, |header| header.codec == BYTES).await {

@@ -291,6 +291,17 @@ fn storms_of_copies_and_entries_stay_within_the_bound() {
     }
 }
 
+/// moka itself lets 64 and more writes wait before it looks at the bound.
+#[test]
+fn heavy_copies_do_not_wait_for_the_bound() {
+    let store = MokaStore::builder().with_max_bytes(8 << 20).build().unwrap();
+    for id in 0..40 {
+        store.keep(&key(&id.to_string()), copy(id), NEVER, 1 << 20);
+    }
+    let held = (0..40).filter(|id| found(&store, &id.to_string()).is_some()).count();
+    assert!((4..=10).contains(&held), "{held} MiB held of 8");
+}
+
 /// Keeping and forgetting, and letting die, leaves nothing behind: neither objects nor memory of the map.
 #[test]
 fn nothing_grows_with_use() {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
+use hallway_core::mutant::Mutant;
 use hallway_core::{Error, ErrorKind, Key, ValueCap};
 use redis::{Cmd, Pipeline, Value};
 use tokio::time::{Instant, timeout_at};
@@ -313,7 +314,7 @@ impl Engine {
         &self,
         lane: Lane,
         effect: Effect,
-        deadline: Instant,
+        mut deadline: Instant,
         request: &Request<'_>,
     ) -> Result<Answer, Fault> {
         let link = self.link(lane);
@@ -338,6 +339,11 @@ impl Engine {
             };
             if gone {
                 link.condemn(&live, Fatal::Lost);
+            }
+            if Mutant::RetryWrite.is_on() && !retried && fault.may_have_run && Instant::now() >= deadline {
+                retried = true;
+                deadline += asked.elapsed();
+                continue;
             }
             if gone || fault.fatal == Some(Fatal::Lost) {
                 // Only what had no effect may be sent again, and once: a server that dies of it must not meet it twice.

@@ -94,6 +94,11 @@ impl Fault {
         Self::answered("ERR", "max number of clients reached")
     }
 
+    /// The server is a replica.
+    pub(crate) fn replica() -> Self {
+        Self::answered("READONLY", "")
+    }
+
     /// A key of a foreign type stands in the way of a write.
     pub(crate) fn foreign() -> Self {
         Self {

@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use crate::fault::Fatal;
+use crate::fault::{Fatal, Fault};
 use crate::pulse::Pulse;
 use crate::stats::Counters;
 use crate::target::Target;
@@ -442,7 +442,7 @@ async fn serve(core: &Core, Attained { live, driver, begun }: Attained) -> Optio
         tracking.down();
     }
     let message = match ended {
-        Fatal::ReadOnly => "the server is a read-only replica: point the URL at the primary",
+        Fatal::ReadOnly => return Some(Fault::replica().error),
         Fatal::Lost | Fatal::Login | Fatal::Silent if since.elapsed() >= STABLE => return None,
         Fatal::Lost | Fatal::Login | Fatal::Silent => {
             "the server ends every connection: check its log and `maxclients`"

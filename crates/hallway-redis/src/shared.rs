@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+#[cfg(feature = "mutants")]
+use hallway_core::mutant::Mutant;
 use hallway_core::{
     CopyState, Entry, Error, Freshness, Key, LeaseOutcome, LinkOptions, LinkState, Result, SharedLink, Token, Ttl,
 };
@@ -22,17 +24,29 @@ use crate::{copies, states};
 pub(crate) struct RedisLink {
     engine: Arc<Engine>,
     tracking: Arc<Tracking>,
+    /// The mistake of reading elsewhere.
+    #[cfg(feature = "mutants")]
+    pool: Option<Engine>,
 }
 
 impl RedisLink {
     /// A link to the server of `engine`.
     pub(crate) fn new(engine: &Engine, options: LinkOptions) -> Self {
         let tracking = Arc::new(Tracking::new(options));
-        Self { engine: Arc::new(engine.tracked(Arc::clone(&tracking))), tracking }
+        Self {
+            engine: Arc::new(engine.tracked(Arc::clone(&tracking))),
+            #[cfg(feature = "mutants")]
+            pool: Mutant::RedirectPool.is_on().then(|| engine.tracked(Arc::new(Tracking::redirected(&tracking)))),
+            tracking,
+        }
     }
 
     /// Where reads go.
     fn reader(&self) -> &Engine {
+        #[cfg(feature = "mutants")]
+        if let Some(pool) = &self.pool {
+            return pool;
+        }
         &self.engine
     }
 }

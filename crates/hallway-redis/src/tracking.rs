@@ -9,6 +9,8 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
+#[cfg(feature = "mutants")]
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 
 use futures_util::future::{Either, select};
@@ -16,7 +18,7 @@ use futures_util::stream::{FuturesOrdered, StreamExt};
 use hallway_core::mutant::Mutant;
 use hallway_core::{Error, ErrorKind, Freshness, LinkOptions, LinkState};
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, PushInfo, PushKind, RedisResult, Value};
+use redis::{Cmd, Pipeline, PushInfo, PushKind, RedisResult, Value};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::fault::{Fatal, Fault};
@@ -32,6 +34,12 @@ pub(crate) struct Tracking {
     state: AtomicU8,
     /// Whether it was said that the server refuses to track.
     warned: AtomicBool,
+    /// The server's number for the connection in use.
+    #[cfg(feature = "mutants")]
+    client: AtomicU64,
+    /// Whose connection gets the invalidations instead.
+    #[cfg(feature = "mutants")]
+    redirect: Option<Arc<Self>>,
 }
 
 /// What a new connection was told.
@@ -40,6 +48,29 @@ pub(crate) struct Begun {
     /// When the server was asked to track, on the clock of the options: nothing older can be missing.
     since: u64,
     tracked: bool,
+    role: Role,
+}
+
+/// What the server is, as far as it tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Primary,
+    Replica,
+    /// It does not tell us: a proxy, or access rules.
+    Unknown,
+}
+
+impl Role {
+    fn of(answer: &Value) -> Self {
+        match answer {
+            Value::Array(parts) => match parts.first() {
+                Some(Value::BulkString(role)) if role == b"master" => Self::Primary,
+                Some(Value::BulkString(role)) if role == b"slave" => Self::Replica,
+                _ => Self::Unknown,
+            },
+            _ => Self::Unknown,
+        }
+    }
 }
 
 impl Tracking {
@@ -49,7 +80,24 @@ impl Tracking {
             freshness: Freshness::default(),
             state: AtomicU8::new(code(LinkState::Down)),
             warned: AtomicBool::new(false),
+            #[cfg(feature = "mutants")]
+            client: AtomicU64::new(0),
+            #[cfg(feature = "mutants")]
+            redirect: None,
         }
+    }
+
+    /// The mistake of reading on a connection whose invalidations travel over the one of `to`.
+    #[cfg(feature = "mutants")]
+    pub(crate) fn redirected(to: &Arc<Self>) -> Self {
+        #[derive(Debug)]
+        struct Deaf;
+        impl hallway_core::InvalidationSink for Deaf {
+            fn changed(&self, _: &[u8]) {}
+            fn everything_changed(&self) {}
+        }
+        let options = LinkOptions { sink: Arc::new(Deaf), ..to.options.clone() };
+        Self { redirect: Some(Arc::clone(to)), ..Self::new(options) }
     }
 
     pub(crate) fn freshness(&self) -> &Freshness {
@@ -97,9 +145,12 @@ impl Tracking {
     pub(crate) async fn begin(&self, connection: &MultiplexedConnection, driver: &mut Driver) -> Result<Begun, Error> {
         let since = self.options.clock.now();
         let mut asking = connection.clone();
-        let mut command = Cmd::new();
-        command.arg("CLIENT").arg("TRACKING").arg("ON");
-        let tracked = match drive(driver, asking.send_packed_command(&command)).await? {
+        let mut questions = Pipeline::with_capacity(2);
+        questions.add_command(self.tracking_on()?);
+        questions.cmd("ROLE");
+        let answers = drive(driver, asking.send_packed_commands(&questions, 0, 2)).await?;
+        let [answer, role] = <[Value; 2]>::try_from(answers).map_err(|_| Fault::shape().error)?;
+        let tracked = match answer {
             Value::Okay => true,
             Value::ServerError(error) => {
                 let fault = Fault::server(&error);
@@ -113,7 +164,34 @@ impl Tracking {
             }
             _ => return Err(Fault::shape().error),
         };
-        Ok(Begun { since, tracked })
+        let role = Role::of(&role);
+        if role == Role::Replica {
+            // What a replica has not heard of yet, it cannot announce.
+            return Err(Fault::replica().error);
+        }
+        #[cfg(feature = "mutants")]
+        if Mutant::RedirectPool.is_on()
+            && let Value::Int(id) =
+                drive(driver, asking.send_packed_command(Cmd::new().arg("CLIENT").arg("ID"))).await?
+        {
+            self.client.store(id.unsigned_abs(), Release);
+        }
+        Ok(Begun { since, tracked, role })
+    }
+
+    /// The command that makes the server send invalidations.
+    #[cfg_attr(not(feature = "mutants"), expect(clippy::unused_self, reason = "only a mistake has to ask for more"))]
+    fn tracking_on(&self) -> Result<Cmd, Error> {
+        let mut command = Cmd::new();
+        command.arg("CLIENT").arg("TRACKING").arg("ON");
+        #[cfg(feature = "mutants")]
+        if let Some(to) = &self.redirect {
+            match to.client.load(Acquire) {
+                0 => return Err(Error::new(ErrorKind::Unavailable, "the connection to redirect to is not up yet")),
+                id => drop(command.arg("REDIRECT").arg(id)),
+            }
+        }
+        Ok(command)
     }
 
     /// The connection is about to be published: whatever was read over an older one may have changed since.
@@ -166,7 +244,7 @@ impl Tracking {
                     return Fatal::Silent;
                 }
                 sent.push_back(self.options.clock.now());
-                pongs.push_back(ping(connection.clone()));
+                pongs.push_back(ping(connection.clone(), begun.role));
                 continue;
             };
             let pinged = sent.pop_front().unwrap_or(previous);
@@ -185,28 +263,37 @@ impl Tracking {
     }
 }
 
-async fn ping(mut connection: MultiplexedConnection) -> RedisResult<Value> {
-    connection.send_packed_command(&redis::cmd("PING")).await
+/// Asks for a sign of life, and whether the server is still a primary if it tells us that at all.
+async fn ping(mut connection: MultiplexedConnection, role: Role) -> RedisResult<Vec<Value>> {
+    let mut questions = Pipeline::with_capacity(2);
+    questions.cmd("PING");
+    if role == Role::Primary {
+        questions.cmd("ROLE");
+    }
+    connection.send_packed_commands(&questions, 0, questions.len()).await
 }
 
 /// Whether an answer to a ping is a good one, or why the connection must go.
-fn judge(pong: &RedisResult<Value>) -> Result<bool, Fatal> {
-    match pong {
-        Ok(Value::SimpleString(pong)) if pong == "PONG" => Ok(true),
-        Ok(Value::ServerError(error)) => match Fault::server(error).fatal {
+fn judge(pong: &RedisResult<Vec<Value>>) -> Result<bool, Fatal> {
+    let Ok(answers) = pong else { return Err(Fatal::Lost) };
+    if answers.get(1).is_some_and(|role| Role::of(role) == Role::Replica) {
+        return Err(Fatal::ReadOnly);
+    }
+    match answers.first() {
+        Some(Value::SimpleString(pong)) if pong == "PONG" => Ok(true),
+        Some(Value::ServerError(error)) => match Fault::server(error).fatal {
             Some(fatal) => Err(fatal),
             // Busy, or not allowed: it answers, but vouches for nothing.
             None => Ok(false),
         },
-        Ok(_) | Err(_) => Err(Fatal::Lost),
+        _ => Err(Fatal::Lost),
     }
 }
 
-/// The answer to a command on a connection whose driver has no task yet.
-async fn drive(driver: &mut Driver, answer: impl Future<Output = RedisResult<Value>>) -> Result<Value, Error> {
+/// The answer on a connection whose driver has no task yet.
+async fn drive<T>(driver: &mut Driver, answer: impl Future<Output = RedisResult<T>>) -> Result<T, Error> {
     match select(driver, Box::pin(answer)).await {
-        Either::Right((Ok(value), _)) => Ok(value),
-        Either::Right((Err(error), _)) => Err(Fault::driver(&error).error),
+        Either::Right((answer, _)) => answer.map_err(|error| Fault::driver(&error).error),
         Either::Left(_) => {
             Err(Error::new(ErrorKind::Unavailable, "the server closed the connection right after the login"))
         }

@@ -6,6 +6,7 @@ mod conformance;
 mod hostile;
 mod login;
 mod outage;
+mod over;
 mod runtimes;
 mod shared;
 #[cfg(feature = "tls")]

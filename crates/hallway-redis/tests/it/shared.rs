@@ -1,6 +1,7 @@
 //! The store as a shared tier: what its link does to copies, and what it tells of their changes.
 
 mod leases;
+mod link;
 mod markers;
 mod pushes;
 mod states;

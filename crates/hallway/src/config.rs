@@ -2,6 +2,10 @@
 
 mod env;
 mod file;
+#[cfg(feature = "tiered")]
+mod rules;
+#[cfg(feature = "tiered")]
+mod tables;
 
 use std::fmt;
 use std::path::Path;
@@ -9,7 +13,7 @@ use std::sync::Arc;
 
 use hallway_core::{Error, KvStore, Result, StoreUrl};
 
-/// The store URLs of a deployment, one for each tier it has.
+/// The stores of a deployment, one for each tier it has, and what readers of them are promised.
 ///
 /// ```toml
 /// # hallway.toml
@@ -17,11 +21,29 @@ use hallway_core::{Error, KvStore, Result, StoreUrl};
 /// local = "moka:?max=64MiB"
 /// shared = "redis://cache.internal/0"
 /// consistent = "postgres://db.internal/app"
+///
+/// # With feature `tiered`. Everything may be left out; durations have a unit.
+/// [tiers]
+/// mode = "shared"               # local, shared or consistent
+/// bound = "1s"                  # H: 100ms to 30s
+/// on_shared_down = "proceed"    # or fail
+/// degraded_ttl = "5s"           # how old a local copy may be while the shared tier is down
+/// local_ttl = "60s"             # the longest life of a local copy
+/// copy_ttl = "1h"               # the longest life of a copy in the shared tier
+/// shared_deadline = "250ms"     # how long the shared tier may take before the store does without
+/// single_instance = false       # true: a local tier alone may call itself shared
+///
+/// [namespaces."user:profile"]   # what is not said here is as in [tiers]
+/// mode = "consistent"
+///
+/// [namespaces."stock"]
+/// strict = true                 # on_shared_down = "fail" and degraded_ttl = "0s"
 /// ```
 ///
-/// `HALLWAY_LOCAL`, `HALLWAY_SHARED` and `HALLWAY_CONSISTENT` take the place of what the file says.
-/// `HALLWAY_LOCAL_FILE` and so on name a file that holds the URL, so that a password need not stand in the
-/// environment. `Debug` shows the schemes only.
+/// The environment takes the place of what the file says: `HALLWAY_LOCAL`, `HALLWAY_SHARED` and `HALLWAY_CONSISTENT` of
+/// the URLs, `HALLWAY_BOUND`, `HALLWAY_ON_SHARED_DOWN` and `HALLWAY_SINGLE_INSTANCE` (`1` or `0`) of those lines of
+/// `[tiers]`. `HALLWAY_LOCAL_FILE` and so on name a file that holds the URL, so that a password need not stand in the
+/// environment. `Debug` shows the schemes of URLs only.
 ///
 /// ```
 /// # fn main() -> hallway::Result<()> {
@@ -34,6 +56,8 @@ pub struct Config {
     local: Option<String>,
     shared: Option<String>,
     consistent: Option<String>,
+    #[cfg(feature = "tiered")]
+    promises: rules::Promises,
 }
 
 impl Config {
@@ -49,7 +73,8 @@ impl Config {
     /// Reads TOML text.
     ///
     /// # Errors
-    /// `InvalidConfig` for anything but a table `stores` with the known tiers; it names them and the line.
+    /// - `InvalidConfig` for a table, a field or a value that is not known; it names the line and what is known.
+    /// - `MissingFeature` for `[tiers]` and `[namespaces]` without feature `tiered`.
     pub fn from_toml_str(text: &str) -> Result<Self> {
         file::parse(text)
     }
@@ -91,11 +116,11 @@ impl Config {
         self
     }
 
-    /// Opens every store that is configured, as [`open`](crate::open) does.
+    /// Opens every store that is configured, as [`open`](crate::open) does, without putting them together.
     ///
     /// # Errors
     /// `InvalidConfig` if there is none; else as for [`open`](crate::open), naming the tier.
-    pub async fn open(&self) -> Result<Stores> {
+    pub async fn open_stores(&self) -> Result<Stores> {
         if self.tiers().all(|(_, url)| url.is_none()) {
             return Err(Error::invalid_config(
                 "no store is configured; set HALLWAY_LOCAL, HALLWAY_SHARED or HALLWAY_CONSISTENT, or write `[stores]` in hallway.toml",
@@ -129,6 +154,8 @@ impl fmt::Debug for Config {
         for (tier, url) in self.tiers() {
             out.field(tier, &url.map(|url| StoreUrl::parse(url).map_or("not a URL".into(), shown)));
         }
+        #[cfg(feature = "tiered")]
+        out.field("promises", &self.promises);
         out.finish()
     }
 }
@@ -136,6 +163,14 @@ impl fmt::Debug for Config {
 /// A text such as `admin:secret@host` has the scheme `admin`, so only known ones are shown.
 fn shown(url: StoreUrl) -> String {
     if crate::open::is_known(url.scheme()) { url.scheme().to_owned() } else { "unknown scheme".to_owned() }
+}
+
+#[cfg(not(feature = "tiered"))]
+fn missing_tiered(what: impl fmt::Display) -> Error {
+    Error::new(
+        hallway_core::ErrorKind::MissingFeature,
+        format!("built without `tiered`, which {what} needs; enable feature `tiered`"),
+    )
 }
 
 /// The stores of a [`Config`], opened.

@@ -34,7 +34,8 @@
 //! | `postgres` | `SqlStore` on PostgreSQL; `postgres://`, `postgresql://` | sqlx | |
 //! | `sql-tls` | TLS to PostgreSQL | rustls, webpki-roots | |
 //! | `sqlx-09` | `SqlStore::from_pool` and other signatures that show sqlx 0.9 types | nothing more | |
-//! | `json` | the `Json` codec | serde, serde_json | yes |
+//! | `tiered` | `TieredStore`, `Cache`; `Config::open` gives the tiers instead of bare stores; brings `json` | tokio, tracing | yes |
+//! | `json` | the `Json` codec | serde, serde_json | with `tiered` |
 //! | `postcard` | the `Postcard` codec | serde, postcard | |
 //! | `bincode` | the `Bincode` codec; unmaintained upstream, so not in `full` | serde, bincode 2.0.1 | |
 //! | `full` | everything but `bincode` | all of the above | |
@@ -50,6 +51,10 @@ mod open;
 
 #[doc(inline)]
 pub use hallway_core::*;
+#[cfg(feature = "tiered")]
+#[cfg_attr(hallway_docs, doc(cfg(feature = "tiered")))]
+#[doc(inline)]
+pub use hallway_tiered::*;
 
 pub use crate::config::{Config, Stores};
 pub use crate::open::open;

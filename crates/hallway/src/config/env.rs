@@ -34,27 +34,42 @@ pub(super) fn load(lookup: Lookup<'_>) -> Result<Config> {
 pub(super) fn apply(mut config: Config, lookup: Lookup<'_>) -> Result<Config> {
     for tier in file::TIERS {
         let name = format!("HALLWAY_{}", tier.to_uppercase());
-        if let Some(url) = read_variable(&name, lookup)?
+        if let Some(url) = read_url(&name, lookup)?
             && let Some(slot) = config.tier_mut(tier)
         {
             *slot = Some(url);
         }
     }
+    #[cfg(feature = "tiered")]
+    super::tables::apply_env(&mut config.promises, |name| read_plain(name, lookup))?;
+    #[cfg(not(feature = "tiered"))]
+    for name in ["HALLWAY_BOUND", "HALLWAY_ON_SHARED_DOWN", "HALLWAY_SINGLE_INSTANCE"] {
+        if lookup(name).is_some() {
+            return Err(super::missing_tiered(name));
+        }
+    }
     Ok(config)
 }
 
-fn read_variable(name: &str, lookup: Lookup<'_>) -> Result<Option<String>> {
+/// A variable with a value, if it is set.
+fn read_plain(name: &str, lookup: Lookup<'_>) -> Result<Option<String>> {
+    match lookup(name).map(OsString::into_string) {
+        None => Ok(None),
+        Some(Ok(value)) if value.is_empty() => Err(empty(name)),
+        Some(Ok(value)) => Ok(Some(value)),
+        Some(Err(_)) => Err(Error::invalid_config(format!("{name} is not UTF-8"))),
+    }
+}
+
+/// A URL, in the variable itself or in the file that another one names.
+fn read_url(name: &str, lookup: Lookup<'_>) -> Result<Option<String>> {
     let file_name = format!("{name}_FILE");
     match (lookup(name), lookup(&file_name)) {
         (None, None) => Ok(None),
         (Some(_), Some(_)) => {
             Err(Error::invalid_config(format!("{name} and {file_name} are both set; unset one of them")))
         }
-        (Some(url), None) => match url.into_string() {
-            Ok(url) if url.is_empty() => Err(empty(name)),
-            Ok(url) => Ok(Some(url)),
-            Err(_) => Err(Error::invalid_config(format!("{name} is not UTF-8"))),
-        },
+        (Some(_), None) => read_plain(name, lookup),
         (None, Some(path)) => read_url_file(&file_name, Path::new(&path)).map(Some),
     }
 }

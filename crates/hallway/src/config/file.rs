@@ -15,6 +15,9 @@ use super::Config;
 /// The tiers there are, in the order of reading.
 pub(super) const TIERS: [&str; 3] = ["local", "shared", "consistent"];
 
+/// The tables there are. The last two need feature `tiered`.
+const TABLES: [&str; 3] = ["stores", "tiers", "namespaces"];
+
 /// A configuration file is a few lines.
 const MAX_FILE: u64 = 1 << 20;
 
@@ -42,44 +45,55 @@ pub(super) fn parse(text: &str) -> Result<Config> {
     let mut config = Config::default();
     for (name, value) in document.get_ref() {
         let line = line_of(text, name.span().start);
-        if name.get_ref() != "stores" {
-            return Err(unknown("table or field", name.get_ref(), line, "stores"));
+        let name = name.get_ref().as_ref();
+        if !TABLES.contains(&name) {
+            return Err(unknown("table or field", name, line, &TABLES.join(", ")));
         }
-        let DeValue::Table(stores) = value.get_ref() else {
-            return Err(Error::invalid_config(format!("`stores` at line {line} must be a table: [stores]")));
+        let DeValue::Table(table) = value.get_ref() else {
+            return Err(Error::invalid_config(format!("`{name}` at line {line} must be a table: [{name}]")));
         };
-        for (tier, url) in stores {
-            let line = line_of(text, tier.span().start);
-            let Some(slot) = config.tier_mut(tier.get_ref()) else {
-                return Err(unknown(
-                    "field",
-                    tier.get_ref(),
-                    line,
-                    &TIERS.map(|tier| format!("stores.{tier}")).join(", "),
-                ));
-            };
-            match url.get_ref() {
-                DeValue::String(url) if !url.is_empty() => *slot = Some(url.to_string()),
-                _ => {
-                    return Err(Error::invalid_config(format!(
-                        "`stores.{}` at line {line} must be a store URL in quotes, such as \"moka:?max=64MiB\"",
-                        tier.get_ref()
-                    )));
-                }
-            }
+        match name {
+            "stores" => read_stores(&mut config, table, text)?,
+            #[cfg(feature = "tiered")]
+            "tiers" => super::tables::read_tiers(&mut config.promises, table, text)?,
+            #[cfg(feature = "tiered")]
+            // The last of them.
+            _ => super::tables::read_namespaces(&mut config.promises, table, text)?,
+            #[cfg(not(feature = "tiered"))]
+            _ => return Err(super::missing_tiered(format_args!("`{name}` at line {line}"))),
         }
     }
     Ok(config)
 }
 
-fn unknown(what: &str, name: &str, line: usize, known: &str) -> Error {
+fn read_stores(config: &mut Config, stores: &DeTable<'_>, text: &str) -> Result<()> {
+    for (tier, url) in stores {
+        let line = line_of(text, tier.span().start);
+        let Some(slot) = config.tier_mut(tier.get_ref()) else {
+            let known = TIERS.map(|tier| format!("stores.{tier}")).join(", ");
+            return Err(unknown("field", tier.get_ref(), line, &known));
+        };
+        match url.get_ref() {
+            DeValue::String(url) if !url.is_empty() => *slot = Some(url.to_string()),
+            _ => {
+                return Err(Error::invalid_config(format!(
+                    "`stores.{}` at line {line} must be a store URL in quotes, such as \"moka:?max=64MiB\"",
+                    tier.get_ref()
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn unknown(what: &str, name: &str, line: usize, known: &str) -> Error {
     // A long or odd name may be a URL in the wrong place.
     let plain = name.len() <= 40 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
     let name = if plain { format!(" `{name}`") } else { String::new() };
     Error::invalid_config(format!("unknown {what}{name} at line {line}; known: {known}"))
 }
 
-fn line_of(text: &str, at: usize) -> usize {
+pub(super) fn line_of(text: &str, at: usize) -> usize {
     1 + text.bytes().take(at).filter(|b| *b == b'\n').count()
 }
 
@@ -110,10 +124,23 @@ mod tests {
             "[stores]\nlocl = 'moka:'",
             "unknown field `locl` at line 2; known: stores.local, stores.shared, stores.consistent",
         );
-        refused("\n[store]\nlocal = 'moka:'", "unknown table or field `store` at line 2; known: stores");
+        refused(
+            "\n[store]\nlocal = 'moka:'",
+            "unknown table or field `store` at line 2; known: stores, tiers, namespaces",
+        );
         refused("[stores]\nlocal = 5", "`stores.local` at line 2");
         refused("[stores]\nlocal = ''", "`stores.local` at line 2");
         refused("stores = 'moka:'", "must be a table");
+    }
+
+    #[cfg(not(feature = "tiered"))]
+    #[test]
+    fn what_needs_a_feature_names_it() {
+        for text in ["[tiers]\nbound = '1s'", "[namespaces.a]\nmode = 'shared'"] {
+            let error = parse(text).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::MissingFeature);
+            assert!(error.to_string().contains("enable feature `tiered`"), "{error}");
+        }
     }
 
     #[test]

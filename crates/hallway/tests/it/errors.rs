@@ -89,7 +89,7 @@ async fn options_that_no_store_has_are_refused_and_the_known_ones_named() {
 
 #[tokio::test]
 async fn a_configuration_without_a_store_says_how_to_name_one() {
-    let error = Config::default().open().await.unwrap_err();
+    let error = Config::default().open_stores().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidConfig);
     assert!(error.to_string().contains("HALLWAY_LOCAL") && error.to_string().contains("hallway.toml"), "{error}");
 }
@@ -97,7 +97,7 @@ async fn a_configuration_without_a_store_says_how_to_name_one() {
 #[tokio::test]
 async fn a_tier_that_cannot_be_opened_is_named() {
     let config = Config::default().with_shared("memcached://:hunter2@host");
-    let error = config.open().await.unwrap_err();
+    let error = config.open_stores().await.unwrap_err();
     assert!(error.to_string().contains("shared store"), "{error}");
     without_secret(&error);
     assert!(!format!("{config:?}").contains(SECRET));

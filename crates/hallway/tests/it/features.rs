@@ -99,7 +99,7 @@ async fn codecs_stand_side_by_side() {
 #[cfg(feature = "moka")]
 #[tokio::test]
 async fn a_configuration_opens_the_stores_it_names() {
-    let stores = Config::from_toml_str("[stores]\nlocal = 'moka:?max=1MiB'").unwrap().open().await.unwrap();
+    let stores = Config::from_toml_str("[stores]\nlocal = 'moka:?max=1MiB'").unwrap().open_stores().await.unwrap();
     assert!(stores.shared.is_none() && stores.consistent.is_none());
     stores.local.unwrap().ping().await.unwrap();
 }
@@ -107,7 +107,7 @@ async fn a_configuration_opens_the_stores_it_names() {
 #[cfg(not(feature = "moka"))]
 #[tokio::test]
 async fn a_configuration_of_a_missing_feature_names_it() {
-    let error = Config::default().with_local("moka:").open().await.unwrap_err();
+    let error = Config::default().with_local("moka:").open_stores().await.unwrap_err();
     assert_eq!(error.kind(), hallway::ErrorKind::MissingFeature);
     assert!(error.to_string().contains("enable feature `moka`"), "{error}");
 }

@@ -6,6 +6,9 @@ use crate::tidy::Finding;
 
 const BACKENDS: [&str; 5] = ["hallway-moka", "hallway-redis", "hallway-session", "hallway-sql", "hallway-tiered"];
 
+/// Programs that test and measure; nobody depends on them.
+const HARNESSES: [&str; 2] = ["hallway-bench", "hallway-simulation"];
+
 /// Edges that go up, go sideways, or belong to a crate nobody has given a place yet.
 pub(super) fn edges(members: &[Package]) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -14,7 +17,7 @@ pub(super) fn edges(members: &[Package]) -> Vec<Finding> {
             if !allowed(&package.name, dependency) {
                 let kind = if dependency.dev { "dev-depends" } else { "depends" };
                 findings.push(format!(
-                    "{} {kind} on {}: arrows are cli, bench -> study -> hallway -> {{moka, redis, sql, tiered, session}} -> core; the testkit sees core alone and is a dev-dependency",
+                    "{} {kind} on {}: arrows are cli, bench -> study -> hallway -> {{moka, redis, sql, tiered, session}} -> core; the testkit sees core alone and is a dev-dependency; tests of tiered may use moka, and the simulation what it simulates",
                     package.name, dependency.name
                 ));
             }
@@ -43,13 +46,17 @@ fn allowed(package: &str, dependency: &Dependency) -> bool {
         return dependency.dev;
     }
     if on == "hallway-testkit" {
-        return package == "hallway-bench" || (dependency.dev && package != "xtask");
+        return HARNESSES.contains(&package) || (dependency.dev && package != "xtask");
     }
     match package {
         "hallway" => on == "hallway-core" || BACKENDS.contains(&on),
         "hallway-study" => on == "hallway",
         "hallway-bench" | "hallway-cli" => on == "hallway" || on == "hallway-study",
+        // It runs the production code of several crates in a world of its own.
+        "hallway-simulation" => on == "hallway-core" || BACKENDS.contains(&on),
         "hallway-testkit" => on == "hallway-core",
+        // Its tests need a local tier, and there is no other.
+        "hallway-tiered" if dependency.dev && on == "hallway-moka" => true,
         backend if BACKENDS.contains(&backend) => on == "hallway-core",
         _ => false,
     }
@@ -74,19 +81,29 @@ mod tests {
         check("hallway-redis", "hallway", false, false);
         check("hallway-cli", "hallway-core", false, false);
         check("xtask", "hallway-core", false, false);
+        check("hallway-simulation", "hallway-tiered", false, true);
+        check("hallway-tiered", "hallway-simulation", true, false);
     }
 
     #[test]
     fn crates_of_one_level_never_see_each_other() {
         check("hallway-redis", "hallway-moka", false, false);
-        check("hallway-tiered", "hallway-moka", true, false);
+        check("hallway-tiered", "hallway-redis", true, false);
+        check("hallway-moka", "hallway-tiered", true, false);
     }
 
     #[test]
-    fn the_testkit_is_a_dev_dependency_but_for_benches() {
+    fn only_tests_of_the_tiers_may_use_a_local_one() {
+        check("hallway-tiered", "hallway-moka", true, true);
+        check("hallway-tiered", "hallway-moka", false, false);
+    }
+
+    #[test]
+    fn the_testkit_is_a_dev_dependency_but_for_harnesses() {
         check("hallway-moka", "hallway-testkit", true, true);
         check("hallway-moka", "hallway-testkit", false, false);
         check("hallway-bench", "hallway-testkit", false, true);
+        check("hallway-simulation", "hallway-testkit", false, true);
     }
 
     #[test]

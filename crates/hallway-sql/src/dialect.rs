@@ -5,12 +5,13 @@ pub(crate) mod postgres;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
 
+use hallway_core::MAX_KEY_BYTES;
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
 use crate::table::{Table, VERSIONS};
 
 /// The newest schema version this code knows: one per file in `migrations/`.
-pub(crate) const SCHEMA_VERSION: i64 = 1;
+pub(crate) const SCHEMA_VERSION: i64 = 2;
 
 /// What a statement does. The keyed ones work on any number of distinct keys at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,11 +20,13 @@ pub(crate) enum Verb {
     DeleteEquals,
     Get,
     Increment,
+    Pending,
     Scan,
     SetAbsent,
     SetAlways,
     SetEquals,
     SetPresent,
+    Settle,
     Sweep,
     Take,
     Time,
@@ -31,11 +34,11 @@ pub(crate) enum Verb {
 }
 
 impl Verb {
-    pub(crate) const COUNT: usize = 13;
+    pub(crate) const COUNT: usize = 15;
 
     /// Whether a call that fails half-way may have changed something.
     pub(crate) fn writes(self) -> bool {
-        !matches!(self, Self::Get | Self::Scan | Self::Time)
+        !matches!(self, Self::Get | Self::Pending | Self::Scan | Self::Time)
     }
 
     /// Whether its answer holds values, of any size up to the store's limit.
@@ -45,7 +48,12 @@ impl Verb {
 
     /// Whether calls of several callers may share a statement.
     pub(crate) fn coalesces(self) -> bool {
-        !matches!(self, Self::Scan | Self::Sweep | Self::Time)
+        !matches!(self, Self::Pending | Self::Scan | Self::Settle | Self::Sweep | Self::Time)
+    }
+
+    /// Whether it changes keys that a caller names, and so may owe invalidations.
+    pub(crate) fn changes_keys(self) -> bool {
+        self.writes() && !matches!(self, Self::Settle | Self::Sweep)
     }
 }
 
@@ -79,6 +87,8 @@ pub(crate) enum Param {
     Limit,
     /// 1 to see expired entries as well.
     Expired,
+    /// Rows of the outbox: an array, or JSON.
+    Ids,
 }
 
 /// A statement and what it takes. Its rows are: key, bytes, number, number; trailing ones may be missing.
@@ -86,13 +96,21 @@ pub(crate) enum Param {
 pub(crate) struct Statement {
     pub(crate) sql: SqlStr,
     pub(crate) params: &'static [Param],
+    /// What is run before it, in one transaction with it.
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "PostgreSQL does it in one statement"))]
+    pub(crate) first: Option<Box<Statement>>,
 }
 
-/// A dialect's texts, with `{table}`, `{now}` and `{live}` to be filled in.
+/// A dialect's texts, with `{table}`, `{now}` and the like to be filled in.
 pub(crate) struct Dialect {
     pub(crate) name: &'static str,
     pub(crate) now: &'static str,
     pub(crate) statement: fn(Verb) -> (&'static str, &'static [Param]),
+    /// What a statement that changes keys begins with to write an outbox row for each of them as well; without it, it
+    /// takes `owe` and a transaction.
+    pub(crate) enlist: Option<&'static str>,
+    /// Writes outbox rows for the keys in its parameter, a JSON array.
+    pub(crate) owe: &'static str,
     pub(crate) migrations: &'static [&'static str],
     /// Creates the table of versions.
     pub(crate) versions: &'static str,
@@ -105,12 +123,14 @@ pub(crate) struct Dialect {
 /// All statements of one store, rendered once.
 #[derive(Debug)]
 pub(crate) struct Statements {
-    all: Vec<Statement>,
+    plain: Vec<Statement>,
+    /// Those that also write to the outbox.
+    enlisted: Vec<Statement>,
 }
 
 impl Statements {
-    pub(crate) fn get(&self, verb: Verb) -> &Statement {
-        &self.all[verb as usize]
+    pub(crate) fn get(&self, verb: Verb, enlisted: bool) -> &Statement {
+        if enlisted { &self.enlisted[verb as usize] } else { &self.plain[verb as usize] }
     }
 }
 
@@ -121,25 +141,38 @@ impl Dialect {
             Verb::DeleteEquals,
             Verb::Get,
             Verb::Increment,
+            Verb::Pending,
             Verb::Scan,
             Verb::SetAbsent,
             Verb::SetAlways,
             Verb::SetEquals,
             Verb::SetPresent,
+            Verb::Settle,
             Verb::Sweep,
             Verb::Take,
             Verb::Time,
             Verb::Touch,
         ];
-        let statement = |verb: &Verb| {
+        let plain = |verb: &Verb| {
             let (text, params) = (self.statement)(*verb);
-            Statement { sql: self.render(text, table), params }
+            Statement { sql: self.render(text, table), params, first: None }
         };
-        Statements { all: ALL.iter().map(statement).collect() }
+        let enlisted = |verb: &Verb| match self.enlist {
+            _ if !verb.changes_keys() => plain(verb),
+            Some(begin) => {
+                let (text, params) = (self.statement)(*verb);
+                Statement { sql: self.render(&format!("{begin} {text}"), table), params, first: None }
+            }
+            None => {
+                let owe = Statement { sql: self.render(self.owe, table), params: &[Param::Keys], first: None };
+                Statement { first: Some(Box::new(owe)), ..plain(verb) }
+            }
+        };
+        Statements { plain: ALL.iter().map(plain).collect(), enlisted: ALL.iter().map(enlisted).collect() }
     }
 
     /// The only place where text is put into a statement: constants of this crate and a checked table name.
-    pub(crate) fn render(&self, text: &'static str, table: &Table) -> SqlStr {
+    pub(crate) fn render(&self, text: &str, table: &Table) -> SqlStr {
         let live = "({t}expires_at IS NULL OR {t}expires_at > {now})";
         let text = text
             .replace("{live}", &live.replace("{t}", ""))
@@ -149,6 +182,8 @@ impl Dialect {
             .replace("{version}", &SCHEMA_VERSION.to_string())
             .replace("{name}", table.name())
             .replace("{index}", &table.index())
+            .replace("{outbox}", &format!("\"{}\"", table.outbox()))
+            .replace("{longest}", &MAX_KEY_BYTES.to_string())
             .replace("{table}", &table.quoted());
         AssertSqlSafe(text).into_sql_str()
     }

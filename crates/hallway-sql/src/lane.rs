@@ -2,7 +2,7 @@
 //!
 //! There is no timer. A call that finds an idle connection runs at once, in its caller's own task, so a lone call
 //! pays nothing. Calls that find all connections busy wait in the queue; whoever ends a statement takes all of one
-//! verb that have queued, as one batch. As soon as somebody waits for it, the work moves to a task of its own: a caller
+//! kind that have queued, as one batch. As soon as somebody waits for it, the work moves to a task of its own: a caller
 //! gets its answer without serving others, and one that is not polled, or goes away in mid-statement, holds nobody up.
 //! A connection is therefore never left half-way through an answer.
 
@@ -23,7 +23,7 @@ use hallway_core::{Error, ErrorKind};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::dialect::{Statements, Verb};
+use crate::dialect::Statements;
 use crate::failure::{Effect, Failure};
 pub(crate) use crate::lane::batch::full_jitter;
 use crate::lane::lead::{Serve, spawn};
@@ -155,7 +155,7 @@ impl Lane {
     pub(crate) async fn call(self: &Arc<Self>, request: Request, deadline: Instant) -> Result<Answer, CallError> {
         let (answer, receiver) = oneshot::channel();
         let shared = Arc::new(Shared::default());
-        let verb = request.verb;
+        let queue = request.queue();
         let call = Call {
             request,
             number: 0,
@@ -165,7 +165,7 @@ impl Lane {
             retried: false,
             most: usize::MAX,
         };
-        let caller = Caller { lane: self, shared, verb };
+        let caller = Caller { lane: self, shared, queue };
         // A call that leads needs no help.
         let mut help = None;
         match self.admit(call) {
@@ -334,7 +334,7 @@ impl fmt::Debug for Lane {
 struct Caller<'a> {
     lane: &'a Lane,
     shared: Arc<Shared>,
-    verb: Verb,
+    queue: usize,
 }
 
 impl Caller<'_> {
@@ -344,7 +344,7 @@ impl Caller<'_> {
         match state.compare_exchange(QUEUED, GIVEN_UP, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => {
                 // What it holds is of no more use, so it makes room for others.
-                let forgotten = self.lane.lock().forget(self.verb, self.shared.number.load(Ordering::Relaxed));
+                let forgotten = self.lane.lock().forget(self.queue, self.shared.number.load(Ordering::Relaxed));
                 drop(forgotten);
                 true
             }

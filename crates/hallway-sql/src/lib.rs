@@ -20,9 +20,11 @@ mod config;
 mod dialect;
 mod driver;
 mod failure;
+mod json;
 mod lane;
 mod link;
 mod opener;
+pub mod outbox;
 mod schema;
 mod store;
 mod sweeper;
@@ -31,5 +33,6 @@ mod table;
 mod tls;
 
 pub use crate::config::{Durability, SqlConfig};
+pub use crate::outbox::{Outbox, OutboxStatement};
 pub use crate::schema::{Migrate, schema_sql};
 pub use crate::store::SqlStore;

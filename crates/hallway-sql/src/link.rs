@@ -32,6 +32,8 @@ pub(crate) struct Bounds {
     pub(crate) until: String,
     pub(crate) limit: i64,
     pub(crate) expired: bool,
+    /// Rows of the outbox.
+    pub(crate) ids: Vec<i64>,
 }
 
 /// Everything that may be bound to a statement.

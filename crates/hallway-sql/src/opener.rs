@@ -117,16 +117,17 @@ impl Opener {
             return Ok(link);
         }
         let until = Instant::now() + OPEN_LIMIT;
-        for attempt in 0.. {
+        let mut attempt = 0;
+        loop {
             match self.ready_and_open(role).await {
                 // Others open or migrate the same file right now.
                 Err(failure) if failure.effect == Effect::Again && Instant::now() < until => {
-                    tokio::time::sleep(Duration::from_millis(5) + full_jitter(attempt.min(4))).await;
+                    tokio::time::sleep(Duration::from_millis(5) + full_jitter(attempt)).await;
+                    attempt = (attempt + 1).min(4);
                 }
                 opened => return opened,
             }
         }
-        unreachable!("the loop ends by returning")
     }
 
     async fn ready_and_open(&self, role: Role) -> Result<Box<dyn Link>, Failure> {

@@ -8,13 +8,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hallway_core::{
-    Capabilities, Capability, Cursor, DeleteIf, Entry, Error, ErrorKind, Key, KvStore, MAX_PAGE, Page, Prefix, Result,
-    SetIf, SetOptions, SetOutcome, StoreUrl, Timestamp, Ttl, ValueCap, write_batches,
+    AuthorityTier, Capabilities, Capability, Cursor, DeleteIf, Entry, Error, ErrorKind, Key, KvStore, MAX_PAGE, Page,
+    Prefix, Result, SetIf, SetOptions, SetOutcome, StoreUrl, Timestamp, Ttl, ValueCap, write_batches,
 };
 use tokio::time::Instant;
 
 use crate::config::{SqlConfig, Target};
-use crate::dialect::Verb;
+use crate::dialect::{Dialect, Verb};
 use crate::lane::{Lane, Request};
 use crate::link::{Answer, Bounds, Driver, Item, Role, Row};
 use crate::opener::Opener;
@@ -41,14 +41,17 @@ fn last_key() -> String {
 /// Every verb on one key is one atomic statement, and so is each part of a batch. What one caller has written, every later call of any instance sees.
 #[derive(Clone)]
 pub struct SqlStore {
-    inner: Arc<Inner>,
-    deadline: Duration,
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) deadline: Duration,
+    /// Whether its writes also write to the outbox.
+    pub(crate) enlists: bool,
 }
 
-struct Inner {
-    backend: &'static str,
+pub(crate) struct Inner {
+    pub(crate) backend: &'static str,
     place: String,
-    table: String,
+    pub(crate) table: Table,
+    pub(crate) dialect: &'static Dialect,
     capabilities: Capabilities,
     cap: ValueCap,
     reads: Arc<Lane>,
@@ -153,14 +156,15 @@ impl SqlStore {
         let inner = Inner {
             backend: dialect.name,
             place,
-            table: config.table,
+            table,
+            dialect,
             capabilities,
             cap: config.max_value,
             reads,
             writes,
             sweeper,
         };
-        Ok(Self { inner: Arc::new(inner), deadline: config.deadline })
+        Ok(Self { inner: Arc::new(inner), deadline: config.deadline, enlists: false })
     }
 
     async fn run(&self, operation: &'static str, request: Request) -> Result<Answer> {
@@ -168,8 +172,14 @@ impl SqlStore {
         self.run_until(operation, request, deadline).await
     }
 
-    async fn run_until(&self, operation: &'static str, request: Request, deadline: Instant) -> Result<Answer> {
+    pub(crate) async fn run_until(
+        &self,
+        operation: &'static str,
+        mut request: Request,
+        deadline: Instant,
+    ) -> Result<Answer> {
         let writes = request.verb.writes();
+        request.enlisted = self.enlists && request.verb.changes_keys();
         if deadline <= Instant::now() {
             // Every call here waits for the database, so one that may not wait ends before anything is sent.
             let late = Error::new(ErrorKind::Unavailable, "the deadline has passed; nothing was sent");
@@ -181,7 +191,7 @@ impl SqlStore {
     }
 
     /// When a call that starts now must have ended. A clock has an end too, and nobody waits for it.
-    fn due(&self) -> Instant {
+    pub(crate) fn due(&self) -> Instant {
         Instant::now() + self.deadline.min(Duration::from_secs(365 * 24 * 3600))
     }
 
@@ -198,7 +208,7 @@ impl SqlStore {
         deadline: Instant,
     ) -> Result<Option<Row>> {
         let key = item.key.clone();
-        let request = Request { verb, items: vec![item], bounds: Bounds::default() };
+        let request = Request::of(verb, vec![item]);
         let answer = self.run_until(operation, request, deadline).await.map_err(|error| error.with_key(&key))?;
         Ok(answer.rows.into_iter().next())
     }
@@ -224,8 +234,30 @@ impl SqlStore {
         Ok(ttl.whole_millis()?.map_or(-1, |millis| millis.get() as i64 * 1_000))
     }
 
+    async fn entries(&self, operation: &'static str, keys: &[Key]) -> Result<Vec<Option<Entry>>> {
+        let deadline = self.due();
+        let mut asked: Vec<&Key> = keys.iter().collect();
+        asked.sort_unstable();
+        asked.dedup();
+        let mut found = HashMap::with_capacity(asked.len());
+        let mut left = &asked[..];
+        while !left.is_empty() {
+            // As many as the size of the values allows, which each answer tells better.
+            let (now, later) = left.split_at(left.len().min(self.inner.reads.read_keys()));
+            let items = now.iter().map(|key| Item::new((*key).clone())).collect();
+            let answer = self.run_until(operation, Request::of(Verb::Get, items), deadline).await?;
+            for row in answer.rows {
+                let value = self.bytes(&row).map_err(|error| error.at(self.inner.backend, operation))?;
+                let entry = Entry::new(value, remaining(&row));
+                found.insert(row.key, entry);
+            }
+            left = later;
+        }
+        Ok(keys.iter().map(|key| found.get(key.as_str()).cloned()).collect())
+    }
+
     async fn page(&self, operation: &'static str, bounds: Bounds, deadline: Instant) -> Result<Vec<String>> {
-        let request = Request { verb: Verb::Scan, items: Vec::new(), bounds };
+        let request = Request::within(Verb::Scan, bounds);
         let answer = self.run_until(operation, request, deadline).await?;
         Ok(answer.rows.into_iter().map(|row| row.key).collect())
     }
@@ -234,12 +266,20 @@ impl SqlStore {
         let mut deleted = 0;
         for (done, keys) in keys.chunks(DELETE_KEYS).enumerate() {
             let items = keys.iter().map(|key| Item::new(key.clone())).collect();
-            let request = Request { verb: Verb::DeleteAlways, items, bounds: Bounds::default() };
+            let request = Request::of(Verb::DeleteAlways, items);
             let answer =
                 self.run_until(operation, request, deadline).await.map_err(|error| half_done(done > 0, error))?;
             deleted += answer.rows.iter().filter(|row| row.first == Some(1)).count() as u64;
         }
         Ok(deleted)
+    }
+}
+
+/// The rest of the life of a row's entry.
+fn remaining(row: &Row) -> Ttl {
+    match row.first {
+        Some(micros) => Ttl::After(Duration::from_millis(u64::try_from(micros).unwrap_or(0) / 1_000)),
+        None => Ttl::Forever,
     }
 }
 
@@ -252,7 +292,8 @@ impl fmt::Debug for SqlStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqlStore")
             .field("place", &self.inner.place)
-            .field("table", &self.inner.table)
+            .field("table", &self.inner.table.name())
+            .field("enlists", &self.enlists)
             .field("deadline", &self.deadline)
             .field("reads", &self.inner.reads)
             .field("writes", &self.inner.writes)
@@ -269,11 +310,7 @@ impl KvStore for SqlStore {
     async fn get_entry(&self, key: &Key) -> Result<Option<Entry>> {
         let Some(row) = self.one("get", Verb::Get, Item::new(key.clone())).await? else { return Ok(None) };
         let value = self.bytes(&row).map_err(|error| self.fail("get", key, error))?;
-        let remaining = match row.first {
-            Some(micros) => Ttl::After(Duration::from_millis(u64::try_from(micros).unwrap_or(0) / 1_000)),
-            None => Ttl::Forever,
-        };
-        Ok(Some(Entry::new(value, remaining)))
+        Ok(Some(Entry::new(value, remaining(&row))))
     }
 
     async fn set(&self, key: &Key, value: Bytes, opts: SetOptions) -> Result<SetOutcome> {
@@ -315,7 +352,7 @@ impl KvStore for SqlStore {
             from: after.map(|cursor| cursor.as_str().to_owned()).filter(|from| *from > lower).unwrap_or(lower),
             until: prefix.upper_bound().unwrap_or_else(last_key),
             limit: limit as i64,
-            expired: false,
+            ..Bounds::default()
         };
         let found = self.page("scan", bounds, self.due()).await?;
         let next = found.last().filter(|_| found.len() == limit).map(Cursor::new);
@@ -325,7 +362,7 @@ impl KvStore for SqlStore {
     }
 
     async fn time(&self) -> Result<Timestamp> {
-        let request = Request { verb: Verb::Time, items: Vec::new(), bounds: Bounds::default() };
+        let request = Request::of(Verb::Time, Vec::new());
         let answer = self.run("time", request).await?;
         match answer.rows.first().and_then(|row| row.first) {
             Some(micros) => Ok(Timestamp::from_unix_micros(micros)),
@@ -335,8 +372,13 @@ impl KvStore for SqlStore {
         }
     }
 
+    /// The view that enlists is none itself: who has it has the store.
+    fn as_authority(&self) -> Option<&dyn AuthorityTier> {
+        (!self.enlists).then_some(self)
+    }
+
     fn with_deadline(&self, per_call: Duration) -> Arc<dyn KvStore> {
-        Arc::new(Self { inner: Arc::clone(&self.inner), deadline: per_call })
+        Arc::new(Self { deadline: per_call, ..self.clone() })
     }
 
     async fn take(&self, key: &Key) -> Result<Option<Bytes>> {
@@ -372,28 +414,12 @@ impl KvStore for SqlStore {
     }
 
     async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Bytes>>> {
-        if keys.is_empty() {
-            return Ok(Vec::new());
-        }
-        let deadline = self.due();
-        let mut asked: Vec<&Key> = keys.iter().collect();
-        asked.sort_unstable();
-        asked.dedup();
-        let mut found = HashMap::with_capacity(asked.len());
-        let mut left = &asked[..];
-        while !left.is_empty() {
-            // As many as the size of the values allows, which each answer tells better.
-            let (now, later) = left.split_at(left.len().min(self.inner.reads.read_keys()));
-            let items = now.iter().map(|key| Item::new((*key).clone())).collect();
-            let request = Request { verb: Verb::Get, items, bounds: Bounds::default() };
-            let answer = self.run_until("get_many", request, deadline).await?;
-            for row in answer.rows {
-                let bytes = self.bytes(&row).map_err(|error| error.at(self.inner.backend, "get_many"))?;
-                found.insert(row.key, bytes);
-            }
-            left = later;
-        }
-        Ok(keys.iter().map(|key| found.get(key.as_str()).cloned()).collect())
+        let entries = self.entries("get_many", keys).await?;
+        Ok(entries.into_iter().map(|entry| entry.map(|entry| entry.value)).collect())
+    }
+
+    async fn get_entries(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>> {
+        self.entries("get_entries", keys).await
     }
 
     async fn set_many(&self, items: &[(Key, Bytes, Ttl)]) -> Result<()> {
@@ -410,7 +436,7 @@ impl KvStore for SqlStore {
                 Ok(Item { value: value.clone(), life: Self::life(*ttl)?, ..Item::new(key.clone()) })
             };
             let items = sorted[run].iter().map(item).collect::<Result<_>>()?;
-            let request = Request { verb: Verb::SetAlways, items, bounds: Bounds::default() };
+            let request = Request::of(Verb::SetAlways, items);
             self.run_until("set_many", request, deadline).await.map_err(|error| half_done(done > 0, error))?;
         }
         Ok(())
@@ -432,7 +458,9 @@ impl KvStore for SqlStore {
         let mut from = prefix.to_physical();
         let mut cleared = 0;
         loop {
-            let bounds = Bounds { from: from.clone(), until: until.clone(), limit: DELETE_KEYS as i64, expired: true };
+            let (from_now, until) = (from.clone(), until.clone());
+            let bounds =
+                Bounds { from: from_now, until, limit: DELETE_KEYS as i64, expired: true, ..Bounds::default() };
             let something = cleared > 0;
             let found = self.page("clear", bounds, deadline).await.map_err(|error| half_done(something, error))?;
             let keys = found.iter().filter_map(|key| Key::from_physical(key).ok()).collect();

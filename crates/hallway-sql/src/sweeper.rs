@@ -24,7 +24,7 @@ pub(crate) async fn sweep(lane: Weak<Lane>, interval: Duration, deadline: Durati
         loop {
             let Some(lane) = lane.upgrade() else { return };
             let bounds = Bounds { limit: BATCH, ..Bounds::default() };
-            let request = Request { verb: Verb::Sweep, items: Vec::new(), bounds };
+            let request = Request::within(Verb::Sweep, bounds);
             match lane.call(request, Instant::now() + deadline).await {
                 // There may be more; callers' writes go first.
                 Ok(answer) if answer.changed >= BATCH as u64 => tokio::task::yield_now().await,

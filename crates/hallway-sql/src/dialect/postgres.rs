@@ -1,7 +1,8 @@
 //! PostgreSQL's statements.
 //!
 //! `statement_timestamp()` is the server's clock read once per statement, so that no row is judged by two instants.
-//! Keys arrive sorted: rows are locked in one order by every writer, which keeps deadlocks away.
+//! Keys arrive sorted: rows are locked in one order by every writer, which keeps deadlocks away. The first parameter of
+//! every statement that changes keys is the array of them.
 
 use super::{Dialect, Param, Verb};
 
@@ -10,7 +11,13 @@ pub(crate) static POSTGRES: Dialect = Dialect {
     // A subquery, so that it is computed once per statement and not per row: it costs as much as finding a row.
     now: "(SELECT (extract(epoch FROM statement_timestamp()) * 1000000)::bigint)",
     statement,
-    migrations: &[include_str!("../../migrations/postgres/0001_entries.sql")],
+    // One statement, run to its end whatever the main part finds.
+    enlist: Some("WITH owed AS (INSERT INTO {outbox} (key) SELECT unnest($1::text[]))"),
+    owe: "INSERT INTO {outbox} (key) SELECT json_array_elements_text($1::text::json)",
+    migrations: &[
+        include_str!("../../migrations/postgres/0001_entries.sql"),
+        include_str!("../../migrations/postgres/0002_outbox.sql"),
+    ],
     versions: "CREATE TABLE IF NOT EXISTS {versions} (store text NOT NULL PRIMARY KEY, version bigint NOT NULL);",
     has_versions: "SELECT NULL, NULL, count(*) FROM (SELECT to_regclass('{versions}') AS found) AS v \
          WHERE found IS NOT NULL",
@@ -20,7 +27,7 @@ pub(crate) static POSTGRES: Dialect = Dialect {
 };
 
 fn statement(verb: Verb) -> (&'static str, &'static [Param]) {
-    use Param::{Cap, Expected, Expired, From, Keys, Limit, Lives, Until, Values};
+    use Param::{Cap, Expected, Expired, From, Ids, Keys, Limit, Lives, Until, Values};
     match verb {
         Verb::Get => (
             "SELECT key, CASE WHEN octet_length(value) <= $2 THEN value END, expires_at - {now}, \
@@ -99,6 +106,18 @@ fn statement(verb: Verb) -> (&'static str, &'static [Param]) {
         Verb::Scan => (
             "SELECT key FROM {table} WHERE key > $1 AND key < $2 AND ($4 = 1 OR {live}) ORDER BY key LIMIT $3",
             &[From, Until, Limit, Expired],
+        ),
+        // What is longer than any key is none, and need not travel.
+        Verb::Pending => (
+            "SELECT CASE WHEN octet_length(key) <= {longest} THEN key END, NULL::bytea, id, written \
+             FROM {outbox} ORDER BY id LIMIT $1",
+            &[Limit],
+        ),
+        // A row that is locked is being deleted by somebody else.
+        Verb::Settle => (
+            "DELETE FROM {outbox} WHERE id IN \
+                 (SELECT id FROM {outbox} WHERE id = ANY($1) ORDER BY id FOR UPDATE SKIP LOCKED)",
+            &[Ids],
         ),
         // The outer comparison sees an entry that was renewed while we waited for its lock.
         Verb::Sweep => (

@@ -1,7 +1,7 @@
 //! SQLite's statements.
 //!
 //! Each is one statement and so one transaction that starts as a writer: a reader never has to be upgraded, and
-//! `SQLITE_BUSY_SNAPSHOT` cannot happen. Rows arrive as JSON, their bytes as one blob that JSON points into.
+//! `SQLITE_BUSY_SNAPSHOT` cannot happen. With an outbox row it is two, in a transaction that starts as a writer. Rows arrive as JSON, their bytes as one blob that JSON points into.
 
 use super::{Dialect, Param, Verb};
 
@@ -10,14 +10,19 @@ pub(crate) static SQLITE: Dialect = Dialect {
     // Milliseconds are as fine as this clock gets. It stands still while a statement runs.
     now: "(CAST(round(unixepoch('subsec') * 1000) AS INTEGER) * 1000)",
     statement,
-    migrations: &[include_str!("../../migrations/sqlite/0001_entries.sql")],
+    enlist: None,
+    owe: "INSERT INTO {outbox} (key) SELECT value FROM json_each(?1)",
+    migrations: &[
+        include_str!("../../migrations/sqlite/0001_entries.sql"),
+        include_str!("../../migrations/sqlite/0002_outbox.sql"),
+    ],
     versions: "CREATE TABLE IF NOT EXISTS {versions} (store TEXT NOT NULL PRIMARY KEY, version INTEGER NOT NULL);",
     has_versions: "SELECT NULL, NULL, count(*) FROM sqlite_schema WHERE type = 'table' AND name = '{versions}'",
     begin: "BEGIN IMMEDIATE",
 };
 
 fn statement(verb: Verb) -> (&'static str, &'static [Param]) {
-    use Param::{Blob, Cap, Expired, From, Keys, Limit, Rows, Until};
+    use Param::{Blob, Cap, Expired, From, Ids, Keys, Limit, Rows, Until};
     match verb {
         // CROSS JOIN keeps the keys outside: one look-up in the table for each.
         Verb::Get => (
@@ -97,6 +102,13 @@ fn statement(verb: Verb) -> (&'static str, &'static [Param]) {
             "SELECT key FROM {table} WHERE key > ?1 AND key < ?2 AND (?4 = 1 OR {live}) ORDER BY key LIMIT ?3",
             &[From, Until, Limit, Expired],
         ),
+        // What is longer than any key is none, and need not travel.
+        Verb::Pending => (
+            "SELECT CASE WHEN length(CAST(key AS BLOB)) <= {longest} THEN key END, NULL, id, written \
+             FROM {outbox} ORDER BY id LIMIT ?1",
+            &[Limit],
+        ),
+        Verb::Settle => ("DELETE FROM {outbox} WHERE id IN (SELECT value FROM json_each(?1))", &[Ids]),
         Verb::Sweep => (
             "DELETE FROM {table} WHERE key IN \
                  (SELECT key FROM {table} WHERE expires_at <= {now} ORDER BY expires_at LIMIT ?1)",

@@ -14,7 +14,7 @@ use sqlx::{ConnectOptions, Connection, Either, Executor, Postgres, Row as _, Sql
 
 use crate::dialect::{Dialect, Param, Statement, postgres::POSTGRES};
 #[cfg(feature = "sqlx-09")]
-use crate::driver::ACQUIRE_LIMIT;
+use crate::driver::lent::{Lent, acquire};
 use crate::failure::{Effect, Failure, from_sqlx};
 use crate::link::{Answer, Args, Driver, Link, Role, Row};
 
@@ -145,7 +145,7 @@ impl Driver for PgDriver {
             Source::Pool(pool) => {
                 let held = match role {
                     // It may end in the middle of a transaction, so it does not go back to the pool.
-                    Role::Migrate => Held::Own(Box::new(acquire(pool).await?.detach())),
+                    Role::Migrate => Held::Own(Box::new(acquire(pool, connecting).await?.detach())),
                     Role::Read | Role::Write => Held::Pool { pool: pool.clone(), lent: None },
                 };
                 Ok(Box::new(PgLink { held, wrapped: self.is_pooled() }))
@@ -190,7 +190,7 @@ enum Held {
     #[cfg(feature = "sqlx-09")]
     Pool {
         pool: sqlx::PgPool,
-        lent: Option<Lent>,
+        lent: Option<Lent<Postgres>>,
     },
 }
 
@@ -210,9 +210,9 @@ impl Link for PgLink {
             Held::Pool { pool, lent } => {
                 let mut lent = match lent.take() {
                     Some(lent) => lent,
-                    None => Lent::acquire(pool).await?,
+                    None => Lent::acquire(pool, connecting).await?,
                 };
-                let answer = run_on(lent.connection(), statement, args, wrapped).await;
+                let answer = run_on(&mut lent.connection, statement, args, wrapped).await;
                 lent.finish(&answer);
                 answer
             }
@@ -231,7 +231,7 @@ impl Link for PgLink {
         match &mut self.held {
             Held::Own(_) => {}
             #[cfg(feature = "sqlx-09")]
-            Held::Pool { pool, lent } => *lent = Some(Lent::acquire(pool).await?),
+            Held::Pool { pool, lent } => *lent = Some(Lent::acquire(pool, connecting).await?),
         }
         Ok(())
     }
@@ -253,8 +253,8 @@ impl Link for PgLink {
             Held::Own(connection) => fetch(connection, sqlx::raw_sql(sql)).await,
             #[cfg(feature = "sqlx-09")]
             Held::Pool { pool, .. } => {
-                let mut lent = Lent::acquire(pool).await?;
-                let answer = fetch(lent.connection(), sqlx::raw_sql(sql)).await;
+                let mut lent = Lent::acquire(pool, connecting).await?;
+                let answer = fetch(&mut lent.connection, sqlx::raw_sql(sql)).await;
                 lent.finish(&answer);
                 answer
             }
@@ -267,45 +267,6 @@ impl Link for PgLink {
             // The pool checks what it lends.
             #[cfg(feature = "sqlx-09")]
             Held::Pool { .. } => Ok(()),
-        }
-    }
-}
-
-/// A connection of the caller's pool that returns to it only after a complete answer.
-#[cfg(feature = "sqlx-09")]
-struct Lent {
-    connection: sqlx::pool::PoolConnection<Postgres>,
-    clean: bool,
-}
-
-#[cfg(feature = "sqlx-09")]
-async fn acquire(pool: &sqlx::PgPool) -> Result<sqlx::pool::PoolConnection<Postgres>, Failure> {
-    match tokio::time::timeout(ACQUIRE_LIMIT, pool.acquire()).await {
-        Ok(acquired) => acquired.map_err(|error| connecting(&error)),
-        Err(_) => Err(from_sqlx(&sqlx::Error::PoolTimedOut)),
-    }
-}
-
-#[cfg(feature = "sqlx-09")]
-impl Lent {
-    async fn acquire(pool: &sqlx::PgPool) -> Result<Self, Failure> {
-        Ok(Self { connection: acquire(pool).await?, clean: false })
-    }
-
-    fn connection(&mut self) -> &mut PgConnection {
-        &mut self.connection
-    }
-
-    fn finish<T>(&mut self, answer: &Result<T, Failure>) {
-        self.clean = !answer.as_ref().is_err_and(|failure| matches!(failure.effect, Effect::Lost | Effect::Drop));
-    }
-}
-
-#[cfg(feature = "sqlx-09")]
-impl Drop for Lent {
-    fn drop(&mut self) {
-        if !self.clean {
-            self.connection.close_on_drop();
         }
     }
 }
@@ -345,6 +306,7 @@ fn bind<'q>(statement: &Statement, args: &Args<'_>) -> Query<'q, Postgres, PgArg
             Param::Until => query.bind(args.bounds.until.clone()),
             Param::Limit => query.bind(args.bounds.limit),
             Param::Expired => query.bind(i64::from(args.bounds.expired)),
+            Param::Ids => query.bind(args.bounds.ids.clone()),
             Param::Rows | Param::Blob => unreachable!("PostgreSQL's statements take arrays"),
         };
     }
@@ -402,7 +364,7 @@ fn connecting(error: &sqlx::Error) -> Failure {
     }
 }
 
-fn translate(error: &sqlx::Error) -> Failure {
+pub(crate) fn translate(error: &sqlx::Error) -> Failure {
     let sqlx::Error::Database(database) = error else { return from_sqlx(error) };
     let state = database.code().unwrap_or_default();
     let (kind, effect, message) = classify(&state);

@@ -16,9 +16,13 @@ use sqlx::{ConnectOptions, Connection, Either, Executor, Row as _, SqlStr, Sqlit
 use crate::config::Durability;
 use crate::dialect::{Dialect, Param, Statement, sqlite::SQLITE};
 #[cfg(feature = "sqlx-09")]
-use crate::driver::ACQUIRE_LIMIT;
+use crate::driver::lent::{Lent, acquire};
 use crate::failure::{Effect, Failure, from_sqlx};
+use crate::json;
 use crate::link::{Answer, Args, Driver, Link, Role, Row};
+
+/// What SQLite answers to a `ROLLBACK` without a transaction.
+const SQLITE_ERROR: i32 = 1;
 
 /// Rows on their way from the connection's thread. Fewer would make the thread wait for us in the middle of a batch.
 const ROWS_IN_FLIGHT: usize = 512;
@@ -105,7 +109,7 @@ impl Driver for SqliteDriver {
                 .disable_statement_logging(),
             #[cfg(feature = "sqlx-09")]
             Source::Pool(pool) if role == Role::Migrate => {
-                let lent = acquire(pool).await?;
+                let lent = acquire(pool, lending).await?;
                 // It may end in the middle of a transaction, so it does not go back to the pool.
                 return Ok(Box::new(SqliteLink(lent.detach())));
             }
@@ -123,7 +127,7 @@ struct SqliteLink(SqliteConnection);
 #[async_trait]
 impl Link for SqliteLink {
     async fn run(&mut self, statement: &Statement, args: &Args<'_>) -> Result<Answer, Failure> {
-        fetch(&mut self.0, bind(statement, args)).await
+        run_on(&mut self.0, statement, args).await
     }
 
     async fn script(&mut self, sql: SqlStr) -> Result<Answer, Failure> {
@@ -139,14 +143,23 @@ impl Link for SqliteLink {
 #[cfg(feature = "sqlx-09")]
 struct PoolLink {
     pool: sqlx::SqlitePool,
-    lent: Option<sqlx::pool::PoolConnection<Sqlite>>,
+    lent: Option<Lent<Sqlite>>,
 }
 
 #[cfg(feature = "sqlx-09")]
-async fn acquire(pool: &sqlx::SqlitePool) -> Result<sqlx::pool::PoolConnection<Sqlite>, Failure> {
-    match tokio::time::timeout(ACQUIRE_LIMIT, pool.acquire()).await {
-        Ok(acquired) => acquired.map_err(|error| opening(translate(&error))),
-        Err(_) => Err(from_sqlx(&sqlx::Error::PoolTimedOut)),
+impl PoolLink {
+    async fn take(&mut self) -> Result<Lent<Sqlite>, Failure> {
+        match self.lent.take() {
+            Some(lent) => Ok(lent),
+            None => self.lend().await,
+        }
+    }
+
+    /// Nothing that is one statement harms the pool if we go away in the middle of it.
+    async fn lend(&self) -> Result<Lent<Sqlite>, Failure> {
+        let mut lent = Lent::acquire(&self.pool, lending).await?;
+        lent.clean = true;
+        Ok(lent)
     }
 }
 
@@ -154,11 +167,14 @@ async fn acquire(pool: &sqlx::SqlitePool) -> Result<sqlx::pool::PoolConnection<S
 #[async_trait]
 impl Link for PoolLink {
     async fn run(&mut self, statement: &Statement, args: &Args<'_>) -> Result<Answer, Failure> {
-        let mut connection = match self.lent.take() {
-            Some(lent) => lent,
-            None => acquire(&self.pool).await?,
-        };
-        fetch(&mut connection, bind(statement, args)).await
+        let mut lent = self.take().await?;
+        // A transaction must not be left to the next one who gets the connection.
+        lent.clean = statement.first.is_none();
+        let answer = run_on(&mut lent.connection, statement, args).await;
+        if statement.first.is_some() {
+            lent.finish(&answer);
+        }
+        answer
     }
 
     fn is_ready(&self) -> bool {
@@ -166,7 +182,7 @@ impl Link for PoolLink {
     }
 
     async fn prepare(&mut self) -> Result<(), Failure> {
-        self.lent = Some(acquire(&self.pool).await?);
+        self.lent = Some(self.lend().await?);
         Ok(())
     }
 
@@ -175,8 +191,8 @@ impl Link for PoolLink {
     }
 
     async fn script(&mut self, sql: SqlStr) -> Result<Answer, Failure> {
-        let mut connection = acquire(&self.pool).await?;
-        fetch(&mut connection, sqlx::raw_sql(sql)).await
+        let mut lent = self.lend().await?;
+        fetch(&mut lent.connection, sqlx::raw_sql(sql)).await
     }
 
     async fn check(&mut self) -> Result<(), Failure> {
@@ -184,11 +200,45 @@ impl Link for PoolLink {
     }
 }
 
+async fn run_on(connection: &mut SqliteConnection, statement: &Statement, args: &Args<'_>) -> Result<Answer, Failure> {
+    let Some(first) = &statement.first else { return fetch(connection, bind(statement, args)).await };
+    match in_transaction(connection, [first, statement], args).await {
+        Err(failure) if failure.effect != Effect::Lost => Err(rolled_back(connection, failure).await),
+        answer => answer,
+    }
+}
+
+/// One after the other. As one text of several statements sqlx 0.9 would panic in its thread when one of them fails.
+async fn in_transaction(
+    connection: &mut SqliteConnection,
+    statements: [&Statement; 2],
+    args: &Args<'_>,
+) -> Result<Answer, Failure> {
+    // As a writer from the start, which never has to be upgraded.
+    fetch(connection, sqlx::query("BEGIN IMMEDIATE")).await?;
+    let mut answer = Answer::default();
+    for statement in statements {
+        answer = fetch(connection, bind(statement, args)).await?;
+    }
+    fetch(connection, sqlx::query("COMMIT")).await?;
+    Ok(answer)
+}
+
+async fn rolled_back(connection: &mut SqliteConnection, failure: Failure) -> Failure {
+    match fetch(connection, sqlx::query("ROLLBACK")).await {
+        Ok(_) => failure,
+        // It did not begin, or SQLite has rolled it back already.
+        Err(open) if open.code.as_ref().is_some_and(|code| code.0 == code_text(SQLITE_ERROR)) => failure,
+        // The next one would find itself in this transaction.
+        Err(_) => Failure { effect: Effect::Drop, ..failure },
+    }
+}
+
 fn bind<'q>(statement: &Statement, args: &Args<'_>) -> Query<'q, Sqlite, SqliteArguments> {
     let mut query = sqlx::query(statement.sql.clone());
     for param in statement.params {
         query = match param {
-            Param::Keys => query.bind(keys_json(args)),
+            Param::Keys => query.bind(json::array(args.items.iter().map(|item| item.key.as_str()))),
             Param::Rows => query.bind(rows_json(args)),
             Param::Blob => query.bind(blob(args)),
             Param::Cap => query.bind(args.cap),
@@ -196,23 +246,11 @@ fn bind<'q>(statement: &Statement, args: &Args<'_>) -> Query<'q, Sqlite, SqliteA
             Param::Until => query.bind(args.bounds.until.clone()),
             Param::Limit => query.bind(args.bounds.limit),
             Param::Expired => query.bind(i64::from(args.bounds.expired)),
+            Param::Ids => query.bind(format!("{:?}", args.bounds.ids)),
             Param::Values | Param::Lives | Param::Expected => unreachable!("SQLite's statements take JSON"),
         };
     }
     query
-}
-
-fn keys_json(args: &Args<'_>) -> String {
-    let mut json = String::with_capacity(2 + args.items.iter().map(|item| item.key.as_str().len() + 3).sum::<usize>());
-    json.push('[');
-    for (at, item) in args.items.iter().enumerate() {
-        if at > 0 {
-            json.push(',');
-        }
-        push_text(&mut json, item.key.as_str());
-    }
-    json.push(']');
-    json
 }
 
 /// Offsets count from 1, and the blob starts with one byte that nobody asks for: SQLite takes an empty one for NULL.
@@ -222,7 +260,7 @@ fn rows_json(args: &Args<'_>) -> String {
     json.push('[');
     for (at, item) in args.items.iter().enumerate() {
         json.push_str(if at > 0 { ",[" } else { "[" });
-        push_text(&mut json, item.key.as_str());
+        json::push_text(&mut json, item.key.as_str());
         let expected = offset + item.value.len();
         // Writing to a string cannot fail.
         let _ = write!(json, ",{},{offset},{},{expected},{}]", item.life, item.value.len(), item.expected.len());
@@ -241,19 +279,6 @@ fn blob(args: &Args<'_>) -> Vec<u8> {
         blob.extend_from_slice(&item.expected);
     }
     blob
-}
-
-/// A key has no control characters, so two escapes are all that JSON needs.
-fn push_text(json: &mut String, text: &str) {
-    json.push('"');
-    for (at, part) in text.split(['"', '\\']).enumerate() {
-        if at > 0 {
-            json.push('\\');
-            json.push(char::from(text.as_bytes()[part.as_ptr().addr() - text.as_ptr().addr() - 1]));
-        }
-        json.push_str(part);
-    }
-    json.push('"');
 }
 
 async fn fetch<'q>(
@@ -294,11 +319,20 @@ fn opening(failure: Failure) -> Failure {
     if failure.effect == Effect::Again { failure } else { Failure { effect: Effect::Drop, ..failure } }
 }
 
-fn translate(error: &sqlx::Error) -> Failure {
+#[cfg(feature = "sqlx-09")]
+fn lending(error: &sqlx::Error) -> Failure {
+    opening(translate(error))
+}
+
+pub(crate) fn translate(error: &sqlx::Error) -> Failure {
     let sqlx::Error::Database(database) = error else { return from_sqlx(error) };
     let code: i32 = database.code().and_then(|code| code.parse().ok()).unwrap_or(0);
     let (kind, effect, message) = classify(code);
-    Failure::new(kind, effect, message).with_code(format!("SQLite result code {code}"))
+    Failure::new(kind, effect, message).with_code(code_text(code))
+}
+
+fn code_text(code: i32) -> String {
+    format!("SQLite result code {code}")
 }
 
 fn classify(code: i32) -> (ErrorKind, Effect, &'static str) {
@@ -336,23 +370,5 @@ fn classify(code: i32) -> (ErrorKind, Effect, &'static str) {
             "the table is missing or has other columns; open with migrate=run, or apply `hallway schema --print`",
         ),
         _ => (Unavailable, Effect::Item, "SQLite refused the statement"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_become_json_text() {
-        let check = |text: &str, expected: &str| {
-            let mut json = String::new();
-            push_text(&mut json, text);
-            assert_eq!(json, expected);
-        };
-        check("plain", r#""plain""#);
-        check(r#"a"b\c""#, r#""a\"b\\c\"""#);
-        check("\"", r#""\"""#);
-        check("é:☃", r#""é:☃""#);
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::failure::{Effect, Failure};
 use crate::lane::Lane;
-use crate::lane::queue::{Call, QUEUED};
+use crate::lane::queue::{Call, QUEUED, Request};
 use crate::link::{Answer, Args, Item, Link, Row};
 
 /// How often a statement that lost against other transactions is tried again.
@@ -104,17 +104,18 @@ impl Lane {
     }
 
     async fn run(&self, link: &mut dyn Link, group: &[Call]) -> Result<Answer, Failure> {
-        let verb = group[0].request.verb;
+        let Request { verb, enlisted, ref bounds, .. } = group[0].request;
         // Sorted, so that all writers lock rows in one order; reads ask once for a key that several callers want.
         let mut items: Vec<&Item> = group.iter().flat_map(|call| &call.request.items).collect();
         if items.len() > 1 {
             items.sort_unstable_by(|one, other| one.key.cmp(&other.key));
             items.dedup_by(|one, other| one.key == other.key);
         }
-        let args = Args { items: &items, bounds: &group[0].request.bounds, cap: self.cap };
+        let args = Args { items: &items, bounds, cap: self.cap };
         let latest = group.iter().map(|call| call.deadline).max().unwrap_or_else(Instant::now);
-        let statement = self.statements.get(verb);
-        for attempt in 0.. {
+        let statement = self.statements.get(verb, enlisted);
+        let mut attempt = 0;
+        loop {
             if !link.is_ready() {
                 link.prepare().await?;
             }
@@ -131,28 +132,21 @@ impl Lane {
                 }),
                 None => run.await,
             };
-            match ran {
-                Err(failure) if failure.effect == Effect::Again && attempt < RETRIES => {
-                    let pause = full_jitter(attempt);
-                    if Instant::now() + pause + self.patience >= latest {
-                        return Err(failure);
-                    }
-                    tokio::time::sleep(pause).await;
+            if let Ok(answer) = &ran {
+                self.note(begun.elapsed());
+                if verb.brings_values() {
+                    self.learn(items.len(), answer);
                 }
-                ran => {
-                    if ran.is_ok() {
-                        self.note(begun.elapsed());
-                    }
-                    if verb.brings_values()
-                        && let Ok(answer) = &ran
-                    {
-                        self.learn(items.len(), answer);
-                    }
-                    return ran;
-                }
+                return ran;
             }
+            let pause = full_jitter(attempt);
+            let lost = ran.as_ref().is_err_and(|failure| failure.effect == Effect::Again);
+            if !lost || attempt >= RETRIES || Instant::now() + pause + self.patience >= latest {
+                return ran;
+            }
+            tokio::time::sleep(pause).await;
+            attempt += 1;
         }
-        unreachable!("the last attempt returns")
     }
 }
 

@@ -24,8 +24,28 @@ pub(crate) const QUEUE_BYTES: usize = 64 << 20;
 /// What a call wants done.
 pub(crate) struct Request {
     pub(crate) verb: Verb,
+    /// Whether it also writes an outbox row for each of its keys.
+    pub(crate) enlisted: bool,
     pub(crate) items: Vec<Item>,
     pub(crate) bounds: Bounds,
+}
+
+/// Queues of one lane.
+const QUEUES: usize = 2 * Verb::COUNT;
+
+impl Request {
+    pub(crate) fn of(verb: Verb, items: Vec<Item>) -> Self {
+        Self { verb, enlisted: false, items, bounds: Bounds::default() }
+    }
+
+    pub(crate) fn within(verb: Verb, bounds: Bounds) -> Self {
+        Self { verb, enlisted: false, items: Vec::new(), bounds }
+    }
+
+    /// The queue of those it may share a statement with.
+    pub(super) fn queue(&self) -> usize {
+        2 * self.verb as usize + usize::from(self.enlisted)
+    }
 }
 
 pub(super) const QUEUED: u8 = 0;
@@ -89,7 +109,7 @@ pub(super) struct Help {
 #[derive(Default)]
 pub(super) struct State {
     pub(super) idle: Vec<Idle>,
-    pub(super) queues: [VecDeque<Call>; Verb::COUNT],
+    pub(super) queues: [VecDeque<Call>; QUEUES],
     pub(super) waiting: usize,
     /// Keys and values of those that wait.
     pub(super) bytes: usize,
@@ -127,7 +147,7 @@ impl State {
     pub(super) fn push_back(&mut self, call: Call) {
         self.waiting += 1;
         self.bytes += call.bytes();
-        self.queues[call.request.verb as usize].push_back(call);
+        self.queues[call.request.queue()].push_back(call);
     }
 
     pub(super) fn push_front(&mut self, calls: Vec<Call>) {
@@ -135,7 +155,7 @@ impl State {
             call.shared.state.store(QUEUED, Ordering::Release);
             self.waiting += 1;
             self.bytes += call.bytes();
-            self.queues[call.request.verb as usize].push_front(call);
+            self.queues[call.request.queue()].push_front(call);
         }
     }
 
@@ -148,7 +168,7 @@ impl State {
         open
     }
 
-    /// All of the verb that has waited longest, but one call per key of a write and no more than a batch holds.
+    /// All in the queue that has waited longest, but one call per key of a write and no more than a batch holds.
     pub(super) fn next_batch(&mut self, read_keys: usize) -> Option<Vec<Call>> {
         loop {
             let oldest = |queue: &&mut VecDeque<Call>| queue.front().map_or(u64::MAX, |call| call.number);
@@ -201,8 +221,8 @@ impl State {
     }
 
     /// Takes a call out of its queue, if it is there.
-    pub(super) fn forget(&mut self, verb: Verb, number: u64) -> Option<Call> {
-        let queue = &mut self.queues[verb as usize];
+    pub(super) fn forget(&mut self, queue: usize, number: u64) -> Option<Call> {
+        let queue = &mut self.queues[queue];
         // In order but for calls that came back.
         let at = queue.binary_search_by_key(&number, |call| call.number).ok();
         let at = at.or_else(|| queue.iter().position(|call| call.number == number))?;

@@ -8,8 +8,8 @@ use tokio::sync::Semaphore;
 use std::sync::atomic::{AtomicBool, AtomicU8};
 
 use super::*;
-use crate::dialect::{Dialect, Statement, sqlite::SQLITE};
-use crate::link::{Args, Bounds, Driver, Item, Row};
+use crate::dialect::{Dialect, Statement, Verb, sqlite::SQLITE};
+use crate::link::{Args, Driver, Item, Row};
 use crate::schema::Migrate;
 use crate::table::Table;
 
@@ -54,8 +54,11 @@ impl Driver for Fake {
 
 #[async_trait]
 impl Link for Fake {
-    async fn run(&mut self, _: &Statement, args: &Args<'_>) -> Result<Answer, Failure> {
-        let keys: Vec<String> = args.items.iter().map(|item| item.key.id().into_owned()).collect();
+    async fn run(&mut self, statement: &Statement, args: &Args<'_>) -> Result<Answer, Failure> {
+        let mut keys: Vec<String> = args.items.iter().map(|item| item.key.id().into_owned()).collect();
+        if statement.first.is_some() {
+            keys.push("+outbox".to_owned());
+        }
         self.0.seen.lock().unwrap().push(keys.clone());
         self.0.gate.acquire().await.unwrap().forget();
         if keys.iter().any(|key| key == "bad") {
@@ -173,7 +176,7 @@ fn key(id: &str) -> Key {
 }
 
 fn request(verb: Verb, id: &str) -> Request {
-    Request { verb, items: vec![Item::new(key(id))], bounds: Bounds::default() }
+    Request::of(verb, vec![Item::new(key(id))])
 }
 
 fn value(answer: Result<Answer, CallError>) -> Vec<String> {
@@ -439,7 +442,7 @@ async fn the_queue_is_bounded_in_bytes() {
     let large = Bytes::from(vec![0; QUEUE_BYTES / 4]);
     let set = |id: &str| {
         let item = Item { value: large.clone(), ..Item::new(key(id)) };
-        let request = Request { verb: Verb::SetAlways, items: vec![item], bounds: Bounds::default() };
+        let request = Request::of(Verb::SetAlways, vec![item]);
         let lane = Arc::clone(&stage.lane);
         tokio::spawn(async move { lane.call(request, Instant::now() + Duration::from_secs(5)).await })
     };
@@ -520,7 +523,7 @@ async fn batches_keep_to_their_size() {
     let calls: Vec<_> = (0..5)
         .map(|at| {
             let item = Item { value: half.clone(), ..Item::new(key(&format!("k{at}"))) };
-            let request = Request { verb: Verb::SetAlways, items: vec![item], bounds: Bounds::default() };
+            let request = Request::of(Verb::SetAlways, vec![item]);
             let lane = Arc::clone(&stage.lane);
             tokio::spawn(async move { lane.call(request, Instant::now() + Duration::from_secs(5)).await })
         })

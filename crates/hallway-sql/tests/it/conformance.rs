@@ -1,4 +1,4 @@
-//! The contract on a file, in memory, on PostgreSQL, and on a caller's pool.
+//! The contract on a file, in memory, on PostgreSQL, on a caller's pool, and through the views that enlist.
 
 mod sqlite_file {
     use hallway_testkit::Fixture;
@@ -82,6 +82,51 @@ mod pool {
                 SqlConfig::from(SqlitePoolOptions::new().connect_lazy_with(options)).open().unwrap()
             })
             .keep(file)
+    }
+
+    hallway_testkit::conformance! { fixture = fixture, lacks = [LocalRead] }
+}
+
+mod enlisting_sqlite {
+    use hallway_testkit::Fixture;
+
+    use crate::support::{File, enlisting};
+
+    async fn fixture() -> Fixture {
+        let file = File::new();
+        let url = file.url();
+        let folder = format!("sqlite:{}", file.folder.path().display());
+        Fixture::new(enlisting(&url).await)
+            .with_reopen(move || {
+                let url = url.clone();
+                async move { enlisting(&url).await }
+            })
+            .with_failed(move || {
+                let folder = folder.clone();
+                async move { enlisting(&folder).await }
+            })
+            .keep(file)
+    }
+
+    hallway_testkit::conformance! { fixture = fixture, lacks = [LocalRead] }
+}
+
+mod enlisting_postgres {
+    use hallway_testkit::Fixture;
+    use hallway_testkit::servers::PostgresServer;
+
+    use crate::support::{enlisting, fresh_table};
+
+    async fn fixture() -> Fixture {
+        let server = tokio::task::spawn_blocking(PostgresServer::shared).await.unwrap();
+        let url = format!("{}?table={}&readers=2", server.url(), fresh_table());
+        Fixture::new(enlisting(&url).await)
+            .with_reopen(move || {
+                let url = url.clone();
+                async move { enlisting(&url).await }
+            })
+            // Port 1 belongs to nobody.
+            .with_failed(|| async { enlisting("postgres://postgres@127.0.0.1:1/postgres").await })
     }
 
     hallway_testkit::conformance! { fixture = fixture, lacks = [LocalRead] }

@@ -9,6 +9,7 @@ mod faults;
 mod files;
 mod model;
 mod opening;
+mod outbox;
 mod outside;
 mod pgbouncer;
 mod pool;

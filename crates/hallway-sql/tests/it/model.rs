@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hallway_testkit::model::{self, ModelConfig};
 use hallway_testkit::servers::PostgresServer;
 
-use crate::support::{File, fresh_table, open};
+use crate::support::{File, enlisting, fresh_table, open};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sqlite_file_behaves_like_the_model() {
@@ -23,4 +23,14 @@ async fn postgres_behaves_like_the_model() {
     let server = tokio::task::spawn_blocking(PostgresServer::shared).await.unwrap();
     let url = format!("{}?table={}", server.url(), fresh_table());
     model::run(ModelConfig::default(), Arc::new(open(&url).await), None).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn views_that_enlist_behave_like_the_model() {
+    let server = tokio::task::spawn_blocking(PostgresServer::shared).await.unwrap();
+    let file = File::new();
+    for url in [format!("{}?table={}", server.url(), fresh_table()), file.url(), "sqlite::memory:".to_owned()] {
+        let config = ModelConfig::default().with_operations(1_500);
+        model::run(config, enlisting(&url).await, None).await.unwrap();
+    }
 }

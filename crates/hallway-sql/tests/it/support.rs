@@ -1,6 +1,7 @@
 //! Stores on fresh tables and files.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,16 @@ pub(crate) fn config(url: &str) -> SqlConfig {
 
 pub(crate) async fn open(url: &str) -> SqlStore {
     SqlStore::open_url(StoreUrl::parse(url).unwrap()).await.unwrap()
+}
+
+/// The view of a store whose writes also write to the outbox.
+pub(crate) async fn enlisting(url: &str) -> Arc<dyn KvStore> {
+    open(url).await.as_authority().unwrap().enlisting()
+}
+
+/// The keys that are owed an invalidation.
+pub(crate) async fn owed(store: &impl KvStore) -> Vec<Key> {
+    store.as_authority().unwrap().pending(1_000).await.unwrap().into_iter().map(|row| row.key).collect()
 }
 
 /// A SQLite database in a folder of its own.

@@ -5,6 +5,7 @@
 
 mod breaker;
 mod builder;
+mod copy_view;
 mod engine;
 mod flights;
 mod header;
@@ -19,6 +20,7 @@ mod table;
 
 pub use crate::breaker::BreakerState;
 pub use crate::builder::{MaybeTier, NoTier, Tier, TieredBuilder};
+pub use crate::copy_view::{CopyHeader, CopyView};
 pub use crate::health::{Bound, Health, TierHealth};
 pub use crate::mode::{Mode, OnSharedDown};
 pub use crate::settings::NamespaceOptions;

@@ -24,10 +24,10 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 pub(crate) use self::debts::Debts;
-pub(crate) use self::generations::Generations;
+pub(crate) use self::generations::{Generation, Generations};
 pub(crate) use self::hits::{Guard, Lease, Noted};
 pub(crate) use self::link::LinkHealth;
-pub(crate) use self::reads::{Look, Patience};
+pub(crate) use self::reads::{Look, Patience, Peek};
 use self::sink::Sink;
 pub(crate) use self::waiters::Waiters;
 pub(crate) use self::writes::{Ending, Outcome};
@@ -125,6 +125,10 @@ impl Engine {
 
     pub(crate) fn link(&self) -> Option<&Arc<dyn SharedLink>> {
         self.link.get()
+    }
+
+    pub(crate) fn waiters(&self) -> &Waiters {
+        &self.waiters
     }
 
     pub(crate) fn local_tier(&self) -> Option<&dyn LocalTier> {

@@ -53,6 +53,13 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
         Self { inner: Arc::new(Inner { map: Mutex::new(HashMap::new()), most, begun: AtomicU64::new(0) }) }
     }
 
+    /// Joins the flight of `key`, if there is one that may be joined.
+    pub(crate) fn join(&self, key: &Key) -> Option<Ticket<T>> {
+        let map = self.inner.lock();
+        let flight = map.get(key).filter(|flight| (flight.may_join)())?;
+        Some(Ticket { answer: flight.answer.clone(), leads: false })
+    }
+
     /// Joins the flight of `key`, or begins one by spawning `load`.
     ///
     /// # Errors

@@ -5,7 +5,7 @@
 
 mod breaker;
 mod builder;
-mod copy_view;
+mod cache;
 mod engine;
 mod flights;
 mod header;
@@ -20,7 +20,7 @@ mod table;
 
 pub use crate::breaker::BreakerState;
 pub use crate::builder::{MaybeTier, NoTier, Tier, TieredBuilder};
-pub use crate::copy_view::{CopyHeader, CopyView};
+pub use crate::cache::{Cache, CacheBuilder, CacheStats, IntoLoad, Load, Loaded, NotWritten, ServedBy};
 pub use crate::health::{Bound, Health, TierHealth};
 pub use crate::mode::{Mode, OnSharedDown};
 pub use crate::settings::NamespaceOptions;

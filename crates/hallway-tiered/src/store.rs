@@ -120,6 +120,10 @@ impl TieredStore {
         &self.engine
     }
 
+    pub(crate) fn floor(&self) -> Mode {
+        self.floor
+    }
+
     /// A view that promises at least `mode`. A namespace that promises more keeps doing so; one of [`Mode::Local`] has
     /// nothing stronger to offer, and its calls through the view are `Unsupported`.
     ///

@@ -1,0 +1,241 @@
+//! What all handles of one cache share, and the check of a copy in this process.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hallway_core::{Key, Namespace, Result, Token};
+use tokio::sync::Semaphore;
+
+use super::loader::Loads;
+use super::options::Options;
+use super::outcome::ServedBy;
+use super::stats::Counters;
+use super::throttle::Throttle;
+use crate::engine::{Engine, Generation, Guard, Lease, Noted};
+use crate::flights::Flights;
+use crate::settings::{Rules, micros};
+
+/// Bytes that a local copy takes beside its value.
+const OVERHEAD: usize = 128;
+
+/// P(e^-16) is one in nine million: earlier than that nobody draws.
+const NEVER_EARLY: f64 = 16.0;
+
+/// How values are written in the shared tier.
+pub(super) struct Form<V> {
+    pub(super) name: &'static str,
+    pub(super) encode: fn(&V) -> Result<Bytes>,
+    pub(super) decode: fn(&[u8]) -> Result<V>,
+}
+
+pub(super) struct Core<V> {
+    pub(super) engine: Arc<Engine>,
+    pub(super) namespace: Namespace,
+    pub(super) rules: Arc<Rules>,
+    pub(super) options: Options,
+    /// What the local copies hang on, where there are any.
+    pub(super) lease: Lease,
+    pub(super) form: Form<V>,
+    /// That of the namespace.
+    pub(super) generation: Arc<Generation>,
+    pub(super) flights: Flights<Answer<V>>,
+    pub(super) loads: Loads,
+    pub(super) refreshes: Arc<Semaphore>,
+    pub(super) throttle: Throttle,
+    pub(super) counters: Counters,
+}
+
+/// A value as this process keeps it. Never changed: an own refresh puts another in its place.
+pub(super) struct CacheCopy<V> {
+    /// `None`: it is known that there is nothing.
+    pub(super) value: Option<Arc<V>>,
+    pub(super) guard: Guard,
+    /// The id of the copy in the shared tier; 0 if there is none.
+    pub(super) id: Token,
+    /// From when it is past its TTL. Microseconds on the engine's clock, like all instants here.
+    pub(super) soft: u64,
+    /// Before this it is never refreshed early.
+    pub(super) early: u64,
+    /// May lie before the start of the clock.
+    pub(super) created: i64,
+    /// What loading it took, in microseconds.
+    pub(super) cost: u64,
+    /// What it was loaded under: the namespace's generation, then those of its tags.
+    pub(super) generations: Box<[(Arc<Generation>, u64)]>,
+    /// What it counts for in the local tier.
+    pub(super) bytes: usize,
+}
+
+/// What a read came to.
+pub(super) struct Answer<V> {
+    pub(super) value: Option<Arc<V>>,
+    pub(super) tier: ServedBy,
+    pub(super) created: i64,
+    pub(super) stale: bool,
+    /// Whether nothing that it depends on was replaced while it was loaded, so that whoever came meanwhile may have it.
+    pub(super) certain: bool,
+}
+
+impl<V> Clone for Answer<V> {
+    fn clone(&self) -> Self {
+        Self { value: self.value.clone(), ..*self }
+    }
+}
+
+impl<V> Answer<V> {
+    pub(super) fn of(copy: &CacheCopy<V>, tier: ServedBy, now: u64) -> Self {
+        let stale = copy.soft <= now;
+        Self { value: copy.value.clone(), tier, created: copy.created, stale, certain: true }
+    }
+
+    pub(super) fn age(&self, now: u64) -> Duration {
+        Duration::from_micros(u64::try_from(signed(now) - self.created).unwrap_or(0))
+    }
+}
+
+pub(super) fn signed(micros: u64) -> i64 {
+    i64::try_from(micros).unwrap_or(i64::MAX)
+}
+
+impl<V: Send + Sync + 'static> Core<V> {
+    pub(super) fn new(
+        engine: Arc<Engine>,
+        namespace: Namespace,
+        rules: Rules,
+        options: Options,
+        lease: Lease,
+        form: Form<V>,
+    ) -> Result<Arc<Self>> {
+        let generation = engine.generations.of_namespace(&namespace, lease != Lease::Link)?;
+        Ok(Arc::new(Self {
+            generation,
+            flights: Flights::new(options.max_in_flight),
+            loads: Loads::new(options.max_loads),
+            refreshes: Arc::new(Semaphore::new(options.max_refreshes)),
+            throttle: Throttle::new(options.max_in_flight),
+            counters: Counters::default(),
+            engine,
+            namespace,
+            rules: Arc::new(rules),
+            options,
+            lease,
+            form,
+        }))
+    }
+
+    /// Whether copies stand in the shared tier.
+    pub(super) fn is_linked(&self) -> bool {
+        self.lease == Lease::Link
+    }
+
+    /// The key of an id.
+    ///
+    /// # Errors
+    /// `InvalidInput` as for every key, or if `copy:` makes it too long.
+    pub(super) fn key(&self, id: &str) -> Result<Key> {
+        let key = self.namespace.key(id)?;
+        if self.is_linked() {
+            self.engine.copy_key(&key)?;
+        }
+        Ok(key)
+    }
+
+    pub(super) fn now(&self) -> u64 {
+        self.engine.clock.now()
+    }
+
+    /// The copy in this process, if it may answer; it may be past its TTL.
+    #[inline]
+    pub(super) fn nearby(&self, key: &Key, now: u64) -> Option<Arc<CacheCopy<V>>> {
+        if !self.rules.plan.local_copies {
+            return None;
+        }
+        let copy = self.engine.local_tier()?.copy(key)?.downcast::<CacheCopy<V>>().ok()?;
+        self.may_answer(&copy, now).then_some(copy)
+    }
+
+    #[inline]
+    pub(super) fn may_answer(&self, copy: &CacheCopy<V>, now: u64) -> bool {
+        self.engine.may_answer_at(&copy.guard, self.rules.degraded_ttl, now)
+            && copy.generations.iter().all(|(generation, id)| generation.id() == *id)
+    }
+
+    /// Whether a read of this copy is the one that refreshes it before its TTL ends.
+    #[inline]
+    pub(super) fn draws_refresh(&self, copy: &CacheCopy<V>, now: u64) -> bool {
+        if now < copy.early || now >= copy.soft {
+            return false;
+        }
+        let left = (copy.soft - now) as f64;
+        let scale = self.options.beta * copy.cost.max(1) as f64;
+        self.engine.random.range(0.0..1.0) < (-left / scale).exp()
+    }
+
+    /// When reads of a copy begin to draw.
+    pub(super) fn early(&self, soft: u64, cost: u64) -> u64 {
+        if self.options.beta == 0.0 {
+            return u64::MAX;
+        }
+        // Rounds down, and never below 0.
+        soft.saturating_sub((NEVER_EARLY * self.options.beta * cost.max(1) as f64) as u64)
+    }
+
+    /// Puts a copy into the local tier. It answers only as long as its guard lets it.
+    pub(super) fn keep(&self, key: &Key, copy: Arc<CacheCopy<V>>) {
+        if !self.rules.plan.local_copies {
+            return;
+        }
+        if let Some(local) = self.engine.local_tier() {
+            let (deadline, bytes) = (copy.guard.deadline, copy.bytes);
+            local.keep(key, copy, deadline, bytes);
+        }
+    }
+
+    /// A copy for this process of what lives `soft` until it is past its TTL and `hard` until it is gone, both counted from
+    /// `noted`.
+    #[expect(clippy::too_many_arguments, reason = "each is one field of the copy")]
+    pub(super) fn copy_of(
+        &self,
+        value: Option<Arc<V>>,
+        noted: Noted,
+        lease: Lease,
+        soft: u64,
+        hard: u64,
+        age: Duration,
+        cost: Duration,
+        id: Token,
+        generations: Box<[(Arc<Generation>, u64)]>,
+        length: usize,
+    ) -> Arc<CacheCopy<V>> {
+        let soft = noted.at.saturating_add(soft);
+        let cost = micros(cost);
+        Arc::new(CacheCopy {
+            value,
+            guard: Guard { noted, deadline: noted.at.saturating_add(hard), lease },
+            id,
+            soft,
+            early: self.early(soft, cost),
+            created: signed(noted.at) - signed(micros(age)),
+            cost,
+            generations,
+            bytes: length + OVERHEAD,
+        })
+    }
+
+    /// How long past its TTL a copy that is `late` may still answer.
+    pub(super) fn is_within(late: u64, overtime: Duration) -> bool {
+        late < micros(overtime)
+    }
+}
+
+impl<V> fmt::Debug for Core<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache")
+            .field("namespace", &self.namespace)
+            .field("mode", &self.rules.plan.mode)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,290 @@
+//! Keeping what a loader found: how long, under which generations, and where.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hallway_core::mutant::Mutant;
+use hallway_core::{Key, MAX_TTL, Result, Token, Ttl};
+
+use super::core::{Answer, CacheCopy, Core};
+use super::outcome::{Keep, Load, ServedBy};
+use super::tags;
+use crate::engine::{Generation, Lease, Noted};
+use crate::header::{Header, NOTHING};
+use crate::settings::micros;
+
+/// What was true before a load began.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Began {
+    pub(super) noted: Noted,
+    moment: u64,
+    generation: u64,
+}
+
+/// Where what was loaded goes.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Target {
+    /// Into the shared tier, under this lease.
+    Lease(Token),
+    /// Into the shared tier, in the place of the copy with this id.
+    Replace(Token),
+    /// Into this process alone, where there is no shared tier for it.
+    Here,
+    /// Into this process, for as long as the shared tier gives no answers, but at most so many microseconds.
+    Meanwhile(u64),
+    /// Nowhere: somebody writes.
+    Nowhere,
+}
+
+/// How long something is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Lives {
+    pub(super) soft: Duration,
+    pub(super) hard: Duration,
+}
+
+/// A copy for the shared tier.
+pub(super) struct Sealed {
+    pub(super) copy: Bytes,
+    pub(super) ttl: Duration,
+}
+
+/// What was loaded, ready to be kept.
+pub(super) struct Fresh<V> {
+    value: Option<Arc<V>>,
+    lives: Option<Lives>,
+    /// `None` if one of them may have been replaced meanwhile.
+    generations: Option<Vec<(Arc<Generation>, u64)>>,
+    cost: Duration,
+    began: Began,
+}
+
+impl<V: Send + Sync + 'static> Core<V> {
+    /// To be taken before the loader runs. `noted` was taken before the state was read that made it necessary.
+    pub(super) fn begin(&self, noted: Noted) -> Began {
+        Began { noted, moment: self.engine.generations.moment(), generation: self.generation.id() }
+    }
+
+    /// Makes what was loaded ready.
+    pub(super) async fn fresh(&self, load: Load<V>, cost: Duration, began: Began) -> Fresh<V> {
+        let lives = self.lives(&load);
+        let generations = self.generations_of(&load, began).await;
+        let value = load.value.map(Arc::new);
+        if value.is_none() {
+            self.counters.not_found.one();
+        }
+        Fresh { value, lives, generations, cost, began }
+    }
+
+    /// Keeps it where it may be kept. Never fails: whoever waits has his value.
+    pub(super) async fn settle(
+        &self,
+        key: &Key,
+        load: Load<V>,
+        cost: Duration,
+        began: Began,
+        target: Target,
+    ) -> Answer<V> {
+        let fresh = self.fresh(load, cost, began).await;
+        let kept = match target {
+            Target::Lease(token) => self.fill(key, &fresh, token).await,
+            Target::Replace(seen) => self.replace(key, &fresh, seen).await,
+            Target::Here | Target::Meanwhile(_) => self.keep_here(key, &fresh, target),
+            Target::Nowhere => false,
+        };
+        if !kept {
+            self.counters.unfilled.one();
+            if !matches!(target, Target::Lease(_) | Target::Replace(_)) {
+                // Newer than a local copy that is still there: nobody here may go back to that.
+                self.engine.forget(key);
+            }
+        }
+        self.throttle.lift(key);
+        fresh.answer()
+    }
+
+    /// How long to keep it; `None` not at all.
+    pub(super) fn lives(&self, load: &Load<V>) -> Option<Lives> {
+        let jitter = self.options.jitter;
+        let (ttl, share, overtime) = match (load.keep, &load.value) {
+            (Keep::No, _) => return None,
+            // What a loader says is the most: a token that it knows to expire must not be kept beyond that.
+            (Keep::For(ttl), value) => {
+                (ttl, 1.0 - jitter..1.0, if value.is_some() { self.options.overtime() } else { Duration::ZERO })
+            }
+            (Keep::Default, Some(_)) => (self.options.ttl, 1.0 - jitter..1.0 + jitter, self.options.overtime()),
+            (Keep::Default, None) => (self.options.not_found_ttl, 1.0 - jitter..1.0 + jitter, Duration::ZERO),
+        };
+        let ttl = self.spread(ttl.min(MAX_TTL), share).min(MAX_TTL);
+        if ttl.is_zero() {
+            return None;
+        }
+        Some(Lives { soft: ttl, hard: ttl.saturating_add(overtime).min(MAX_TTL) })
+    }
+
+    /// A duration times a share drawn from this range, in whole milliseconds.
+    fn spread(&self, ttl: Duration, share: std::ops::Range<f64>) -> Duration {
+        let share = if share.is_empty() { share.end } else { self.engine.random.range(share) };
+        Duration::from_millis(u64::try_from(ttl.mul_f64(share).as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// The longest that a copy made now stays in this process, in microseconds. Never longer than promised.
+    pub(super) fn local_life(&self) -> u64 {
+        if self.options.jitter == 0.0 || self.rules.local_ttl == u64::MAX {
+            return self.rules.local_ttl;
+        }
+        // Rounds down.
+        (self.rules.local_ttl as f64 * self.engine.random.range(1.0 - self.options.jitter..1.0)) as u64
+    }
+
+    /// What the value depends on; `None` if something of it was replaced since the load began, or cannot be known.
+    async fn generations_of(&self, load: &Load<V>, began: Began) -> Option<Vec<(Arc<Generation>, u64)>> {
+        let mut all = vec![(Arc::clone(&self.generation), began.generation)];
+        if !load.tags.is_empty() {
+            let tags = match tags::generations(&self.engine, &load.tags, !self.is_linked()) {
+                Ok(tags) => tags,
+                Err(error) => {
+                    tracing::warn!(%error, namespace = self.namespace.as_str(), "a value is not kept for its tags");
+                    return None;
+                }
+            };
+            let ids = self.engine.since(&tags, began.moment).await.ok().flatten()?;
+            all.extend(tags.into_iter().zip(ids));
+        }
+        (self.generation.id() == began.generation).then_some(all)
+    }
+
+    /// The copy for the shared tier; `None` if there is to be none.
+    pub(super) fn seal(&self, fresh: &Fresh<V>) -> Option<Sealed> {
+        let (Some(lives), Some(generations)) = (fresh.lives, &fresh.generations) else { return None };
+        let payload = match &fresh.value {
+            None => Bytes::new(),
+            Some(value) => match (self.form.encode)(value) {
+                Ok(payload) => payload,
+                Err(error) => {
+                    self.engine.counters.failed_fills.one();
+                    tracing::warn!(%error, namespace = self.namespace.as_str(), "a value could not be encoded");
+                    return None;
+                }
+            },
+        };
+        let generation = generations.first().map_or(0, |(_, id)| *id);
+        let header = Header {
+            codec: if fresh.value.is_some() { self.form.name } else { NOTHING }.to_owned(),
+            ttl: lives.hard,
+            soft: lives.soft,
+            cost: fresh.cost,
+            id: self.engine.random.token(),
+            generation,
+            tags: generations.iter().skip(1).map(|(tag, id)| (tags::word(tag), *id)).collect(),
+        };
+        // A namespace of unknown generation has no copies.
+        (generation != 0).then(|| Sealed { copy: header.seal(&payload), ttl: lives.hard })
+    }
+
+    async fn fill(&self, key: &Key, fresh: &Fresh<V>, token: Token) -> bool {
+        let Ok(copy_key) = self.engine.copy_key(key) else { return false };
+        let Some(Sealed { copy, ttl }) = self.seal(fresh) else {
+            self.engine.release(&copy_key, token).await;
+            return false;
+        };
+        let Some(link) = self.engine.link() else { return false };
+        let fills = [(copy_key.clone(), token, copy, Ttl::After(ttl))];
+        let filled = self.engine.ask(link.fill(&fills, self.engine.settings.shared_deadline)).await;
+        self.filled(key, fresh, filled.map(|filled| filled == [true]))
+    }
+
+    async fn replace(&self, key: &Key, fresh: &Fresh<V>, seen: Token) -> bool {
+        let Ok(copy_key) = self.engine.copy_key(key) else { return false };
+        let Some(link) = self.engine.link() else { return false };
+        let within = self.engine.settings.shared_deadline;
+        let Some(Sealed { copy, ttl }) = self.seal(fresh) else {
+            // What is there is older than what was just read.
+            let gone = link.unmark(std::slice::from_ref(&copy_key), self.engine.random.token(), within);
+            if let Err(error) = self.engine.ask(gone).await {
+                tracing::debug!(%error, "an outdated copy could not be removed");
+            }
+            return false;
+        };
+        let replaced = self.engine.ask(link.replace(&copy_key, seen, copy, Ttl::After(ttl), within)).await;
+        self.filled(key, fresh, replaced)
+    }
+
+    /// Counts a fill. A failed one never fails a caller.
+    pub(super) fn filled(&self, key: &Key, fresh: &Fresh<V>, filled: Result<bool>) -> bool {
+        match filled {
+            Ok(true) => {
+                self.counters.fills.one();
+                self.engine.counters.fills.one();
+                if Mutant::LocalFromOwnFill.is_on()
+                    && let (Some(lives), Some(generations)) = (fresh.lives, &fresh.generations)
+                {
+                    let noted = self.engine.note(key);
+                    let hard = micros(lives.hard).min(self.rules.local_ttl);
+                    self.keep(key, self.copy(fresh, generations, noted, Lease::Link, micros(lives.soft), hard));
+                }
+                true
+            }
+            // The lease has gone, as it should when somebody wrote meanwhile.
+            Ok(false) => {
+                self.engine.counters.failed_fills.one();
+                false
+            }
+            Err(error) => {
+                self.engine.counters.failed_fills.one();
+                tracing::debug!(%error, "a copy could not be written");
+                false
+            }
+        }
+    }
+
+    pub(super) fn keep_here(&self, key: &Key, fresh: &Fresh<V>, target: Target) -> bool {
+        let (Some(lives), Some(generations)) = (fresh.lives, &fresh.generations) else { return false };
+        if !self.rules.plan.local_copies {
+            return false;
+        }
+        let overtime = lives.hard.saturating_sub(lives.soft);
+        let soft = micros(lives.soft).min(self.local_life());
+        let (lease, soft, hard) = match target {
+            Target::Here => (self.lease, soft, soft.saturating_add(micros(overtime))),
+            // Nobody would say that it has changed.
+            Target::Meanwhile(0) => return false,
+            Target::Meanwhile(most) => (Lease::Timed, soft.min(most), soft.min(most)),
+            _ => return false,
+        };
+        self.keep(key, self.copy(fresh, generations, fresh.began.noted, lease, soft, hard));
+        true
+    }
+
+    fn copy(
+        &self,
+        fresh: &Fresh<V>,
+        generations: &[(Arc<Generation>, u64)],
+        noted: Noted,
+        lease: Lease,
+        soft: u64,
+        hard: u64,
+    ) -> Arc<CacheCopy<V>> {
+        // The size of its text is the best guess at what it takes.
+        let length = fresh
+            .value
+            .as_ref()
+            .map_or(0, |value| size_of::<V>().max((self.form.encode)(value).map_or(0, |payload| payload.len())));
+        let value = fresh.value.clone();
+        let generations = generations.into();
+        self.copy_of(value, noted, lease, soft, hard, Duration::ZERO, fresh.cost, Token(0), generations, length)
+    }
+}
+
+impl<V> Fresh<V> {
+    pub(super) fn answer(&self) -> Answer<V> {
+        Answer {
+            value: self.value.clone(),
+            tier: ServedBy::Loader,
+            created: super::core::signed(self.began.noted.at),
+            stale: false,
+            certain: self.generations.is_some(),
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! What happens in the one load of a key: the right to fill, the loader, the fill.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hallway_core::{ErrorKind, Key, Result, Token};
+use tokio::time::Instant;
+
+use super::core::{Answer, CacheCopy, Core};
+use super::fill::{Began, Target};
+use super::loader::Loader;
+use super::outcome::ServedBy;
+use super::tags;
+use crate::engine::{LinkHealth, Look, Noted, Patience, Peek};
+use crate::header::{Header, NOTHING};
+use crate::settings::micros;
+
+/// How often a copy that turns out dead is looked at again.
+const TRIES: usize = 3;
+
+/// Why a load begins.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Start {
+    /// There is no shared tier for it.
+    Alone,
+    /// Nothing was found in the shared tier, or a copy with this id that is dead.
+    Absent(Option<Token>),
+    /// Somebody else is at it.
+    Busy,
+    /// The shared tier gives no answers.
+    Down,
+    /// A copy with this id answers until it is replaced. Whoever cannot be answered by it waits for the process that
+    /// replaces it.
+    Stale { seen: Token, cost: u64, waits: bool },
+}
+
+/// What a copy in the shared tier turns out to be.
+pub(super) enum Opened<V> {
+    Copy(Arc<CacheCopy<V>>),
+    /// No value of this cache, or one whose tag was replaced.
+    Dead(Token),
+}
+
+impl<V: Send + Sync + 'static> Core<V> {
+    /// Whether the header is that of a value of this cache, as far as it says.
+    pub(super) fn usable(&self, header: &Header, takes_nothing: bool) -> bool {
+        let known = header.codec == self.form.name || (takes_nothing && header.codec == NOTHING);
+        known && header.generation == self.generation.id()
+    }
+
+    /// Decodes a copy, checks its tags, and keeps it here.
+    pub(super) async fn open(
+        &self,
+        key: &Key,
+        header: Header,
+        payload: &Bytes,
+        remaining: Duration,
+        noted: Noted,
+    ) -> Result<Opened<V>> {
+        let value = if header.codec == NOTHING {
+            None
+        } else {
+            match (self.form.decode)(payload) {
+                Ok(value) => Some(Arc::new(value)),
+                Err(error) => {
+                    self.counters.undecodable.one();
+                    tracing::warn!(%error, namespace = self.namespace.as_str(), "a copy is no value of this cache");
+                    return Ok(Opened::Dead(header.id));
+                }
+            }
+        };
+        let mut generations = vec![(Arc::clone(&self.generation), header.generation)];
+        if !header.tags.is_empty() {
+            let named: Option<Vec<_>> =
+                header.tags.iter().map(|(word, _)| tags::of_word(&self.engine, word, false)).collect();
+            let Some(named) = named else { return Ok(Opened::Dead(header.id)) };
+            let ids = self.engine.current(&named).await?;
+            if header.tags.iter().zip(&ids).any(|((_, loaded), now)| loaded != now) {
+                return Ok(Opened::Dead(header.id));
+            }
+            generations.extend(named.into_iter().zip(ids));
+        }
+        let age = header.age(remaining);
+        let (soft, hard, noted) = if hallway_core::mutant::Mutant::ClientClockTtl.is_on() {
+            (header.soft, header.ttl, Noted { at: self.now(), ..noted })
+        } else {
+            (header.soft.saturating_sub(age), remaining, noted)
+        };
+        let hard = micros(hard).min(self.local_life());
+        let (generations, length) = (generations.into(), payload.len().max(size_of::<V>()));
+        let copy = self.copy_of(
+            value,
+            noted,
+            self.lease,
+            micros(soft),
+            hard,
+            age,
+            header.cost,
+            header.id,
+            generations,
+            length,
+        );
+        self.keep(key, Arc::clone(&copy));
+        Ok(Opened::Copy(copy))
+    }
+
+    /// The load itself, in a task of its own.
+    pub(super) async fn fly(
+        &self,
+        key: Key,
+        start: Start,
+        loader: Loader<V>,
+        takes_nothing: bool,
+    ) -> Result<Answer<V>> {
+        match start {
+            Start::Alone => self.fly_alone(&key, loader, takes_nothing).await,
+            Start::Absent(dead) => self.fly_linked(&key, Some(dead), loader, takes_nothing).await,
+            Start::Busy => self.fly_linked(&key, None, loader, takes_nothing).await,
+            Start::Down => self.fly_degraded(&key, self.engine.note(&key), loader).await,
+            Start::Stale { seen, cost, waits } => self.fly_stale(&key, seen, cost, waits, loader, takes_nothing).await,
+        }
+    }
+
+    async fn fly_alone(&self, key: &Key, loader: Loader<V>, takes_nothing: bool) -> Result<Answer<V>> {
+        let noted = self.engine.note(key);
+        let now = self.now();
+        // Whoever came first may have ended since this caller looked.
+        if let Some(copy) = self.nearby(key, now)
+            && copy.soft > now
+            && !self.draws_refresh(&copy, now)
+            && (takes_nothing || copy.value.is_some())
+        {
+            self.counters.local_hits.one();
+            return Ok(Answer::of(&copy, ServedBy::Local, now));
+        }
+        self.engine.current(std::slice::from_ref(&self.generation)).await?;
+        self.load(key, loader, self.begin(noted), Target::Here).await
+    }
+
+    async fn load(&self, key: &Key, loader: Loader<V>, began: Began, target: Target) -> Result<Answer<V>> {
+        let (load, cost) = self.run(loader()).await?;
+        Ok(self.settle(key, load, cost, began, target).await)
+    }
+
+    /// For how many microseconds a value read past the shared tier may answer here.
+    pub(super) fn meanwhile(&self) -> u64 {
+        match self.engine.health() {
+            LinkHealth::Down => self.rules.degraded_ttl,
+            // One lost call: changes are still told, but nobody tells of this key.
+            LinkHealth::Up | LinkHealth::Untracked => self.rules.degraded_ttl.min(micros(self.engine.settings.bound)),
+        }
+    }
+
+    pub(super) async fn fly_degraded(&self, key: &Key, noted: Noted, loader: Loader<V>) -> Result<Answer<V>> {
+        let now = self.now();
+        if let Some(copy) = self.nearby(key, now)
+            && copy.soft > now
+            && copy.value.is_some()
+        {
+            self.counters.local_hits.one();
+            return Ok(Answer::of(&copy, ServedBy::Local, now));
+        }
+        self.counters.bypassed.one();
+        self.engine.counters.bypassed.one();
+        self.load(key, loader, self.begin(noted), Target::Meanwhile(self.meanwhile())).await
+    }
+
+    /// Under a lease, or waiting for whoever has it.
+    async fn fly_linked(
+        &self,
+        key: &Key,
+        mut absent: Option<Option<Token>>,
+        loader: Loader<V>,
+        takes_nothing: bool,
+    ) -> Result<Answer<V>> {
+        let copy_key = self.engine.copy_key(key)?;
+        let patience = Patience { lease: self.options.lease(), wait: self.options.wait_max };
+        for _ in 0..TRIES {
+            let usable = |header: &Header| self.usable(header, takes_nothing);
+            match self.engine.look_from(key, &copy_key, patience, absent.take(), usable).await {
+                Look::Copy { header, payload, remaining, noted } => {
+                    match self.open(key, header, &payload, remaining, noted).await {
+                        Ok(Opened::Copy(copy)) => {
+                            self.counters.shared_hits.one();
+                            self.engine.counters.shared_hits.one();
+                            return Ok(Answer::of(&copy, ServedBy::Shared, self.now()));
+                        }
+                        Ok(Opened::Dead(id)) => absent = Some(Some(id)),
+                        Err(error) => return self.down(error, key, noted, loader).await,
+                    }
+                }
+                Look::Lease(token, noted) => {
+                    let began = self.begin(noted);
+                    return match self.run(loader()).await {
+                        Ok((load, cost)) => Ok(self.settle(key, load, cost, began, Target::Lease(token)).await),
+                        Err(error) => {
+                            self.engine.release(&copy_key, token).await;
+                            Err(error)
+                        }
+                    };
+                }
+                Look::Busy(noted) => return self.load(key, loader, self.begin(noted), Target::Nowhere).await,
+                Look::Down(error, noted) => return self.down(error, key, noted, loader).await,
+            }
+        }
+        // Copies that die as fast as they are made: the value is still right.
+        self.load(key, loader, self.begin(self.engine.note(key)), Target::Nowhere).await
+    }
+
+    async fn down(&self, error: hallway_core::Error, key: &Key, noted: Noted, loader: Loader<V>) -> Result<Answer<V>> {
+        if self.options.fail_fast {
+            return Err(error.with_namespace(&self.namespace));
+        }
+        self.fly_degraded(key, noted, loader).await
+    }
+
+    /// Replaces a copy that still answers, unless another process is doing it.
+    async fn fly_stale(
+        &self,
+        key: &Key,
+        seen: Token,
+        cost: u64,
+        waits: bool,
+        loader: Loader<V>,
+        takes_nothing: bool,
+    ) -> Result<Answer<V>> {
+        let copy_key = self.engine.copy_key(key)?;
+        let noted = self.engine.note(key);
+        let Some(link) = self.engine.link() else { return self.fly_alone(key, loader, takes_nothing).await };
+        // As long as it may take, going by the last time: a refresh that is done does not keep the next one waiting.
+        let life =
+            Duration::from_micros(cost.saturating_mul(4)).clamp(Duration::from_millis(250), self.options.lease());
+        let token = self.engine.random.token();
+        let claim = link.claim_refresh(&copy_key, token, life, self.engine.settings.shared_deadline);
+        match self.engine.ask(claim).await {
+            Ok(true) => self.load(key, loader, self.begin(noted), Target::Replace(seen)).await,
+            Ok(false) => self.await_refresh(key, &copy_key, seen, waits, loader, takes_nothing).await,
+            Err(error) => self.down(error, key, noted, loader).await,
+        }
+    }
+
+    /// Waits for another process to replace a copy; answers with the old one when that takes too long.
+    async fn await_refresh(
+        &self,
+        key: &Key,
+        copy_key: &Key,
+        seen: Token,
+        waits: bool,
+        loader: Loader<V>,
+        takes_nothing: bool,
+    ) -> Result<Answer<V>> {
+        let began = Instant::now();
+        let wait = if waits { self.options.wait_max } else { Duration::ZERO };
+        let mut pause = Duration::from_millis(20);
+        loop {
+            let noted = self.engine.note(key);
+            let woken = self.engine.waiters().register(noted.slot);
+            let usable = |header: &Header| self.usable(header, takes_nothing);
+            let copy = match self.engine.peek(copy_key, noted, &usable).await {
+                Ok(Peek::Copy { header, payload, remaining, noted }) => {
+                    match self.open(key, header, &payload, remaining, noted).await {
+                        Ok(Opened::Copy(copy)) => copy,
+                        Ok(Opened::Dead(id)) => {
+                            return self.fly_linked(key, Some(Some(id)), loader, takes_nothing).await;
+                        }
+                        Err(error) => return self.down(error, key, noted, loader).await,
+                    }
+                }
+                Ok(Peek::Absent(dead)) => return self.fly_linked(key, Some(dead), loader, takes_nothing).await,
+                Ok(Peek::Busy(_)) => return self.fly_linked(key, None, loader, takes_nothing).await,
+                Err(error) => return self.down(error, key, noted, loader).await,
+            };
+            let waited = began.elapsed();
+            if copy.id != seen || waited >= wait {
+                let now = self.now();
+                if copy.id == seen {
+                    // Whoever refreshes it takes long: leave him alone for a while.
+                    self.throttle.hold(key, now, now.saturating_add(micros(self.options.retry_after)));
+                }
+                return Ok(Answer::of(&copy, ServedBy::Shared, now));
+            }
+            let next = pause.mul_f64(self.engine.random.range(0.5..1.0)).min(wait - waited);
+            pause = (pause * 2).min(Duration::from_millis(250));
+            match woken {
+                Some(woken) => drop(tokio::time::timeout(next, woken).await),
+                None => tokio::time::sleep(next).await,
+            }
+        }
+    }
+
+    pub(super) fn lost(&self) -> hallway_core::Error {
+        self.error(ErrorKind::Unavailable, "the loader of another caller found nothing, or what it found was replaced")
+    }
+}

@@ -1,0 +1,114 @@
+//! What a cache was told, checked and with its defaults.
+
+use std::time::Duration;
+
+use hallway_core::{Error, MAX_TTL, Result};
+
+/// The settings of a cache.
+#[derive(Debug, Clone)]
+pub(super) struct Options {
+    pub(super) ttl: Duration,
+    pub(super) not_found_ttl: Duration,
+    pub(super) jitter: f64,
+    pub(super) revalidate: Duration,
+    pub(super) if_error: Duration,
+    /// How long after a failure a stale value answers without another attempt.
+    pub(super) retry_after: Duration,
+    /// Of XFetch; 0 for none.
+    pub(super) beta: f64,
+    pub(super) soft_timeout: Option<Duration>,
+    pub(super) hard_timeout: Duration,
+    pub(super) lease: Option<Duration>,
+    pub(super) wait_max: Duration,
+    pub(super) queue_max: Duration,
+    pub(super) max_in_flight: usize,
+    pub(super) max_loads: usize,
+    pub(super) max_refreshes: usize,
+    pub(super) write_deadline: Duration,
+    pub(super) fail_fast: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            ttl: Duration::from_secs(3_600),
+            not_found_ttl: Duration::from_secs(30),
+            jitter: 0.1,
+            revalidate: Duration::ZERO,
+            if_error: Duration::ZERO,
+            retry_after: Duration::from_secs(1),
+            beta: 0.0,
+            soft_timeout: None,
+            hard_timeout: Duration::from_secs(5),
+            lease: None,
+            wait_max: Duration::from_secs(1),
+            queue_max: Duration::from_secs(1),
+            max_in_flight: 10_000,
+            max_loads: 64,
+            max_refreshes: 64,
+            write_deadline: Duration::from_secs(30),
+            fail_fast: false,
+        }
+    }
+}
+
+impl Options {
+    /// How long past its TTL a value may still answer for some reason.
+    pub(super) fn overtime(&self) -> Duration {
+        self.revalidate.max(self.if_error)
+    }
+
+    /// How long the right to load stands if its holder dies.
+    pub(super) fn lease(&self) -> Duration {
+        self.lease.unwrap_or_else(|| self.hard_timeout.saturating_add(Duration::from_millis(500)))
+    }
+
+    /// The longest that a copy may stay anywhere.
+    pub(super) fn hard_ttl(&self) -> Duration {
+        self.ttl.mul_f64(1.0 + self.jitter).saturating_add(self.overtime()).min(MAX_TTL)
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        let wrong = |text: &'static str| Err(Error::invalid_config(text));
+        for (name, duration) in [("ttl", self.ttl), ("hard_timeout", self.hard_timeout)] {
+            if duration < Duration::from_millis(1) {
+                return Err(Error::invalid_config(format!("`{name}` must be at least 1 ms")));
+            }
+        }
+        for (name, duration) in [
+            ("lease", self.lease.unwrap_or(Duration::from_secs(1))),
+            ("soft_timeout", self.soft_timeout.unwrap_or(Duration::from_secs(1))),
+            ("write_deadline", self.write_deadline),
+        ] {
+            if duration.is_zero() {
+                return Err(Error::invalid_config(format!("`{name}` must be longer than 0")));
+            }
+        }
+        for (name, duration) in [
+            ("ttl", self.ttl),
+            ("not_found_ttl", self.not_found_ttl),
+            ("stale_while_revalidate", self.revalidate),
+            ("stale_if_error", self.if_error),
+        ] {
+            if duration > MAX_TTL {
+                return Err(Error::invalid_config(format!("`{name}` is at most 10 years")));
+            }
+        }
+        if !(0.0..=0.5).contains(&self.jitter) {
+            return wrong("`jitter` is 0 to 0.5");
+        }
+        if !(0.0..=100.0).contains(&self.beta) {
+            return wrong("`early_refresh` is 0 to 100; 1 is the usual choice");
+        }
+        for (name, count) in [
+            ("max_in_flight", self.max_in_flight),
+            ("max_loads", self.max_loads),
+            ("max_refreshes", self.max_refreshes),
+        ] {
+            if !(1..=1_000_000).contains(&count) {
+                return Err(Error::invalid_config(format!("`{name}` is 1 to 1,000,000")));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,381 @@
+//! Reading: this process, then the shared tier, then the one load of the key; and what is served when that fails.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hallway_core::{ErrorKind, Key, Result, Token};
+
+use super::core::{Answer, CacheCopy, Core};
+use super::fill::Target;
+use super::flight::{Opened, Start};
+use super::loader::Loader;
+use super::outcome::ServedBy;
+use crate::engine::{Look, Patience, Peek};
+use crate::flights::Ticket;
+use crate::header::Header;
+use crate::settings::micros;
+
+/// A caller who joined a load that turned out to be of no use to him begins or joins another; that one began after he
+/// came. A third is only for what two kinds of loaders do to each other.
+const ROUNDS: usize = 3;
+
+/// What a look around says.
+enum Found<V> {
+    Answer(Answer<V>),
+    Load(Start),
+}
+
+impl<V: Send + Sync + 'static> Core<V> {
+    /// The value, loaded if it must be.
+    pub(super) async fn fetch(self: &Arc<Self>, id: &str, loader: Loader<V>, takes_nothing: bool) -> Result<Answer<V>> {
+        let key = self.key(id)?;
+        let mut loader = Some(loader);
+        for round in 0..ROUNDS {
+            let ticket = match self.approach(&key, &mut loader, takes_nothing).await {
+                Ok(Approach::Answer(answer)) => return Ok(answer),
+                Ok(Approach::Wait(ticket)) => ticket,
+                Err(error) => return self.instead(&key, error, takes_nothing).await,
+            };
+            let leads = ticket.leads;
+            if !leads {
+                self.counters.joined.one();
+            }
+            let answer = match self.wait(&key, ticket, takes_nothing).await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    if leads {
+                        let now = self.now();
+                        self.throttle.hold(&key, now, now.saturating_add(micros(self.options.retry_after)));
+                    }
+                    return self.instead(&key, error, takes_nothing).await;
+                }
+            };
+            // A load that began after this caller came is good in any case.
+            if (leads || round > 0 || answer.certain) && (takes_nothing || answer.value.is_some()) {
+                return Ok(answer);
+            }
+        }
+        Err(self.lost())
+    }
+
+    /// An answer at hand, or a load to wait for.
+    async fn approach(
+        self: &Arc<Self>,
+        key: &Key,
+        loader: &mut Option<Loader<V>>,
+        takes_nothing: bool,
+    ) -> Result<Approach<V>> {
+        let now = self.now();
+        let mut start = Start::Alone;
+        if let Some(copy) = self.nearby(key, now)
+            && (takes_nothing || copy.value.is_some())
+        {
+            match self.judge(key, &copy, now) {
+                Verdict::Good => return Ok(Approach::Answer(self.hit(&copy, ServedBy::Local, now))),
+                Verdict::Refresh => {
+                    self.refresh_soon(key, &copy, loader, takes_nothing);
+                    return Ok(Approach::Answer(self.hit(&copy, ServedBy::Local, now)));
+                }
+                Verdict::Late => {}
+            }
+        }
+        if let Some(ticket) = self.flights.join(key) {
+            return Ok(Approach::Wait(ticket));
+        }
+        if self.is_linked() {
+            match self.look_around(key, loader, takes_nothing).await? {
+                Found::Answer(answer) => return Ok(Approach::Answer(answer)),
+                Found::Load(other) => start = other,
+            }
+        }
+        self.counters.misses.one();
+        Ok(Approach::Wait(self.board(key, start, loader, takes_nothing)?))
+    }
+
+    /// Looks into the shared tier.
+    async fn look_around(
+        self: &Arc<Self>,
+        key: &Key,
+        loader: &mut Option<Loader<V>>,
+        takes_nothing: bool,
+    ) -> Result<Found<V>> {
+        let copy = match self.far(key, takes_nothing).await {
+            Ok(Far::Copy(copy)) => copy,
+            Ok(Far::Absent(dead)) => return Ok(Found::Load(Start::Absent(dead))),
+            Ok(Far::Busy) => return Ok(Found::Load(Start::Busy)),
+            Err(error) if self.options.fail_fast => return Err(error.with_namespace(&self.namespace)),
+            Err(_) => return Ok(Found::Load(Start::Down)),
+        };
+        let now = self.now();
+        match self.judge(key, &copy, now) {
+            Verdict::Good => {}
+            Verdict::Refresh => self.refresh_soon(key, &copy, loader, takes_nothing),
+            Verdict::Late => {
+                return Ok(Found::Load(Start::Stale { seen: copy.id, cost: copy.cost, waits: true }));
+            }
+        }
+        Ok(Found::Answer(self.hit(&copy, ServedBy::Shared, now)))
+    }
+
+    /// What stands in the shared tier. A copy is kept here.
+    pub(super) async fn far(&self, key: &Key, takes_nothing: bool) -> Result<Far<V>> {
+        let noted = self.engine.note(key);
+        self.engine.current(std::slice::from_ref(&self.generation)).await?;
+        let copy_key = self.engine.copy_key(key)?;
+        let usable = |header: &Header| self.usable(header, takes_nothing);
+        Ok(match self.engine.peek(&copy_key, noted, &usable).await? {
+            Peek::Copy { header, payload, remaining, noted } => {
+                match self.open(key, header, &payload, remaining, noted).await? {
+                    Opened::Copy(copy) => Far::Copy(copy),
+                    Opened::Dead(id) => Far::Absent(Some(id)),
+                }
+            }
+            Peek::Absent(dead) => Far::Absent(dead),
+            Peek::Busy(_) => Far::Busy,
+        })
+    }
+
+    /// Whether a copy answers, and whether somebody ought to refresh it.
+    fn judge(&self, key: &Key, copy: &CacheCopy<V>, now: u64) -> Verdict {
+        if now < copy.soft {
+            return if self.draws_refresh(copy, now) { Verdict::Refresh } else { Verdict::Good };
+        }
+        let late = now - copy.soft;
+        if self.throttle.holds(key, now) && Self::is_within(late, self.options.overtime()) {
+            return Verdict::Good;
+        }
+        if Self::is_within(late, self.options.revalidate) { Verdict::Refresh } else { Verdict::Late }
+    }
+
+    /// Counts a hit.
+    pub(super) fn hit(&self, copy: &CacheCopy<V>, tier: ServedBy, now: u64) -> Answer<V> {
+        match tier {
+            ServedBy::Local => {
+                self.counters.local_hits.one();
+                self.engine.counters.local_hits.one();
+            }
+            _ => {
+                self.counters.shared_hits.one();
+                self.engine.counters.shared_hits.one();
+            }
+        }
+        let answer = Answer::of(copy, tier, now);
+        if answer.stale {
+            self.counters.stale.one();
+            self.engine.counters.stale.one();
+        }
+        answer
+    }
+
+    /// Begins the load of a key, or joins it.
+    pub(super) fn board(
+        self: &Arc<Self>,
+        key: &Key,
+        start: Start,
+        loader: &mut Option<Loader<V>>,
+        takes_nothing: bool,
+    ) -> Result<Ticket<Answer<V>>> {
+        let may_join = self.may_join(key);
+        let (core, owned) = (Arc::clone(self), key.clone());
+        let ticket = self.flights.board(key, may_join, || {
+            let loader = loader.take();
+            async move {
+                // Asked for once, when nobody could be joined.
+                let Some(loader) = loader else { return Err(core.lost()) };
+                core.fly(owned, start, loader, takes_nothing).await
+            }
+        });
+        ticket.inspect_err(|_| self.counters.overloaded.one()).map_err(|error| error.with_namespace(&self.namespace))
+    }
+
+    /// Whether a caller who comes later may have the answer of a load that begins now.
+    pub(super) fn may_join(self: &Arc<Self>, key: &Key) -> impl Fn() -> bool + Send + Sync + 'static {
+        let (engine, generation) = (Arc::clone(&self.engine), Arc::clone(&self.generation));
+        let (noted, id) = (engine.note(key), generation.id());
+        let (linked, degraded) = (self.is_linked(), self.rules.degraded_ttl);
+        let bound = micros(engine.settings.bound).max(degraded);
+        move || {
+            let now = engine.clock.now();
+            // While no news can come, a load is as good as it is young.
+            let told = !linked || engine.is_proven(now, degraded) || now.saturating_sub(noted.at) <= bound;
+            told && engine.is_unchanged(&noted) && (id == 0 || generation.id() == id)
+        }
+    }
+
+    /// Refreshes a copy in the background, unless it is being refreshed.
+    pub(super) fn refresh_soon(
+        self: &Arc<Self>,
+        key: &Key,
+        copy: &CacheCopy<V>,
+        loader: &mut Option<Loader<V>>,
+        takes_nothing: bool,
+    ) {
+        if self.flights.join(key).is_some() {
+            return;
+        }
+        let Ok(permit) = Arc::clone(&self.refreshes).try_acquire_owned() else {
+            self.counters.skipped_refreshes.one();
+            return;
+        };
+        let start = match copy.id {
+            Token(0) => Start::Alone,
+            seen => Start::Stale { seen, cost: copy.cost, waits: false },
+        };
+        let Ok(ticket) = self.board(key, start, loader, takes_nothing) else { return };
+        if !ticket.leads {
+            return;
+        }
+        self.counters.refreshes.one();
+        let (core, key) = (Arc::clone(self), key.clone());
+        self.engine.spawn(async move {
+            let _permit = permit;
+            if let Err(error) = ticket.wait().await {
+                let now = core.now();
+                core.throttle.hold(&key, now, now.saturating_add(micros(core.options.retry_after)));
+                tracing::debug!(%error, namespace = core.namespace.as_str(), "a refresh failed");
+            }
+        });
+    }
+
+    /// Waits for a load, but no longer than the soft timeout if there is something stale to answer with.
+    async fn wait(&self, key: &Key, ticket: Ticket<Answer<V>>, takes_nothing: bool) -> Result<Answer<V>> {
+        let Some(soft) = self.options.soft_timeout else { return ticket.wait().await };
+        let overtime = self.options.overtime();
+        if overtime.is_zero() {
+            return ticket.wait().await;
+        }
+        let mut answer = std::pin::pin!(ticket.wait());
+        match tokio::time::timeout(soft, &mut answer).await {
+            Ok(answer) => answer,
+            Err(_) => match self.stale(key, overtime, takes_nothing).await {
+                Some(stale) => Ok(stale),
+                None => answer.await,
+            },
+        }
+    }
+
+    /// The stale value instead of an error, if it may answer.
+    async fn instead(&self, key: &Key, error: hallway_core::Error, takes_nothing: bool) -> Result<Answer<V>> {
+        if error.kind() == ErrorKind::InvalidInput {
+            return Err(error);
+        }
+        match self.stale(key, self.options.if_error, takes_nothing).await {
+            Some(stale) => Ok(stale),
+            None => Err(error),
+        }
+    }
+
+    /// What there is, however stale up to `overtime`. Looked up anew, so that nothing is served that was invalidated
+    /// meanwhile.
+    async fn stale(&self, key: &Key, overtime: Duration, takes_nothing: bool) -> Option<Answer<V>> {
+        if overtime.is_zero() {
+            return None;
+        }
+        let now = self.now();
+        let may = |copy: &CacheCopy<V>, now: u64| {
+            (takes_nothing || copy.value.is_some()) && Self::is_within(now.saturating_sub(copy.soft), overtime)
+        };
+        if let Some(copy) = self.nearby(key, now)
+            && may(&copy, now)
+        {
+            return Some(self.hit(&copy, ServedBy::Local, now));
+        }
+        if !self.is_linked() {
+            return None;
+        }
+        match self.far(key, takes_nothing).await {
+            Ok(Far::Copy(copy)) => {
+                let now = self.now();
+                may(&copy, now).then(|| self.hit(&copy, ServedBy::Shared, now))
+            }
+            Ok(_) | Err(_) => None,
+        }
+    }
+
+    /// A load of the caller's own, whatever is there.
+    pub(super) async fn refresh(self: &Arc<Self>, id: &str, loader: Loader<V>) -> Result<Answer<V>> {
+        let key = self.key(id)?;
+        let core = Arc::clone(self);
+        let task = tokio::spawn(async move {
+            let mut target = Target::Here;
+            let mut noted = core.engine.note(&key);
+            if core.is_linked() {
+                let copy_key = core.engine.copy_key(&key)?;
+                let patience = Patience { lease: core.options.lease(), wait: core.options.wait_max };
+                let any = |header: &Header| header.generation == core.generation.id();
+                // A copy that is no value of this cache is replaced as well.
+                let looked = match core.engine.current(std::slice::from_ref(&core.generation)).await {
+                    Ok(_) => core.engine.look(&key, &copy_key, patience, any).await,
+                    Err(error) => Look::Down(error, noted),
+                };
+                (target, noted) = match looked {
+                    Look::Copy { header, .. } => (Target::Replace(header.id), core.engine.note(&key)),
+                    Look::Lease(token, noted) => (Target::Lease(token), noted),
+                    Look::Busy(noted) => (Target::Nowhere, noted),
+                    Look::Down(error, _) if core.options.fail_fast => return Err(error),
+                    Look::Down(_, noted) => (Target::Meanwhile(core.meanwhile()), noted),
+                };
+            } else {
+                core.engine.current(std::slice::from_ref(&core.generation)).await?;
+            }
+            let began = core.begin(noted);
+            match core.run(loader()).await {
+                Ok((load, cost)) => Ok(core.settle(&key, load, cost, began, target).await),
+                Err(error) => {
+                    if let (Target::Lease(token), Ok(copy_key)) = (target, core.engine.copy_key(&key)) {
+                        core.engine.release(&copy_key, token).await;
+                    }
+                    Err(error)
+                }
+            }
+        });
+        let ended = task.await.unwrap_or_else(|_| Err(self.error(ErrorKind::Unavailable, "the runtime ended")));
+        ended.map_err(|error| error.with_namespace(&self.namespace))
+    }
+
+    /// What there is, without loading anything.
+    pub(super) async fn look(&self, id: &str) -> Result<Option<Answer<V>>> {
+        let key = self.key(id)?;
+        let now = self.now();
+        let good = |copy: &CacheCopy<V>, now: u64| {
+            now < copy.soft || Self::is_within(now - copy.soft, self.options.revalidate)
+        };
+        if let Some(copy) = self.nearby(&key, now)
+            && good(&copy, now)
+        {
+            return Ok(Some(self.hit(&copy, ServedBy::Local, now)));
+        }
+        if self.is_linked()
+            && let Far::Copy(copy) =
+                self.far(&key, true).await.map_err(|error| error.with_namespace(&self.namespace))?
+        {
+            let now = self.now();
+            if good(&copy, now) {
+                return Ok(Some(self.hit(&copy, ServedBy::Shared, now)));
+            }
+        }
+        self.counters.misses.one();
+        Ok(None)
+    }
+}
+
+/// How a caller gets his answer.
+enum Approach<V> {
+    Answer(Answer<V>),
+    Wait(Ticket<Answer<V>>),
+}
+
+/// What stands in the shared tier.
+pub(super) enum Far<V> {
+    Copy(Arc<CacheCopy<V>>),
+    Absent(Option<Token>),
+    Busy,
+}
+
+enum Verdict {
+    Good,
+    /// It answers, and this caller is to refresh it.
+    Refresh,
+    /// It does not answer unless loading fails.
+    Late,
+}

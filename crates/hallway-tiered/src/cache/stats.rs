@@ -1,0 +1,84 @@
+//! What a cache counts.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident,)+) => {
+        /// Counters of one cache.
+        #[derive(Debug, Default)]
+        pub(super) struct Counters {
+            $(pub(super) $name: Counter,)+
+        }
+
+        /// What a [`Cache`](super::Cache) has counted since it was built, all its clones together.
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct CacheStats {
+            $($(#[$doc])* pub $name: u64,)+
+        }
+
+        impl Counters {
+            pub(super) fn snapshot(&self) -> CacheStats {
+                CacheStats { $($name: self.$name.get(),)+ }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Reads answered by a copy in this process.
+    local_hits,
+    /// Reads answered by a copy in the shared tier.
+    shared_hits,
+    /// Reads that found nothing.
+    misses,
+    /// Reads that waited for a load that another caller had begun.
+    joined,
+    /// Answers past their TTL, counted among the hits too.
+    stale,
+    /// Calls of a loader.
+    loads,
+    /// Loads that ended with an error, a panic or at their deadline.
+    failed_loads,
+    /// Microseconds spent in loaders.
+    load_micros,
+    /// Loads that found nothing.
+    not_found,
+    /// Refreshes begun in the background.
+    refreshes,
+    /// Refreshes not begun because too many were going on.
+    skipped_refreshes,
+    /// Reads and loads refused because too many were going on.
+    overloaded,
+    /// Copies in the shared tier that were no value of this cache, and were removed.
+    undecodable,
+    /// Loads whose value could not be kept: no shared tier, a write meanwhile, a tag replaced meanwhile.
+    unfilled,
+    /// Values written to the shared tier.
+    fills,
+    /// Reads that had to do without the shared tier.
+    bypassed,
+    /// Writes through the cache.
+    writes,
+    /// Keys invalidated here.
+    invalidations,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Counter(AtomicU64);
+
+impl Counter {
+    #[inline]
+    pub(super) fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(super) fn one(&self) {
+        self.add(1);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}

@@ -1,26 +1,23 @@
-//! Concurrent single reads become one `MGET`.
+//! Concurrent asks of one kind become one batch: single reads one `MGET`, leases one pipeline of scripts.
 //!
-//! No timer: while few read, each goes out at once, as a plain `GET` in the caller's own task; the connection pipelines
-//! them. Beyond that reads queue, and what has queued while batches are on the wire becomes the next batch. Batches run
-//! in tasks of their own, so that a caller who leaves takes nobody with him, and each caller keeps his own deadline and
-//! error.
+//! No timer: while few ask, each goes out at once, in the caller's own task; the connection pipelines them. Beyond that
+//! they queue, and what has queued while batches are on the wire becomes the next batch. Batches run in tasks of their
+//! own, so that a caller who leaves takes nobody with him, and each caller keeps his own deadline and error.
 
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering::Relaxed;
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
-use hallway_core::{BATCH_KEYS, Error, ErrorKind, Key};
-use redis::{Cmd, Value};
+use hallway_core::{BATCH_KEYS, Error, ErrorKind};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
-use crate::batch::values;
-use crate::engine::{Effect, Engine, Lane};
+use crate::engine::Engine;
 use crate::fault::Fault;
 
-/// Reads on the wire on their own, as long as there are no batches. Few, because each is a packet of its own.
+/// Asks on the wire on their own, as long as there are no batches. Few, because each is a packet of its own.
 const LONE: usize = 4;
 
 /// Batches on the wire at once.
@@ -35,51 +32,91 @@ const QUEUE: usize = 10_000;
 /// How often a full queue is searched for callers who have left.
 const PRUNE_PAUSE: Duration = Duration::from_millis(5);
 
-/// Bytes a batch is meant to bring back: it shrinks where values are large, lest one reply hold up all others.
-const REPLY_BYTES: usize = 256 << 10;
+/// Bytes a batch is meant to bring there or back: it shrinks where values are large, lest one reply hold up all others.
+const BATCH_BYTES: usize = 256 << 10;
 
-type Answer = Result<Option<Bytes>, Error>;
+/// What can be asked together.
+pub(crate) trait Job: Sized + Send + 'static {
+    type Ask: Clone + Send + Sync + 'static;
+    type Answer: Send + 'static;
 
-#[derive(Debug, Default)]
-pub(crate) struct Coalescer {
-    queue: Mutex<Queue>,
+    /// Whether asking twice does no harm.
+    const HARMLESS: bool;
+
+    /// Where asks of this kind gather.
+    fn coalescer(engine: &Engine) -> Option<&Coalescer<Self>>;
+
+    /// Asks alone.
+    fn alone(
+        engine: &Engine,
+        ask: &Self::Ask,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Self::Answer, Fault>> + Send;
+
+    /// Asks together: one answer for each, in their order.
+    fn together(
+        engine: &Engine,
+        asks: &[&Self::Ask],
+        deadline: Instant,
+    ) -> impl Future<Output = Vec<Result<Self::Answer, Fault>>> + Send;
+
+    /// Bytes that the ask sends, beside a few.
+    fn sent(_: &Self::Ask) -> usize {
+        0
+    }
+
+    /// Bytes that the answer brought.
+    fn brought(_: &Self::Answer) -> usize {
+        0
+    }
+
+    /// Counters of batches and of the asks in them, if they are kept.
+    fn counters(_: &Engine) -> Option<(&AtomicU64, &AtomicU64)> {
+        None
+    }
 }
 
-#[derive(Debug, Default)]
-struct Queue {
-    waiting: VecDeque<Waiter>,
+type Outcome<J> = Result<<J as Job>::Answer, Fault>;
+
+pub(crate) struct Coalescer<J: Job> {
+    queue: Mutex<Queue<J>>,
+}
+
+struct Queue<J: Job> {
+    waiting: VecDeque<Waiter<J>>,
     lone: usize,
     batches: usize,
     /// When those who left were last looked for.
     pruned: Option<Instant>,
-    /// Moving average of the bytes of a value.
+    /// Moving average of the bytes of an answer.
     mean_bytes: usize,
 }
 
-#[derive(Debug)]
-struct Waiter {
-    key: Key,
+struct Waiter<J: Job> {
+    ask: J::Ask,
     deadline: Instant,
-    answer: oneshot::Sender<Answer>,
+    answer: oneshot::Sender<Outcome<J>>,
 }
 
-enum Admission {
+enum Admission<J: Job> {
     /// Go out alone.
     Lone,
     /// Wait for a batch; who gets `true` has it set out.
-    Wait(oneshot::Receiver<Answer>, bool),
+    Wait(oneshot::Receiver<Outcome<J>>, bool),
 }
 
-/// One small value, together with whatever else is being asked for.
-pub(crate) async fn get(engine: &Arc<Engine>, coalescer: &Coalescer, key: &Key, deadline: Instant) -> Answer {
-    let answer = match coalescer.enter(key, deadline)? {
+/// Asks, together with whatever else is being asked for. A caller whose deadline passes cannot tell whether his ask has
+/// been sent.
+pub(crate) async fn ask<J: Job>(engine: &Arc<Engine>, ask: J::Ask, deadline: Instant) -> Outcome<J> {
+    let Some(coalescer) = J::coalescer(engine) else { return J::alone(engine, &ask, deadline).await };
+    let answer = match coalescer.enter(&ask, deadline).map_err(Fault::unsent)? {
         Admission::Lone => {
             let _slot = Slot(coalescer);
-            return alone(engine, key, deadline).await;
+            return J::alone(engine, &ask, deadline).await;
         }
         Admission::Wait(answer, set_out) => {
             if set_out {
-                let batches = Batches { engine: Arc::clone(engine), holding: true };
+                let batches = Batches::<J> { engine: Arc::clone(engine), holding: true, job: PhantomData };
                 // Not simply in the caller's runtime, which may never be driven again once he has his own answer.
                 match engine.runtime() {
                     Some(runtime) => drop(runtime.spawn(run(batches))),
@@ -92,27 +129,26 @@ pub(crate) async fn get(engine: &Arc<Engine>, coalescer: &Coalescer, key: &Key, 
     let asked = Instant::now();
     match timeout_at(deadline, answer).await {
         Ok(Ok(answer)) => answer,
-        // The batch was torn down with its runtime; the read itself can still be had.
-        Ok(Err(_)) => alone(engine, key, deadline).await,
+        // The batch was torn down with its runtime.
+        Ok(Err(_)) if J::HARMLESS => J::alone(engine, &ask, deadline).await,
+        Ok(Err(_)) => Err(Fault::torn_down()),
         Err(_) => {
             engine.missed_in_queue(asked.elapsed());
-            Err(Fault::deadline(asked.elapsed()).into_read_error())
+            Err(Fault::deadline(asked.elapsed()))
         }
     }
 }
 
-/// One value by a plain `GET`.
-pub(crate) async fn alone(engine: &Engine, key: &Key, deadline: Instant) -> Answer {
-    let lane = engine.large_keys.lane(key);
-    let mut command = Cmd::with_capacity(2, 3 + key.as_bytes().len());
-    command.arg("GET").arg(key.as_bytes());
-    let value = engine.call(lane, Effect::Read, deadline, &command).await.and_then(|value| engine.bulk(key, value));
-    value.map_err(Fault::into_read_error)
+impl<J: Job> Default for Coalescer<J> {
+    fn default() -> Self {
+        let queue = Queue { waiting: VecDeque::new(), lone: 0, batches: 0, pruned: None, mean_bytes: 0 };
+        Self { queue: Mutex::new(queue) }
+    }
 }
 
-impl Coalescer {
+impl<J: Job> Coalescer<J> {
     /// Goes out alone, or takes a place in the queue.
-    fn enter(&self, key: &Key, deadline: Instant) -> Result<Admission, Error> {
+    fn enter(&self, ask: &J::Ask, deadline: Instant) -> Result<Admission<J>, Error> {
         let mut queue = self.lock();
         // While there are batches everybody joins them: two ways side by side would halve the batches.
         if queue.lone < LONE && queue.batches == 0 {
@@ -127,26 +163,32 @@ impl Coalescer {
                 queue.pruned = Some(now);
             }
             if queue.waiting.len() >= QUEUE {
-                return Err(Error::new(ErrorKind::Overloaded, format!("{QUEUE} reads are waiting already: shed load")));
+                return Err(Error::new(ErrorKind::Overloaded, format!("{QUEUE} calls are waiting already: shed load")));
             }
         }
         let (sender, receiver) = oneshot::channel();
-        queue.waiting.push_back(Waiter { key: key.clone(), deadline, answer: sender });
+        queue.waiting.push_back(Waiter { ask: ask.clone(), deadline, answer: sender });
         let set_out = queue.batches == 0 || queue.batches < BATCHES && queue.waiting.len() >= CROWD;
         queue.batches += usize::from(set_out);
         Ok(Admission::Wait(receiver, set_out))
     }
 
     /// The next batch, or one batch less on the wire.
-    fn next(&self) -> Option<Vec<Waiter>> {
+    fn next(&self) -> Option<Vec<Waiter<J>>> {
         let mut queue = self.lock();
-        let limit = (REPLY_BYTES / queue.mean_bytes.max(1)).clamp(1, BATCH_KEYS);
-        let mut batch = Vec::with_capacity(limit.min(queue.waiting.len()));
-        while batch.len() < limit {
+        let mut batch = Vec::with_capacity(BATCH_KEYS.min(queue.waiting.len()));
+        let mut bytes = 0;
+        while batch.len() < BATCH_KEYS {
             let Some(waiter) = queue.waiting.pop_front() else { break };
-            if !waiter.answer.is_closed() {
-                batch.push(waiter);
+            if waiter.answer.is_closed() {
+                continue;
             }
+            bytes += queue.mean_bytes.max(J::sent(&waiter.ask));
+            if bytes > BATCH_BYTES && !batch.is_empty() {
+                queue.waiting.push_front(waiter);
+                break;
+            }
+            batch.push(waiter);
         }
         if batch.is_empty() {
             queue.batches -= 1;
@@ -155,13 +197,13 @@ impl Coalescer {
         Some(batch)
     }
 
-    fn learn(&self, bytes: usize, values: usize) {
+    fn learn(&self, bytes: usize, answers: usize) {
         let mut queue = self.lock();
-        queue.mean_bytes = (queue.mean_bytes * 3 + bytes / values.max(1)) / 4;
+        queue.mean_bytes = (queue.mean_bytes * 3 + bytes / answers.max(1)) / 4;
     }
 
-    /// Ends a batch without serving the queue, and lets the queued read for themselves: there is no runtime left
-    /// here to serve them.
+    /// Ends a batch without serving the queue, and lets the queued ask for themselves: there is no runtime left here to
+    /// serve them.
     fn abandon(&self) {
         let waiting = {
             let mut queue = self.lock();
@@ -171,39 +213,40 @@ impl Coalescer {
         drop(waiting);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Queue> {
+    fn lock(&self) -> MutexGuard<'_, Queue<J>> {
         // Nothing panics while holding the lock.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Counts a caller's own read out, however it ends.
-struct Slot<'a>(&'a Coalescer);
+/// Counts a caller's own ask out, however it ends.
+struct Slot<'a, J: Job>(&'a Coalescer<J>);
 
-impl Drop for Slot<'_> {
+impl<J: Job> Drop for Slot<'_, J> {
     fn drop(&mut self) {
         self.0.lock().lone -= 1;
     }
 }
 
 /// Counts a batch out, however the task that serves the queue ends.
-struct Batches {
+struct Batches<J: Job> {
     engine: Arc<Engine>,
     /// Whether it still counts when the task ends: it was cut off in the middle.
     holding: bool,
+    job: PhantomData<fn() -> J>,
 }
 
-impl Drop for Batches {
+impl<J: Job> Drop for Batches<J> {
     fn drop(&mut self) {
-        if let (true, Some(coalescer)) = (self.holding, &self.engine.coalescer) {
+        if let (true, Some(coalescer)) = (self.holding, J::coalescer(&self.engine)) {
             coalescer.abandon();
         }
     }
 }
 
-async fn run(mut batches: Batches) {
+async fn run<J: Job>(mut batches: Batches<J>) {
     let engine = Arc::clone(&batches.engine);
-    let Some(coalescer) = &engine.coalescer else { return };
+    let Some(coalescer) = J::coalescer(&engine) else { return };
     loop {
         // Whoever is about to ask, perhaps because he has just been answered, shall be in the batch.
         tokio::task::yield_now().await;
@@ -216,52 +259,39 @@ async fn run(mut batches: Batches) {
     batches.holding = false;
 }
 
-async fn serve(engine: &Engine, coalescer: &Coalescer, batch: Vec<Waiter>) {
+async fn serve<J: Job>(engine: &Engine, coalescer: &Coalescer<J>, batch: Vec<Waiter<J>>) {
     let Some(deadline) = batch.iter().map(|waiter| waiter.deadline).max() else { return };
-    engine.counters.coalesced_batches.fetch_add(1, Relaxed);
-    engine.counters.coalesced_reads.fetch_add(batch.len() as u64, Relaxed);
-    let keys: Vec<&Key> = batch.iter().map(|waiter| &waiter.key).collect();
-    let mut answer = values(engine, Lane::Small, &keys, deadline).await;
-    if batch.len() > 1 && answer.as_ref().is_err_and(|fault| fault.error.kind() == ErrorKind::Unauthorized) {
-        // Access rules may forbid some of the keys, and only who asked for those shall hear of it.
-        answer = gets(engine, deadline, &batch).await;
+    if let Some((batches, asks)) = J::counters(engine) {
+        batches.fetch_add(1, Relaxed);
+        asks.fetch_add(batch.len() as u64, Relaxed);
     }
-    match answer {
-        Ok(values) => {
-            let mut bytes = 0;
-            let count = batch.len();
-            for (waiter, value) in batch.into_iter().zip(values) {
-                let value = engine.bulk(&waiter.key, value).map_err(Fault::into_read_error);
-                bytes += value.as_ref().map_or(0, |value| value.as_ref().map_or(0, Bytes::len));
-                // Whoever left does not want it any more.
-                let _ = waiter.answer.send(value);
-            }
-            coalescer.learn(bytes, count);
+    let asks: Vec<&J::Ask> = batch.iter().map(|waiter| &waiter.ask).collect();
+    let answers = J::together(engine, &asks, deadline).await;
+    let mut bytes = 0;
+    let (count, mut good) = (batch.len(), false);
+    for (waiter, answer) in batch.into_iter().zip(answers) {
+        if let Ok(answer) = &answer {
+            bytes += J::brought(answer);
+            good = true;
         }
-        Err(fault) => {
-            let error = fault.into_read_error();
-            for waiter in batch {
-                let _ = waiter.answer.send(Err(error.clone()));
-            }
-        }
+        // Whoever left does not want it any more.
+        let _ = waiter.answer.send(answer);
     }
-}
-
-async fn gets(engine: &Engine, deadline: Instant, batch: &[Waiter]) -> Result<Vec<Value>, Fault> {
-    let mut pipeline = redis::Pipeline::with_capacity(batch.len());
-    for waiter in batch {
-        pipeline.cmd("GET").arg(waiter.key.as_bytes());
+    if good {
+        coalescer.learn(bytes, count);
     }
-    engine.pipeline(Lane::Small, Effect::Read, deadline, &pipeline).await
 }
 
 #[cfg(test)]
 mod tests {
+    use hallway_core::Key;
+
     use super::*;
+    use crate::gets::Get;
 
     #[test]
     fn a_full_queue_is_searched_for_leavers_now_and_then() {
-        let coalescer = Coalescer::default();
+        let coalescer = Coalescer::<Get>::default();
         let (key, deadline) = (Key::from_physical("a:1").unwrap(), Instant::now());
         for _ in 0..LONE {
             assert!(matches!(coalescer.enter(&key, deadline), Ok(Admission::Lone)));

@@ -1,5 +1,6 @@
 //! What changes copies: scripts on one key each, many of them in one round trip.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use redis::{Pipeline, Value};
 use tokio::time::Instant;
 
 use crate::batch::worse;
+use crate::coalesce::{self, Coalescer, Job};
 use crate::engine::{Effect, Engine, Lane};
 use crate::fault::Fault;
 use crate::scripts::{GENERATION, GETL, MARK, RELEASE, REPLACE, Script, fill as fill_script, unmark as unmark_script};
@@ -39,36 +41,81 @@ fn ttl_text(ttl: Ttl) -> Result<String, Fault> {
     Ok(millis.map(|millis| millis.to_string()).unwrap_or_default())
 }
 
+/// One ask for the right to fill.
+#[derive(Clone)]
+pub(crate) struct Lease {
+    pub(crate) key: Key,
+    pub(crate) token: Token,
+    /// The id of a copy that counts as absent.
+    pub(crate) dead: Option<Token>,
+    pub(crate) life: Duration,
+}
+
+impl Job for Lease {
+    type Ask = Self;
+    type Answer = LeaseOutcome;
+    const HARMLESS: bool = false;
+
+    fn coalescer(engine: &Engine) -> Option<&Coalescer<Self>> {
+        engine.coalescers.as_ref().map(|all| &all.leases)
+    }
+
+    async fn alone(engine: &Engine, ask: &Self, deadline: Instant) -> Result<LeaseOutcome, Fault> {
+        let outcomes = Self::together(engine, &[ask], deadline).await;
+        outcomes.into_iter().next().unwrap_or_else(|| Err(engine.shape()))
+    }
+
+    async fn together(engine: &Engine, asks: &[&Self], deadline: Instant) -> Vec<Result<LeaseOutcome, Fault>> {
+        let texts: Vec<Result<[String; 3], Fault>> = asks
+            .iter()
+            .map(|ask| {
+                let dead = ask.dead.map(|dead| dead.to_string()).unwrap_or_default();
+                Ok([ask.token.to_string(), millis(ask.life)?, dead])
+            })
+            .collect();
+        let texts: Vec<[String; 3]> = match texts.into_iter().collect::<Result<_, _>>() {
+            Ok(texts) => texts,
+            Err(fault) => return vec![Err(fault); asks.len()],
+        };
+        let args = texts.iter().map(|texts| texts.each_ref().map(|text| text.as_bytes()));
+        let calls: Vec<_> = asks.iter().map(|ask| &ask.key).zip(args).collect();
+        let answers = engine.scripts(Lane::Small, deadline, &GETL, &calls).await;
+        let mut outcomes = Vec::with_capacity(asks.len());
+        for (ask, answer) in asks.iter().zip(answers) {
+            outcomes.push(match answer.and_then(|answer| outcome(engine, &ask.key, answer)) {
+                Ok(Some(outcome)) => Ok(outcome),
+                Ok(None) => look_again(engine, &ask.key, deadline).await,
+                Err(fault) => Err(fault),
+            });
+        }
+        outcomes
+    }
+
+    fn brought(outcome: &LeaseOutcome) -> usize {
+        match outcome {
+            LeaseOutcome::Value(entry) => entry.value.len(),
+            LeaseOutcome::Busy(_) | LeaseOutcome::Granted => 0,
+        }
+    }
+}
+
 pub(crate) async fn lease(
-    engine: &Engine,
+    engine: &Arc<Engine>,
     keys: &[(Key, Token, Option<Token>)],
     life: Duration,
     deadline: Instant,
 ) -> Result<Vec<LeaseOutcome>, Fault> {
-    let life = millis(life)?;
+    millis(life)?;
+    let lease =
+        |(key, token, dead): &(Key, Token, Option<Token>)| Lease { key: key.clone(), token: *token, dead: *dead, life };
+    if let [one] = keys {
+        return Ok(vec![coalesce::ask::<Lease>(engine, lease(one), deadline).await?]);
+    }
     let mut all = Vec::with_capacity(keys.len());
     for keys in keys.chunks(BATCH_KEYS) {
-        let texts: Vec<(String, String)> = keys
-            .iter()
-            .map(|(_, token, dead)| (token.to_string(), dead.map(|dead| dead.to_string()).unwrap_or_default()))
-            .collect();
-        let calls: Vec<_> = keys
-            .iter()
-            .zip(&texts)
-            .map(|((key, ..), (token, dead))| (key, [token.as_bytes(), life.as_bytes(), dead.as_bytes()]))
-            .collect();
-        let answers = engine.scripts(Lane::Small, deadline, &GETL, &calls).await;
-        let outcomes: Vec<_> = keys
-            .iter()
-            .zip(answers)
-            .map(|((key, ..), answer)| answer.and_then(|answer| outcome(engine, key, answer)))
-            .collect();
-        for ((key, ..), outcome) in keys.iter().zip(all_or_worst(outcomes)?) {
-            all.push(match outcome {
-                Some(outcome) => outcome,
-                None => look_again(engine, key, deadline).await?,
-            });
-        }
+        let asks: Vec<Lease> = keys.iter().map(lease).collect();
+        let asks: Vec<&Lease> = asks.iter().collect();
+        all.extend(all_or_worst(Lease::together(engine, &asks, deadline).await)?);
     }
     Ok(all)
 }
@@ -104,51 +151,93 @@ async fn look_again(engine: &Engine, key: &Key, deadline: Instant) -> Result<Lea
     Ok(LeaseOutcome::Busy(Duration::ZERO))
 }
 
+/// One copy to be written under its lease.
+#[derive(Clone)]
+pub(crate) struct Fill {
+    key: Key,
+    token: Token,
+    copy: Bytes,
+    ttl: Ttl,
+}
+
+impl Job for Fill {
+    type Ask = Self;
+    type Answer = bool;
+    const HARMLESS: bool = false;
+
+    fn coalescer(engine: &Engine) -> Option<&Coalescer<Self>> {
+        engine.coalescers.as_ref().map(|all| &all.fills)
+    }
+
+    async fn alone(engine: &Engine, ask: &Self, deadline: Instant) -> Result<bool, Fault> {
+        let outcomes = Self::together(engine, &[ask], deadline).await;
+        outcomes.into_iter().next().unwrap_or_else(|| Err(engine.shape()))
+    }
+
+    async fn together(engine: &Engine, asks: &[&Self], deadline: Instant) -> Vec<Result<bool, Fault>> {
+        if Mutant::PlainSetFill.is_on() {
+            return set_plainly(engine, asks, deadline).await;
+        }
+        let texts: Result<Vec<[String; 2]>, Fault> =
+            asks.iter().map(|ask| Ok([ask.token.to_string(), ttl_text(ask.ttl)?])).collect();
+        let texts = match texts {
+            Ok(texts) => texts,
+            Err(fault) => return vec![Err(fault); asks.len()],
+        };
+        let calls: Vec<(&Key, [&[u8]; 3])> = asks
+            .iter()
+            .zip(&texts)
+            .map(|(ask, [token, ttl])| (&ask.key, [token.as_bytes(), ask.copy.as_ref(), ttl.as_bytes()]))
+            .collect();
+        let lane = Lane::of(asks.iter().map(|ask| ask.copy.len()).sum());
+        let answers = engine.scripts(lane, deadline, fill_script(), &calls).await;
+        answers.into_iter().map(|answer| answer.and_then(|answer| engine.flag(&answer))).collect()
+    }
+
+    fn sent(ask: &Self) -> usize {
+        ask.copy.len()
+    }
+}
+
 pub(crate) async fn fill(
-    engine: &Engine,
+    engine: &Arc<Engine>,
     copies: &[(Key, Token, Bytes, Ttl)],
     deadline: Instant,
 ) -> Result<Vec<bool>, Fault> {
-    for (key, _, copy, _) in copies {
+    for (key, _, copy, ttl) in copies {
         engine.cap.check(copy.len()).map_err(|error| Fault::unsent(error.with_key(key)))?;
+        ttl_text(*ttl)?;
     }
-    let texts: Vec<(String, String)> = copies
-        .iter()
-        .map(|(_, token, _, ttl)| Ok((token.to_string(), ttl_text(*ttl)?)))
-        .collect::<Result<_, Fault>>()?;
+    let fill = |(key, token, copy, ttl): &(Key, Token, Bytes, Ttl)| Fill {
+        key: key.clone(),
+        token: *token,
+        copy: copy.clone(),
+        ttl: *ttl,
+    };
+    if let [one] = copies {
+        return Ok(vec![coalesce::ask::<Fill>(engine, fill(one), deadline).await?]);
+    }
     let sizes: Vec<_> = copies.iter().map(|(key, _, copy, ttl)| (key.clone(), copy.clone(), *ttl)).collect();
     let mut filled = Vec::with_capacity(copies.len());
     for chunk in write_batches(&sizes) {
-        let (copies, texts) = (&copies[chunk.clone()], &texts[chunk]);
-        let lane = Lane::of(copies.iter().map(|(_, _, copy, _)| copy.len()).sum());
-        if Mutant::PlainSetFill.is_on() {
-            filled.extend(set_plainly(engine, lane, copies, deadline).await?);
-            continue;
-        }
-        let calls: Vec<_> = copies
-            .iter()
-            .zip(texts)
-            .map(|((key, _, copy, _), (token, ttl))| (key, [token.as_bytes(), copy.as_ref(), ttl.as_bytes()]))
-            .collect();
-        filled.extend(flags(engine, lane, fill_script(), &calls, deadline).await?);
+        let asks: Vec<Fill> = copies[chunk].iter().map(fill).collect();
+        let asks: Vec<&Fill> = asks.iter().collect();
+        filled.extend(all_or_worst(Fill::together(engine, &asks, deadline).await)?);
     }
     Ok(filled)
 }
 
 /// The mistake of filling without a lease.
-async fn set_plainly(
-    engine: &Engine,
-    lane: Lane,
-    copies: &[(Key, Token, Bytes, Ttl)],
-    deadline: Instant,
-) -> Result<Vec<bool>, Fault> {
-    let mut pipeline = Pipeline::with_capacity(copies.len());
-    for (key, _, copy, ttl) in copies {
-        let ttl = ttl.whole_millis().map_err(Fault::unsent)?.map(std::num::NonZeroU64::get);
-        pipeline.add_command(set_command(key, copy, ttl, false));
+async fn set_plainly(engine: &Engine, asks: &[&Fill], deadline: Instant) -> Vec<Result<bool, Fault>> {
+    let mut pipeline = Pipeline::with_capacity(asks.len());
+    for ask in asks {
+        let ttl = ask.ttl.whole_millis().ok().flatten().map(std::num::NonZeroU64::get);
+        pipeline.add_command(set_command(&ask.key, &ask.copy, ttl, false));
     }
-    let answers = engine.pipeline(lane, Effect::Write, deadline, &pipeline).await?;
-    all_or_worst(copies.iter().zip(answers).map(|((key, ..), answer)| engine.checked(Some(key), answer).map(|_| true)))
+    match engine.pipeline(Lane::Small, Effect::Write, deadline, &pipeline).await {
+        Ok(answers) => answers.into_iter().map(|answer| engine.checked(None, answer).map(|_| true)).collect(),
+        Err(fault) => vec![Err(fault); asks.len()],
+    }
 }
 
 /// Runs a script that answers 0 or 1 for each key.

@@ -11,10 +11,13 @@ use redis::{Cmd, Pipeline, Value};
 use tokio::time::{Instant, timeout_at};
 
 use crate::coalesce::Coalescer;
+use crate::copies::{Fill, Lease};
 use crate::fault::{Fatal, Fault, Reply};
+use crate::gets::Get;
 use crate::large::LargeKeys;
 use crate::link::{Link, LinkSetup, Live};
 use crate::scripts::Script;
+use crate::states::State;
 use crate::stats::Counters;
 use crate::target::Target;
 use crate::tracking::Tracking;
@@ -54,6 +57,15 @@ pub(crate) struct Setup {
     pub(crate) jitter_seed: Option<u64>,
 }
 
+/// Where concurrent calls of one kind gather.
+#[derive(Default)]
+pub(crate) struct Coalescers {
+    pub(crate) fills: Coalescer<Fill>,
+    pub(crate) gets: Coalescer<Get>,
+    pub(crate) leases: Coalescer<Lease>,
+    pub(crate) states: Coalescer<State>,
+}
+
 /// What all views of a store share.
 pub(crate) struct Engine {
     small: Link,
@@ -62,7 +74,7 @@ pub(crate) struct Engine {
     setup: Setup,
     /// Links of shared tiers made so far.
     tracked: AtomicU64,
-    pub(crate) coalescer: Option<Coalescer>,
+    pub(crate) coalescers: Option<Coalescers>,
     pub(crate) large_keys: LargeKeys,
     pub(crate) cap: ValueCap,
     pub(crate) counters: Arc<Counters>,
@@ -117,7 +129,7 @@ impl Engine {
         Self {
             small,
             large,
-            coalescer: setup.coalescing.then(Coalescer::default),
+            coalescers: setup.coalescing.then(Coalescers::default),
             large_keys: LargeKeys::default(),
             cap: setup.cap,
             counters,

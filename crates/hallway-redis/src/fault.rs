@@ -57,6 +57,12 @@ impl Fault {
         Self { error, fatal: None, may_have_run: true, reply: Reply::Other }
     }
 
+    /// Whoever was to send it ended with his runtime.
+    pub(crate) fn torn_down() -> Self {
+        let error = Error::new(ErrorKind::Unavailable, "the runtime of the store shut down before the answer came");
+        Self { error, fatal: None, may_have_run: true, reply: Reply::Other }
+    }
+
     /// The driver gave up.
     pub(crate) fn driver(error: &RedisError) -> Self {
         // Errors of a transaction are the server's own.

@@ -10,6 +10,7 @@ mod config;
 mod copies;
 mod engine;
 mod fault;
+mod gets;
 mod guard;
 mod large;
 mod link;

@@ -15,9 +15,10 @@ use tokio::time::Instant;
 
 use crate::engine::Engine;
 use crate::fault::Fault;
+use crate::states::State;
 use crate::store::BACKEND;
 use crate::tracking::Tracking;
-use crate::{copies, states};
+use crate::{coalesce, copies, states};
 
 /// An engine whose only connection is tracked. Large values go over it as well: their order with the invalidations
 /// matters more than the small ones they hold up.
@@ -26,7 +27,7 @@ pub(crate) struct RedisLink {
     tracking: Arc<Tracking>,
     /// The mistake of reading elsewhere.
     #[cfg(feature = "mutants")]
-    pool: Option<Engine>,
+    pool: Option<Arc<Engine>>,
 }
 
 impl RedisLink {
@@ -36,13 +37,15 @@ impl RedisLink {
         Self {
             engine: Arc::new(engine.tracked(Arc::clone(&tracking))),
             #[cfg(feature = "mutants")]
-            pool: Mutant::RedirectPool.is_on().then(|| engine.tracked(Arc::new(Tracking::redirected(&tracking)))),
+            pool: Mutant::RedirectPool
+                .is_on()
+                .then(|| Arc::new(engine.tracked(Arc::new(Tracking::redirected(&tracking))))),
             tracking,
         }
     }
 
     /// Where reads go.
-    fn reader(&self) -> &Engine {
+    fn reader(&self) -> &Arc<Engine> {
         #[cfg(feature = "mutants")]
         if let Some(pool) = &self.pool {
             return pool;
@@ -78,6 +81,10 @@ impl SharedLink for RedisLink {
 
     async fn read(&self, keys: &[Key], within: Duration) -> Result<Vec<CopyState>> {
         let engine = self.reader();
+        if let [key] = keys {
+            let state = coalesce::ask::<State>(engine, key.clone(), until(within)).await.map_err(of_read("read"))?;
+            return Ok(vec![state]);
+        }
         let pairs = states::all_pairs(engine, keys, until(within)).await.map_err(of_read("read"))?;
         let state = |(key, (value, life))| states::state(engine, key, value, &life);
         keys.iter().zip(pairs).map(state).collect::<Result<_, _>>().map_err(of_read("read"))

@@ -3,12 +3,14 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 use hallway_core::{BATCH_KEYS, CopyState, Entry, ErrorKind, Key, Ttl};
 use redis::{Pipeline, Value};
 use tokio::time::Instant;
 
 use crate::batch::READS;
+use crate::coalesce::{Coalescer, Job};
 use crate::engine::{Effect, Engine, Lane};
 use crate::fault::{Fault, Reply};
 use crate::guard::{MIN_CAP, WHOLE};
@@ -103,6 +105,46 @@ pub(crate) fn entry(engine: &Engine, key: &Key, value: Value, life: &Value) -> R
             Ok(Some(Entry::new(value, Ttl::After(Duration::from_millis(millis.unsigned_abs())))))
         }
         _ => Err(engine.shape()),
+    }
+}
+
+/// Reads the state of one copy, with others where many are read.
+pub(crate) enum State {}
+
+impl Job for State {
+    type Ask = Key;
+    type Answer = CopyState;
+    const HARMLESS: bool = true;
+
+    fn coalescer(engine: &Engine) -> Option<&Coalescer<Self>> {
+        engine.coalescers.as_ref().map(|all| &all.states)
+    }
+
+    async fn alone(engine: &Engine, key: &Key, deadline: Instant) -> Result<CopyState, Fault> {
+        let pairs = pairs(engine, &[key], deadline).await?;
+        let (value, life) = pairs.into_iter().next().ok_or_else(|| engine.shape())?;
+        state(engine, key, value, &life)
+    }
+
+    async fn together(engine: &Engine, keys: &[&Key], deadline: Instant) -> Vec<Result<CopyState, Fault>> {
+        match pairs(engine, keys, deadline).await {
+            Ok(pairs) => {
+                let state = |(key, (value, life)): (&&Key, Pair)| state(engine, key, value, &life);
+                keys.iter().zip(pairs).map(state).collect()
+            }
+            // Access rules may forbid some of the keys, and only who asked for those shall hear of it.
+            Err(fault) if keys.len() > 1 && fault.error.kind() == ErrorKind::Unauthorized => {
+                join_all(keys.iter().map(|key| Self::alone(engine, key, deadline))).await
+            }
+            Err(fault) => vec![Err(fault); keys.len()],
+        }
+    }
+
+    fn brought(state: &CopyState) -> usize {
+        match state {
+            CopyState::Value(entry) => entry.value.len(),
+            CopyState::Absent | CopyState::Busy(_) => 0,
+        }
     }
 }
 

@@ -14,9 +14,11 @@ use hallway_core::{
 use redis::{Cmd, Pipeline, Value};
 use tokio::time::Instant;
 
+use crate::coalesce::Job;
 use crate::config::RedisConfig;
 use crate::engine::{Effect, Engine, Lane};
 use crate::fault::Fault;
+use crate::gets::Get;
 use crate::shared::RedisLink;
 use crate::stats::RedisStats;
 use crate::{batch, coalesce, scan, scripts, states};
@@ -262,13 +264,11 @@ impl KvStore for RedisStore {
 
     async fn get(&self, key: &Key) -> Result<Option<Bytes>> {
         let deadline = self.until();
-        let answer = match &self.engine.coalescer {
-            Some(coalescer) if self.engine.large_keys.lane(key) == Lane::Small => {
-                coalesce::get(&self.engine, coalescer, key, deadline).await
-            }
-            _ => coalesce::alone(&self.engine, key, deadline).await,
+        let answer = match self.engine.large_keys.lane(key) {
+            Lane::Small => coalesce::ask::<Get>(&self.engine, key.clone(), deadline).await,
+            Lane::Large => Get::alone(&self.engine, key, deadline).await,
         };
-        answer.map_err(|error| error.at(BACKEND, "get").with_key(key))
+        answer.map_err(|fault| fault.into_read_error().at(BACKEND, "get").with_key(key))
     }
 
     async fn take(&self, key: &Key) -> Result<Option<Bytes>> {
@@ -350,7 +350,7 @@ impl fmt::Debug for RedisStore {
             .field("server", &format_args!("{}", self.engine.target.resolve()))
             .field("deadline", &self.deadline)
             .field("max_value", &self.engine.cap.bytes())
-            .field("coalescing", &self.engine.coalescer.is_some())
+            .field("coalescing", &self.engine.coalescers.is_some())
             .finish_non_exhaustive()
     }
 }

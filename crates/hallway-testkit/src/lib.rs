@@ -8,6 +8,7 @@
 //! | a Redis, PostgreSQL or PgBouncer that no other test touches | [`servers`] |
 //! | expiry without waiting | [`ManualClock`] |
 //! | whether what callers saw has an explanation, and how stale it was | [`history`] |
+//! | that the coherence protocol holds in every interleaving | [`protocol`] |
 //!
 //! For `[dev-dependencies]`: nothing here is meant for production.
 
@@ -16,6 +17,7 @@ mod fault;
 pub mod history;
 pub mod model;
 mod port;
+pub mod protocol;
 mod proxy;
 pub mod servers;
 

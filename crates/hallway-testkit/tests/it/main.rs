@@ -6,6 +6,7 @@ mod conformance;
 mod fault;
 mod history;
 mod model;
+mod protocol;
 mod proxy;
 mod servers;
 mod twisted;

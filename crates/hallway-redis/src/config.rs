@@ -219,7 +219,8 @@ impl RedisConfig {
         self
     }
 
-    /// Whether concurrent `get` calls become one `MGET` under load. Default: true; a lone `get` is sent as it is.
+    /// Whether concurrent `get` calls become one `MGET` under load, and calls of a shared tier's link one batch of their
+    /// kind. Default: true; a lone call is sent as it is.
     pub fn with_coalescing(mut self, on: bool) -> Self {
         self.coalescing = on;
         self

@@ -5,6 +5,7 @@ mod link;
 mod markers;
 mod pushes;
 mod states;
+mod together;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

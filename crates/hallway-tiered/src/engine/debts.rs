@@ -1,14 +1,15 @@
 //! Invalidations that this process owes the shared tier: writes of loader namespaces that it could not be told of.
 //!
 //! In memory, one entry per key, at most 10,000; beyond that whole namespaces are owed, and their generation is replaced
-//! instead. A debt is void once the copies it is about have passed their hard TTL. Writes to the consistent tier use its
-//! outbox, which survives this process.
+//! instead. A debt is void once the copies it is about have passed their hard TTL. Writes to the consistent tier also have
+//! rows in its outbox, which survive this process; what is remembered here keeps it from reading its own stale copies.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hallway_core::Key;
+use hallway_core::{CopyState, Error, ErrorKind, Key, Result};
 use tokio::time::Instant;
 
 use super::Engine;
@@ -23,6 +24,8 @@ const BATCH: usize = 256;
 
 #[derive(Debug, Default)]
 pub(crate) struct Debts {
+    /// Whether anything is owed: read before every look at a copy.
+    any: AtomicBool,
     owed: Mutex<Owed>,
 }
 
@@ -33,6 +36,8 @@ struct Owed {
     /// By generation key.
     bumps: BTreeMap<Key, ()>,
     oldest: Option<Instant>,
+    /// More is owed than can be remembered, and the outbox has it: no copy can be trusted here until that is drained.
+    blind: bool,
 }
 
 impl Debts {
@@ -48,7 +53,10 @@ impl Debts {
             owed.keys.insert(copy, Instant::now() + hard_ttl);
         } else if let Some(generation) = generation {
             owed.bump(generation);
+        } else {
+            owed.blind = true;
         }
+        self.any.store(true, Ordering::Release);
     }
 
     /// Every copy of a generation may be stale.
@@ -56,6 +64,35 @@ impl Debts {
         let mut owed = self.lock();
         owed.oldest.get_or_insert_with(Instant::now);
         owed.bump(generation);
+        self.any.store(true, Ordering::Release);
+    }
+
+    /// Which of these copies are known to be stale here.
+    fn of(&self, copies: &[Key]) -> Result<Vec<(Key, Instant)>> {
+        let owed = self.lock();
+        if owed.blind {
+            return Err(Error::new(ErrorKind::Unavailable, "copies cannot be told apart until the outbox is drained"));
+        }
+        Ok(copies
+            .iter()
+            .filter_map(|copy| owed.keys.get_key_value(copy))
+            .map(|(key, until)| (key.clone(), *until))
+            .collect())
+    }
+
+    /// These were made good, unless they are owed anew.
+    fn paid(&self, keys: &[(Key, Instant)]) {
+        let mut owed = self.lock();
+        for (key, until) in keys {
+            if owed.keys.get(key) == Some(until) {
+                owed.keys.remove(key);
+            }
+        }
+    }
+
+    /// The outbox is drained: what is remembered is all that is owed.
+    pub(super) fn outbox_is_empty(&self) {
+        self.lock().blind = false;
     }
 
     /// How many invalidations are owed, and for how long the oldest.
@@ -83,6 +120,27 @@ impl Owed {
 }
 
 impl Engine {
+    /// Reads copies, but never one that this process knows to be stale: what it owes them is paid first.
+    ///
+    /// # Errors
+    /// As the link's, also when the debt could not be paid.
+    pub(crate) async fn read_copies(&self, copies: &[Key]) -> Result<Vec<CopyState>> {
+        let Some(link) = self.link() else {
+            return Err(Error::new(ErrorKind::Unavailable, "there is no shared tier"));
+        };
+        let within = self.settings.shared_deadline;
+        if self.debts.any.load(Ordering::Acquire) {
+            let stale = self.debts.of(copies)?;
+            if !stale.is_empty() {
+                let keys: Vec<Key> = stale.iter().map(|(key, _)| key.clone()).collect();
+                self.ask(link.unmark(&keys, self.random.token(), within)).await?;
+                self.debts.paid(&stale);
+                self.counters.repairs.add(stale.len() as u64);
+            }
+        }
+        self.ask(link.read(copies, within)).await
+    }
+
     /// Makes good what is owed. Says whether nothing is left.
     pub(super) async fn pay_debts(&self) -> bool {
         let Some(link) = self.link() else { return true };
@@ -93,6 +151,7 @@ impl Engine {
                 owed.keys.retain(|_, until| *until > now);
                 if owed.keys.is_empty() && owed.bumps.is_empty() {
                     owed.oldest = None;
+                    self.debts.any.store(owed.blind, Ordering::Release);
                     return true;
                 }
                 let keys: Vec<(Key, Instant)> =
@@ -105,13 +164,7 @@ impl Engine {
                 if self.ask(link.unmark(&names, self.random.token(), within)).await.is_err() {
                     return false;
                 }
-                let mut owed = self.debts.lock();
-                for (key, until) in &keys {
-                    // Unless it was owed anew meanwhile.
-                    if owed.keys.get(key) == Some(until) {
-                        owed.keys.remove(key);
-                    }
-                }
+                self.debts.paid(&keys);
                 self.counters.repairs.add(keys.len() as u64);
             }
             for generation in bumps {

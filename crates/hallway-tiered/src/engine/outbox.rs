@@ -26,6 +26,7 @@ impl Engine {
             };
             let Some(first) = rows.first() else {
                 self.outbox_lag.store(0, Ordering::Relaxed);
+                self.debts.outbox_is_empty();
                 return true;
             };
             if let Ok(now) = consistent.time().await {
@@ -48,6 +49,7 @@ impl Engine {
             self.counters.repairs.add(rows.len() as u64);
             if rows.len() < BATCH {
                 self.outbox_lag.store(0, Ordering::Relaxed);
+                self.debts.outbox_is_empty();
                 return true;
             }
         }

@@ -139,10 +139,7 @@ impl Engine {
         noted: Noted,
         usable: &(impl Fn(&Header) -> bool + Send + Sync),
     ) -> Result<Peek> {
-        let Some(link) = self.link() else {
-            return Err(Error::new(ErrorKind::Unavailable, "there is no shared tier"));
-        };
-        let state = self.ask(link.read(std::slice::from_ref(copy_key), self.settings.shared_deadline)).await?.pop();
+        let state = self.read_copies(std::slice::from_ref(copy_key)).await?.pop();
         Ok(self.weigh(copy_key, state.unwrap_or(CopyState::Absent), noted, usable).await)
     }
 

@@ -195,13 +195,11 @@ impl Writing {
         self.release(outcome);
     }
 
-    /// The copies could not be told: whoever can, does it later. Where the write carried outbox rows, any instance can;
-    /// a marker that stands protects them until then, unless the shared tier has lost it.
+    /// The copies could not be told: this process does it later and reads none of them until then. Where the write carried
+    /// outbox rows any instance can do it, and a marker that stands protects them, unless the shared tier has lost it.
     fn owe(&self) {
-        if !self.must_enlist() {
-            for copy in &self.copies {
-                self.engine.debts.owe(copy.clone(), self.ending.generation.clone(), self.ending.hard_ttl);
-            }
+        for copy in &self.copies {
+            self.engine.debts.owe(copy.clone(), self.ending.generation.clone(), self.ending.hard_ttl);
         }
         self.engine.wake.notify_one();
     }

@@ -122,7 +122,7 @@ impl TieredStore {
         };
         let within = engine.settings.shared_deadline;
         let Some(link) = engine.link() else { return self.all_timed(missing, rules).await };
-        let states = match engine.ask(link.read(&copy_keys, within)).await {
+        let states = match engine.read_copies(&copy_keys).await {
             Ok(states) => states,
             Err(_) => return self.all_degraded(missing, rules).await,
         };

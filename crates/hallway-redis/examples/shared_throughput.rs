@@ -42,6 +42,7 @@ fn main() -> Result<(), Failure> {
         let heartbeat = Duration::from_millis(250);
         let link = store.link(LinkOptions { sink, heartbeat, clock: Arc::new(SystemClock) });
         let bare = redis::Client::open(url)?.get_multiplexed_async_connection().await?;
+        let mut meter = bare.clone();
         for at in 0..KEYS {
             miss(&link, at).await?;
         }
@@ -49,11 +50,11 @@ fn main() -> Result<(), Failure> {
             let (mut ours, mut theirs) = (Vec::new(), Vec::new());
             for _ in 0..ROUNDS {
                 let link = Arc::clone(&link);
-                ours.push(measure(tasks, move |at| hit(Arc::clone(&link), at % KEYS)).await?);
+                ours.push(measure(tasks, &mut meter, move |at| hit(Arc::clone(&link), at % KEYS)).await?);
                 let bare = bare.clone();
-                theirs.push(measure(tasks, move |at| get(bare.clone(), at % KEYS)).await?);
+                theirs.push(measure(tasks, &mut meter, move |at| get(bare.clone(), at % KEYS)).await?);
             }
-            show("hit ", tasks, ours, theirs);
+            show("hit ", tasks, &ours, &theirs);
         }
         let next = Arc::new(AtomicU64::new(1 << 32));
         for tasks in [1, 64, 256] {
@@ -64,22 +65,57 @@ fn main() -> Result<(), Failure> {
                     let (link, at) = (Arc::clone(&link), keys.fetch_add(1, Relaxed));
                     async move { miss(&link, at).await }
                 };
-                ours.push(measure(tasks, fill).await?);
+                ours.push(measure(tasks, &mut meter, fill).await?);
                 let (bare, keys) = (bare.clone(), Arc::clone(&next));
-                theirs.push(measure(tasks, move |_| get_and_set(bare.clone(), keys.fetch_add(1, Relaxed))).await?);
+                theirs.push(
+                    measure(tasks, &mut meter, move |_| get_and_set(bare.clone(), keys.fetch_add(1, Relaxed))).await?,
+                );
             }
-            show("miss", tasks, ours, theirs);
+            show("miss", tasks, &ours, &theirs);
         }
         println!("{} invalidations", told.0.load(Relaxed));
         Ok(())
     })
 }
 
-fn show(what: &str, tasks: u64, mut ours: Vec<f64>, mut theirs: Vec<f64>) {
-    ours.sort_by(f64::total_cmp);
-    theirs.sort_by(f64::total_cmp);
-    let (ours, theirs) = (ours[ROUNDS / 2], theirs[ROUNDS / 2]);
-    println!("{what} c={tasks:<4} link {ours:>9.0}/s  bare {theirs:>9.0}/s  {:.2} x", ours / theirs);
+fn show(what: &str, tasks: u64, ours: &[Pace], theirs: &[Pace]) {
+    let median = |of: fn(&Pace) -> f64, paces: &[Pace]| {
+        let mut all: Vec<f64> = paces.iter().map(of).collect();
+        all.sort_by(f64::total_cmp);
+        all[ROUNDS / 2]
+    };
+    let (rate, cost): (fn(&Pace) -> f64, fn(&Pace) -> f64) = (|pace| pace.rate, |pace| pace.cost);
+    println!(
+        "{what} c={tasks:<4} link {:>8.0}/s {:>5.1} us  bare {:>8.0}/s {:>5.1} us  {:.2} x  {:.2} x by processor time",
+        median(rate, ours),
+        median(cost, ours),
+        median(rate, theirs),
+        median(cost, theirs),
+        median(rate, ours) / median(rate, theirs),
+        median(cost, theirs) / median(cost, ours),
+    );
+}
+
+/// Rounds per second, and processor time of client and server for each in microseconds: on a busy machine the steadier
+/// figure.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    rate: f64,
+    cost: f64,
+}
+
+/// Microseconds of processor time that this process and the server have used.
+async fn used(bare: &mut MultiplexedConnection) -> Result<f64, Failure> {
+    let info: String = redis::cmd("INFO").arg("cpu").query_async(bare).await?;
+    let seconds = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok());
+    let server = seconds("used_cpu_sys:").zip(seconds("used_cpu_user:")).ok_or("no INFO cpu")?;
+    // Nanoseconds of each thread, where the system tells.
+    let mut own = 0.0;
+    for task in std::fs::read_dir("/proc/self/task")? {
+        let text = std::fs::read_to_string(task?.path().join("schedstat"))?;
+        own += text.split(' ').next().unwrap_or_default().parse::<f64>()? / 1e3;
+    }
+    Ok(own + (server.0 + server.1) * 1e6)
 }
 
 fn key(at: u64) -> String {
@@ -114,11 +150,16 @@ async fn get_and_set(mut bare: MultiplexedConnection, at: u64) -> Result<(), Fai
     set.map_err(Failure::from)
 }
 
-/// Rounds per second of so many tasks.
-async fn measure<F>(tasks: u64, turn: impl Fn(u64) -> F + Clone + Send + 'static) -> Result<f64, Failure>
+/// The pace of so many tasks.
+async fn measure<F>(
+    tasks: u64,
+    bare: &mut MultiplexedConnection,
+    turn: impl Fn(u64) -> F + Clone + Send + 'static,
+) -> Result<Pace, Failure>
 where
     F: Future<Output = Result<(), Failure>> + Send,
 {
+    let before = used(bare).await?;
     let start = Instant::now();
     let tasks: Vec<_> = (0..tasks)
         .map(|task| {
@@ -137,5 +178,6 @@ where
     for task in tasks {
         done += task.await??;
     }
-    Ok(done as f64 / start.elapsed().as_secs_f64())
+    let rate = done as f64 / start.elapsed().as_secs_f64();
+    Ok(Pace { rate, cost: (used(bare).await? - before) / done as f64 })
 }

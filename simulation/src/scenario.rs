@@ -1,0 +1,120 @@
+//! What a seed means.
+
+use std::time::Duration;
+
+use hallway_testkit::sim::SimRng;
+use hallway_tiered::OnSharedDown;
+
+/// H, as everywhere by default.
+pub(crate) const BOUND: Duration = Duration::from_secs(1);
+
+/// The hard TTL of copies: what bounds staleness when a promise is void.
+pub(crate) const COPY_TTL: Duration = Duration::from_secs(6);
+
+/// How many processes there are.
+pub(crate) const PROCESSES: u32 = 3;
+
+/// Which tiers a run has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tiers {
+    /// Local and shared copies of a database.
+    All,
+    /// A cache over a loader, with local and shared copies.
+    Cache,
+    /// Local copies of what Redis holds.
+    LocalShared,
+    /// Shared copies of a database.
+    SharedConsistent,
+}
+
+/// The one thing that goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// A process hears and says nothing for a while.
+    BlackHole,
+    /// Connections are reset, again and again.
+    Cuts,
+    /// Copies, leases and markers are evicted.
+    Evictions,
+    /// Redis forgets everything at once, without a restart.
+    Flush,
+    /// A process is killed and started again.
+    Kill,
+    /// The network forgets connections without telling anybody.
+    LostConnections,
+    /// Nothing.
+    None,
+    /// What a process sends arrives, but it hears nothing.
+    OneWay,
+    /// Redis has no memory for a while.
+    OutOfMemory,
+    /// Redis ends and starts empty.
+    Restart,
+    /// The database answers late, or not at all, and commits all the same.
+    Sql,
+    /// A network that takes long.
+    Slow,
+    /// A process stands still.
+    Stall,
+}
+
+const FAULTS: [Fault; 13] = [
+    Fault::BlackHole,
+    Fault::Cuts,
+    Fault::Evictions,
+    Fault::Flush,
+    Fault::Kill,
+    Fault::LostConnections,
+    Fault::None,
+    Fault::OneWay,
+    Fault::OutOfMemory,
+    Fault::Restart,
+    Fault::Sql,
+    Fault::Slow,
+    Fault::Stall,
+];
+
+/// One run.
+#[derive(Debug, Clone, Copy)]
+pub struct Scenario {
+    /// What it is made from.
+    pub seed: u64,
+    /// Which tiers.
+    pub tiers: Tiers,
+    /// What a writer does who is cut off from Redis.
+    pub policy: OnSharedDown,
+    /// How long local copies answer while Redis is down.
+    pub degraded_ttl: Duration,
+    /// What goes wrong.
+    pub fault: Fault,
+    /// Operations of each client.
+    pub operations: u64,
+    /// Longest pause of a client between two.
+    pub pause: Duration,
+}
+
+impl Scenario {
+    /// What this seed means.
+    #[must_use]
+    pub fn of(seed: u64) -> Self {
+        let mut rng = SimRng::new(seed ^ 0x7363_656e_6172_696f);
+        let tiers = *rng.pick(&[Tiers::All, Tiers::Cache, Tiers::LocalShared, Tiers::SharedConsistent]);
+        let fault = loop {
+            let fault = *rng.pick(&FAULTS);
+            // Where Redis is the authority, what it loses is lost.
+            let loses = matches!(fault, Fault::Evictions | Fault::Flush | Fault::Restart | Fault::Sql);
+            if tiers != Tiers::LocalShared || !loses {
+                break fault;
+            }
+        };
+        Self {
+            seed,
+            tiers,
+            policy: *rng.pick(&[OnSharedDown::Fail, OnSharedDown::Proceed]),
+            degraded_ttl: *rng.pick(&[Duration::ZERO, Duration::from_secs(2)]),
+            fault,
+            operations: rng.within(20..=60),
+            pause: *rng.pick(&[Duration::from_millis(3), Duration::from_millis(30), Duration::from_millis(120)]),
+        }
+    }
+}

@@ -7,6 +7,7 @@
 //! | the same on the wire before a real server | [`FaultProxy`], [`DelayProxy`] |
 //! | a Redis, PostgreSQL or PgBouncer that no other test touches | [`servers`] |
 //! | expiry without waiting | [`ManualClock`] |
+//! | a whole world of processes, network, Redis and SQL in one thread, the same for every run of a seed | `sim` (feature) |
 //! | whether what callers saw has an explanation, and how stale it was | [`history`] |
 //! | that the coherence protocol holds in every interleaving | [`protocol`] |
 //!
@@ -20,6 +21,8 @@ mod port;
 pub mod protocol;
 mod proxy;
 pub mod servers;
+#[cfg(feature = "sim")]
+pub mod sim;
 
 pub mod conformance;
 mod fixture;

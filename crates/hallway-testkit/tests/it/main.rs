@@ -9,4 +9,6 @@ mod model;
 mod protocol;
 mod proxy;
 mod servers;
+#[cfg(feature = "sim")]
+mod sim;
 mod twisted;

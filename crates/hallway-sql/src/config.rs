@@ -195,7 +195,8 @@ impl SqlConfig {
         self
     }
 
-    /// How long PostgreSQL may work on a statement, and how long SQLite waits for its lock. Default: 2 s.
+    /// How long PostgreSQL may work on a statement; how long SQLite waits for its lock, and works on once its caller has
+    /// given up. Default: 2 s.
     #[must_use]
     pub fn with_statement_timeout(mut self, timeout: Duration) -> Self {
         self.statement_timeout = timeout;

@@ -77,6 +77,9 @@ pub(crate) enum Param {
     /// All values and expected values end to end.
     #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "PostgreSQL binds arrays"))]
     Blob,
+    /// When the statement must have begun, on the database's clock.
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "nothing lies between us and SQLite"))]
+    Latest,
     /// The largest value to hand out.
     Cap,
     /// Keys above this.
@@ -105,6 +108,8 @@ pub(crate) struct Statement {
 pub(crate) struct Dialect {
     pub(crate) name: &'static str,
     pub(crate) now: &'static str,
+    /// Fails a statement that begins too late.
+    pub(crate) in_time: &'static str,
     pub(crate) statement: fn(Verb) -> (&'static str, &'static [Param]),
     /// What a statement that changes keys begins with to write an outbox row for each of them as well; without it, it
     /// takes `owe` and a transaction.
@@ -171,12 +176,13 @@ impl Dialect {
         Statements { plain: ALL.iter().map(plain).collect(), enlisted: ALL.iter().map(enlisted).collect() }
     }
 
-    /// The only place where text is put into a statement: constants of this crate and a checked table name.
+    /// Where text is put into a statement: constants of this crate and a checked table name, and nothing else.
     pub(crate) fn render(&self, text: &str, table: &Table) -> SqlStr {
         let live = "({t}expires_at IS NULL OR {t}expires_at > {now})";
         let text = text
             .replace("{live}", &live.replace("{t}", ""))
             .replace("{live:t}", &live.replace("{t}", "t."))
+            .replace("{in_time}", self.in_time)
             .replace("{now}", self.now)
             .replace("{versions}", VERSIONS)
             .replace("{version}", &SCHEMA_VERSION.to_string())
@@ -198,6 +204,15 @@ impl Dialect {
         }
         sql
     }
+}
+
+/// Starts a transaction whose statements, and the pauses between them, the server ends after so many milliseconds.
+#[cfg(feature = "postgres")]
+pub(crate) fn begin_limited(millis: u64) -> SqlStr {
+    AssertSqlSafe(format!(
+        "BEGIN; SET LOCAL statement_timeout = {millis}; SET LOCAL idle_in_transaction_session_timeout = {millis}"
+    ))
+    .into_sql_str()
 }
 
 /// Which version the table has.

@@ -217,6 +217,11 @@ impl Lane {
         self
     }
 
+    /// How long after the deadline of a write it may still be done.
+    pub(crate) fn outlasts(&self) -> Option<Duration> {
+        self.opener.outlasts()
+    }
+
     /// Opens a first connection, so that the first call finds one.
     pub(crate) fn warm_up(self: &Arc<Self>) {
         let mut state = self.lock();

@@ -1,10 +1,12 @@
 //! What the rest of the crate sees of a connection.
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use hallway_core::Key;
+use tokio::time::Instant;
 
 use crate::dialect::{Dialect, Statement};
 use crate::failure::Failure;
@@ -41,6 +43,8 @@ pub(crate) struct Args<'a> {
     pub(crate) items: &'a [&'a Item],
     pub(crate) bounds: &'a Bounds,
     pub(crate) cap: i64,
+    /// When the first of those who wait for it gives up.
+    pub(crate) until: Instant,
 }
 
 /// One row of an answer.
@@ -101,6 +105,11 @@ pub(crate) trait Driver: fmt::Debug + Send + Sync + 'static {
     /// Whether every connection has a database of its own, which ends with it.
     fn is_private(&self) -> bool {
         false
+    }
+
+    /// How long after the deadline of a write it may still be done; `None` if that is not known.
+    fn outlasts(&self) -> Option<Duration> {
+        None
     }
 
     async fn open(&self, role: Role) -> Result<Box<dyn Link>, Failure>;

@@ -92,6 +92,11 @@ impl Opener {
         self.driver.is_private()
     }
 
+    /// How long after the deadline of a write it may still be done.
+    pub(crate) fn outlasts(&self) -> Option<Duration> {
+        self.driver.outlasts()
+    }
+
     /// Whether the last attempt failed a moment ago.
     pub(crate) fn is_cooling(&self) -> bool {
         self.last_failure().is_some()

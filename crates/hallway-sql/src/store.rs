@@ -92,6 +92,19 @@ impl SqlStore {
         pool.into().open()
     }
 
+    /// How long after the start of a write it may still be done, whatever its caller was told: the deadline, and what
+    /// the database may take for a statement that began just before it. `None` on a pool of your own, where hallway
+    /// does not limit statements.
+    ///
+    /// A statement that a network or a stopped server held up is not done after its deadline: it says to the server when
+    /// it must have begun. PostgreSQL then works on it for no longer than `statement_timeout`, and with PgBouncer waits
+    /// once more as long for the commit. SQLite waits for its lock and works for no longer than `statement_timeout`. The
+    /// last flush to the disk is not limited by anybody.
+    #[must_use]
+    pub fn write_limit(&self) -> Option<Duration> {
+        Some(self.deadline.saturating_add(self.inner.writes.outlasts()?))
+    }
+
     pub(crate) fn from_config(config: SqlConfig) -> Result<Self> {
         config.check()?;
         let place = format!("{:?}", config.target);
@@ -101,10 +114,13 @@ impl SqlStore {
                 path,
                 config.durability,
                 config.busy_timeout(),
+                config.statement_timeout,
                 config.migrate == crate::Migrate::Run,
             )),
             #[cfg(feature = "sqlite")]
-            Target::Memory => Box::new(crate::driver::sqlite::SqliteDriver::memory(config.busy_timeout())),
+            Target::Memory => {
+                Box::new(crate::driver::sqlite::SqliteDriver::memory(config.busy_timeout(), config.statement_timeout))
+            }
             #[cfg(feature = "postgres")]
             Target::Postgres(server) => Box::new(crate::driver::postgres::PgDriver::new(
                 server.options.clone(),

@@ -1,8 +1,9 @@
 //! PostgreSQL's statements.
 //!
 //! `statement_timestamp()` is the server's clock read once per statement, so that no row is judged by two instants.
-//! Keys arrive sorted: rows are locked in one order by every writer, which keeps deadlocks away. The first parameter of
-//! every statement that changes keys is the array of them.
+//! Keys arrive sorted: rows are locked in one order by every writer, which keeps deadlocks away. The first
+//! parameter of every statement that changes keys is the array of them, the second the last moment at which it may begin.
+//! A statement that was held up on its way must not change anything once nobody knows of it any more: it divides by zero.
 
 use super::{Dialect, Param, Verb};
 
@@ -10,6 +11,7 @@ pub(crate) static POSTGRES: Dialect = Dialect {
     name: "postgres",
     // A subquery, so that it is computed once per statement and not per row: it costs as much as finding a row.
     now: "(SELECT (extract(epoch FROM statement_timestamp()) * 1000000)::bigint)",
+    in_time: "(SELECT 1 / ($2 >= (extract(epoch FROM statement_timestamp()) * 1000000)::bigint)::int) = 1",
     statement,
     // One statement, run to its end whatever the main part finds.
     enlist: Some("WITH owed AS (INSERT INTO {outbox} (key) SELECT unnest($1::text[]))"),
@@ -27,7 +29,7 @@ pub(crate) static POSTGRES: Dialect = Dialect {
 };
 
 fn statement(verb: Verb) -> (&'static str, &'static [Param]) {
-    use Param::{Cap, Expected, Expired, From, Ids, Keys, Limit, Lives, Until, Values};
+    use Param::{Cap, Expected, Expired, From, Ids, Keys, Latest, Limit, Lives, Until, Values};
     match verb {
         Verb::Get => (
             "SELECT key, CASE WHEN octet_length(value) <= $2 THEN value END, expires_at - {now}, \
@@ -38,54 +40,55 @@ fn statement(verb: Verb) -> (&'static str, &'static [Param]) {
         Verb::SetAlways => (
             "INSERT INTO {table} (key, value, expires_at) \
              SELECT k, v, CASE WHEN life >= 0 THEN {now} + life END \
-             FROM unnest($1::text[], $2::bytea[], $3::bigint[]) AS u (k, v, life) \
+             FROM unnest($1::text[], $3::bytea[], $4::bigint[]) AS u (k, v, life) WHERE {in_time} \
              ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at",
-            &[Keys, Values, Lives],
+            &[Keys, Latest, Values, Lives],
         ),
         Verb::SetAbsent => (
             "INSERT INTO {table} AS t (key, value, expires_at) \
              SELECT k, v, CASE WHEN life >= 0 THEN {now} + life END \
-             FROM unnest($1::text[], $2::bytea[], $3::bigint[]) AS u (k, v, life) \
+             FROM unnest($1::text[], $3::bytea[], $4::bigint[]) AS u (k, v, life) WHERE {in_time} \
              ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at \
              WHERE NOT {live:t} RETURNING t.key",
-            &[Keys, Values, Lives],
+            &[Keys, Latest, Values, Lives],
         ),
         Verb::SetPresent => (
             "UPDATE {table} AS t SET value = u.v, expires_at = CASE WHEN u.life >= 0 THEN {now} + u.life END \
-             FROM unnest($1::text[], $2::bytea[], $3::bigint[]) AS u (k, v, life) \
-             WHERE t.key = u.k AND {live:t} RETURNING t.key",
-            &[Keys, Values, Lives],
+             FROM unnest($1::text[], $3::bytea[], $4::bigint[]) AS u (k, v, life) \
+             WHERE t.key = u.k AND {live:t} AND {in_time} RETURNING t.key",
+            &[Keys, Latest, Values, Lives],
         ),
         Verb::SetEquals => (
             "UPDATE {table} AS t SET value = u.v, expires_at = CASE WHEN u.life >= 0 THEN {now} + u.life END \
-             FROM unnest($1::text[], $2::bytea[], $3::bigint[], $4::bytea[]) AS u (k, v, life, expected) \
-             WHERE t.key = u.k AND t.value = u.expected AND {live:t} RETURNING t.key",
-            &[Keys, Values, Lives, Expected],
+             FROM unnest($1::text[], $3::bytea[], $4::bigint[], $5::bytea[]) AS u (k, v, life, expected) \
+             WHERE t.key = u.k AND t.value = u.expected AND {live:t} AND {in_time} RETURNING t.key",
+            &[Keys, Latest, Values, Lives, Expected],
         ),
-        Verb::DeleteAlways => {
-            ("DELETE FROM {table} WHERE key = ANY($1) RETURNING key, NULL::bytea, {live}::int::bigint", &[Keys])
-        }
+        Verb::DeleteAlways => (
+            "DELETE FROM {table} WHERE key = ANY($1) AND {in_time} RETURNING key, NULL::bytea, {live}::int::bigint",
+            &[Keys, Latest],
+        ),
         Verb::DeleteEquals => (
-            "DELETE FROM {table} AS t USING unnest($1::text[], $2::bytea[]) AS u (k, expected) \
-             WHERE t.key = u.k AND t.value = u.expected AND {live:t} RETURNING t.key, NULL::bytea, 1::bigint",
-            &[Keys, Expected],
+            "DELETE FROM {table} AS t USING unnest($1::text[], $3::bytea[]) AS u (k, expected) \
+             WHERE t.key = u.k AND t.value = u.expected AND {live:t} AND {in_time} RETURNING t.key, NULL::bytea, 1::bigint",
+            &[Keys, Latest, Expected],
         ),
         Verb::Take => (
-            "DELETE FROM {table} WHERE key = ANY($1) AND octet_length(value) <= $2 \
+            "DELETE FROM {table} WHERE key = ANY($1) AND octet_length(value) <= $3 AND {in_time} \
              RETURNING key, value, {live}::int::bigint",
-            &[Keys, Cap],
+            &[Keys, Latest, Cap],
         ),
         Verb::Touch => (
             "UPDATE {table} AS t SET expires_at = CASE WHEN u.life >= 0 THEN {now} + u.life END \
-             FROM unnest($1::text[], $2::bigint[]) AS u (k, life) \
-             WHERE t.key = u.k AND {live:t} RETURNING t.key",
-            &[Keys, Lives],
+             FROM unnest($1::text[], $3::bigint[]) AS u (k, life) \
+             WHERE t.key = u.k AND {live:t} AND {in_time} RETURNING t.key",
+            &[Keys, Latest, Lives],
         ),
         // CASE keeps the order of evaluation: text is cast only once it is known to be a number.
         Verb::Increment => (
             "INSERT INTO {table} AS t (key, value, expires_at) \
              SELECT k, v, CASE WHEN life >= 0 THEN {now} + life END \
-             FROM unnest($1::text[], $2::bytea[], $3::bigint[]) AS u (k, v, life) \
+             FROM unnest($1::text[], $3::bytea[], $4::bigint[]) AS u (k, v, life) WHERE {in_time} \
              ON CONFLICT (key) DO UPDATE SET \
                  value = CASE WHEN {live:t} \
                      THEN convert_to((encode(t.value, 'escape')::numeric \
@@ -101,7 +104,7 @@ fn statement(verb: Verb) -> (&'static str, &'static [Param]) {
                          BETWEEN -9223372036854775808 AND 9223372036854775807 \
                  ELSE false END \
              RETURNING t.key, t.value",
-            &[Keys, Values, Lives],
+            &[Keys, Latest, Values, Lives],
         ),
         Verb::Scan => (
             "SELECT key FROM {table} WHERE key > $1 AND key < $2 AND ($4 = 1 OR {live}) ORDER BY key LIMIT $3",

@@ -9,6 +9,7 @@ pub(crate) static SQLITE: Dialect = Dialect {
     name: "sqlite",
     // Milliseconds are as fine as this clock gets. It stands still while a statement runs.
     now: "(CAST(round(unixepoch('subsec') * 1000) AS INTEGER) * 1000)",
+    in_time: "true",
     statement,
     enlist: None,
     owe: "INSERT INTO {outbox} (key) SELECT value FROM json_each(?1)",

@@ -1,5 +1,7 @@
 //! PostgreSQL connections: own ones, straight or through a transaction-mode pooler, or the caller's pool.
 
+mod session;
+
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -8,13 +10,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use hallway_core::ErrorKind;
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgDatabaseError, PgRow, PgSeverity};
-use sqlx::query::Query;
-use sqlx::{ConnectOptions, Connection, Either, Executor, Postgres, Row as _, SqlStr, ValueRef};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError, PgRow, PgSeverity};
+use sqlx::{ConnectOptions, Either, Executor, Postgres, Row as _, SqlStr, ValueRef};
 
-use crate::dialect::{Dialect, Param, Statement, postgres::POSTGRES};
+use crate::dialect::{Dialect, Statement, postgres::POSTGRES};
 #[cfg(feature = "sqlx-09")]
 use crate::driver::lent::{Lent, acquire};
+use crate::driver::postgres::session::{LATE, Session};
 use crate::failure::{Effect, Failure, from_sqlx};
 use crate::link::{Answer, Args, Driver, Link, Role, Row};
 
@@ -99,8 +101,11 @@ impl PgDriver {
         if row.second != Some(1) && !self.pooler.swap(true, Ordering::Relaxed) {
             tracing::info!("a pooler keeps our settings from PostgreSQL: using one transaction per statement");
         }
-        link.wrapped = self.is_pooled();
-        if link.wrapped && row.first.unwrap_or(0) == 0 {
+        link.session.wrapped = self.is_pooled();
+        if let Some(server) = row.first.and_then(|millis| u64::try_from(millis).ok()).filter(|millis| *millis > 0) {
+            link.session.limit = link.session.limit.min(Duration::from_millis(server));
+        }
+        if link.session.wrapped && row.first.unwrap_or(0) == 0 {
             return Err(Failure::new(
                 ErrorKind::InvalidConfig,
                 Effect::Drop,
@@ -134,13 +139,15 @@ impl Driver for PgDriver {
         &POSTGRES
     }
 
+    fn outlasts(&self) -> Option<Duration> {
+        // With a pooler the commit is a step of its own.
+        let own = self.is_pooled() || matches!(self.source, Source::Own(_));
+        own.then(|| self.statement_timeout.saturating_mul(if self.is_pooled() { 2 } else { 1 }))
+    }
+
     async fn open(&self, role: Role) -> Result<Box<dyn Link>, Failure> {
         match &self.source {
-            Source::Own(options) => {
-                // One is as good as another, whatever it is for.
-                let _ = role;
-                self.open_own(options).await
-            }
+            Source::Own(options) => self.open_own(options, role).await,
             #[cfg(feature = "sqlx-09")]
             Source::Pool(pool) => {
                 let held = match role {
@@ -148,14 +155,18 @@ impl Driver for PgDriver {
                     Role::Migrate => Held::Own(Box::new(acquire(pool, connecting).await?.detach())),
                     Role::Read | Role::Write => Held::Pool { pool: pool.clone(), lent: None },
                 };
-                Ok(Box::new(PgLink { held, wrapped: self.is_pooled() }))
+                Ok(Box::new(self.link(held)))
             }
         }
     }
 }
 
 impl PgDriver {
-    async fn open_own(&self, options: &PgConnectOptions) -> Result<Box<dyn Link>, Failure> {
+    fn link(&self, held: Held) -> PgLink {
+        PgLink { held, session: Session::new(self.is_pooled(), self.statement_timeout) }
+    }
+
+    async fn open_own(&self, options: &PgConnectOptions, role: Role) -> Result<Box<dyn Link>, Failure> {
         let was_pooled = self.is_pooled();
         let mut connected = self.connect(options).await;
         // PgBouncer refuses the settings with 08P01.
@@ -166,23 +177,28 @@ impl PgDriver {
                 self.pooler.store(false, Ordering::Relaxed);
             }
         }
-        let mut link = PgLink { held: Held::Own(Box::new(connected?)), wrapped: self.is_pooled() };
-        match tokio::time::timeout(CONNECT_LIMIT, self.probe(&mut link)).await {
-            Ok(probed) => probed?,
-            Err(_) => {
-                return Err(Failure::new(
-                    ErrorKind::Unavailable,
-                    Effect::Drop,
-                    "PostgreSQL accepted the connection and then did not answer within 2 s",
-                ));
-            }
-        }
-        if link.wrapped && !was_pooled {
+        let mut link = self.link(Held::Own(Box::new(connected?)));
+        answers(self.probe(&mut link)).await?;
+        if link.session.wrapped && !was_pooled {
             // Found out only now: this connection has named statements on.
-            link = PgLink { held: Held::Own(Box::new(self.connect(options).await?)), wrapped: true };
+            link.held = Held::Own(Box::new(self.connect(options).await?));
+        }
+        if role == Role::Write {
+            answers(link.check()).await?;
         }
         Ok(Box::new(link))
     }
+}
+
+/// Gives up what takes long although the connection has been made.
+async fn answers(asked: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    tokio::time::timeout(CONNECT_LIMIT, asked).await.unwrap_or_else(|_| {
+        Err(Failure::new(
+            ErrorKind::Unavailable,
+            Effect::Drop,
+            "PostgreSQL accepted the connection and then did not answer within 2 s",
+        ))
+    })
 }
 
 enum Held {
@@ -196,23 +212,21 @@ enum Held {
 
 struct PgLink {
     held: Held,
-    /// Behind a transaction-mode pooler, parse and bind meet the same server only inside a transaction.
-    wrapped: bool,
+    session: Session,
 }
 
 #[async_trait]
 impl Link for PgLink {
     async fn run(&mut self, statement: &Statement, args: &Args<'_>) -> Result<Answer, Failure> {
-        let wrapped = self.wrapped;
         match &mut self.held {
-            Held::Own(connection) => run_on(connection, statement, args, wrapped).await,
+            Held::Own(connection) => self.session.run(connection, statement, args).await,
             #[cfg(feature = "sqlx-09")]
             Held::Pool { pool, lent } => {
                 let mut lent = match lent.take() {
                     Some(lent) => lent,
                     None => Lent::acquire(pool, connecting).await?,
                 };
-                let answer = run_on(&mut lent.connection, statement, args, wrapped).await;
+                let answer = self.session.run(&mut lent.connection, statement, args).await;
                 lent.finish(&answer);
                 answer
             }
@@ -263,54 +277,13 @@ impl Link for PgLink {
 
     async fn check(&mut self) -> Result<(), Failure> {
         match &mut self.held {
-            Held::Own(connection) => connection.ping().await.map_err(|error| translate(&error)),
+            // As good a question as any, and one whose answer is of use.
+            Held::Own(connection) => self.session.read_clock(connection).await,
             // The pool checks what it lends.
             #[cfg(feature = "sqlx-09")]
             Held::Pool { .. } => Ok(()),
         }
     }
-}
-
-async fn run_on(
-    connection: &mut PgConnection,
-    statement: &Statement,
-    args: &Args<'_>,
-    wrapped: bool,
-) -> Result<Answer, Failure> {
-    let query = bind(statement, args).persistent(!wrapped);
-    if !wrapped {
-        return fetch(connection, query).await;
-    }
-    fetch(connection, sqlx::raw_sql("BEGIN")).await?;
-    match fetch(connection, query).await {
-        Ok(answer) => fetch(connection, sqlx::raw_sql("COMMIT")).await.map(|_| answer),
-        Err(failure) if matches!(failure.effect, Effect::Lost | Effect::Drop) => Err(failure),
-        Err(failure) => {
-            // Without a rollback the connection would not be usable again.
-            let rolled_back = fetch(connection, sqlx::raw_sql("ROLLBACK")).await;
-            Err(if rolled_back.is_ok() { failure } else { Failure { effect: Effect::Drop, ..failure } })
-        }
-    }
-}
-
-fn bind<'q>(statement: &Statement, args: &Args<'_>) -> Query<'q, Postgres, PgArguments> {
-    let mut query = sqlx::query(statement.sql.clone());
-    for param in statement.params {
-        query = match param {
-            Param::Keys => query.bind(args.items.iter().map(|item| item.key.as_str()).collect::<Vec<_>>()),
-            Param::Values => query.bind(args.items.iter().map(|item| &*item.value).collect::<Vec<_>>()),
-            Param::Expected => query.bind(args.items.iter().map(|item| &*item.expected).collect::<Vec<_>>()),
-            Param::Lives => query.bind(args.items.iter().map(|item| item.life).collect::<Vec<_>>()),
-            Param::Cap => query.bind(args.cap),
-            Param::From => query.bind(args.bounds.from.clone()),
-            Param::Until => query.bind(args.bounds.until.clone()),
-            Param::Limit => query.bind(args.bounds.limit),
-            Param::Expired => query.bind(i64::from(args.bounds.expired)),
-            Param::Ids => query.bind(args.bounds.ids.clone()),
-            Param::Rows | Param::Blob => unreachable!("PostgreSQL's statements take arrays"),
-        };
-    }
-    query
 }
 
 async fn fetch<'q>(
@@ -387,6 +360,7 @@ fn classify(state: &str) -> (ErrorKind, Effect, &'static str) {
         "40001" | "40P01" => (Unavailable, Effect::Again, "other transactions kept winning; try again"),
         "40003" => (Unavailable, Effect::Lost, "the server does not know whether the statement was done"),
         "55P03" => (Unavailable, Effect::Busy, "another session holds a lock on the entry"),
+        LATE => (Unavailable, Effect::Again, "the statement reached the server after its deadline"),
         "57014" => (Unavailable, Effect::Busy, "the server cancelled the statement at its statement_timeout"),
         "25006" => (Unavailable, Effect::Drop, "the server is read-only: a standby, or an old primary"),
         "57P01" | "57P02" => (Unavailable, Effect::Lost, "the server ended the connection"),

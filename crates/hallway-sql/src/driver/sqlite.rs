@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::fmt::Write as _;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -20,6 +22,9 @@ use crate::driver::lent::{Lent, acquire};
 use crate::failure::{Effect, Failure, from_sqlx};
 use crate::json;
 use crate::link::{Answer, Args, Driver, Link, Role, Row};
+
+/// Steps of its machine, each far below a microsecond, between two questions whether a statement is late.
+const STEPS: i32 = 1_000;
 
 /// What SQLite answers to a `ROLLBACK` without a transaction.
 const SQLITE_ERROR: i32 = 1;
@@ -40,11 +45,18 @@ enum Source {
 pub(crate) struct SqliteDriver {
     source: Source,
     busy_timeout: Duration,
+    statement_timeout: Duration,
 }
 
 impl SqliteDriver {
     /// A database in a file.
-    pub(crate) fn file(path: &std::path::Path, durability: Durability, busy_timeout: Duration, create: bool) -> Self {
+    pub(crate) fn file(
+        path: &std::path::Path,
+        durability: Durability,
+        busy_timeout: Duration,
+        statement_timeout: Duration,
+        create: bool,
+    ) -> Self {
         let synchronous = match durability {
             Durability::Full => SqliteSynchronous::Full,
             Durability::Normal => SqliteSynchronous::Normal,
@@ -55,18 +67,18 @@ impl SqliteDriver {
             .synchronous(synchronous)
             .row_buffer_size(ROWS_IN_FLIGHT)
             .disable_statement_logging();
-        Self { source: Source::File { options: Box::new(options), create }, busy_timeout }
+        Self { source: Source::File { options: Box::new(options), create }, busy_timeout, statement_timeout }
     }
 
     /// A database that lives as long as its one connection.
-    pub(crate) fn memory(busy_timeout: Duration) -> Self {
-        Self { source: Source::Memory, busy_timeout }
+    pub(crate) fn memory(busy_timeout: Duration, statement_timeout: Duration) -> Self {
+        Self { source: Source::Memory, busy_timeout, statement_timeout }
     }
 
     #[cfg(feature = "sqlx-09")]
     pub(crate) fn from_pool(pool: sqlx::SqlitePool) -> Self {
         // The pool's options have it.
-        Self { source: Source::Pool(pool), busy_timeout: Duration::ZERO }
+        Self { source: Source::Pool(pool), busy_timeout: Duration::ZERO, statement_timeout: Duration::ZERO }
     }
 }
 
@@ -93,6 +105,14 @@ impl Driver for SqliteDriver {
         matches!(self.source, Source::Memory)
     }
 
+    fn outlasts(&self) -> Option<Duration> {
+        match self.source {
+            Source::File { .. } | Source::Memory => Some(self.statement_timeout),
+            #[cfg(feature = "sqlx-09")]
+            Source::Pool(_) => None,
+        }
+    }
+
     async fn open(&self, role: Role) -> Result<Box<dyn Link>, Failure> {
         let options = match &self.source {
             Source::File { options, create } => match role {
@@ -111,31 +131,83 @@ impl Driver for SqliteDriver {
             Source::Pool(pool) if role == Role::Migrate => {
                 let lent = acquire(pool, lending).await?;
                 // It may end in the middle of a transaction, so it does not go back to the pool.
-                return Ok(Box::new(SqliteLink(lent.detach())));
+                return Ok(Box::new(SqliteLink::new(lent.detach(), self.statement_timeout)));
             }
             #[cfg(feature = "sqlx-09")]
             Source::Pool(pool) => return Ok(Box::new(PoolLink { pool: pool.clone(), lent: None })),
         };
         // Opening is never dropped half-way: its thread would go on alone.
         let connection = options.connect().await.map_err(|error| opening(translate(&error)))?;
-        Ok(Box::new(SqliteLink(connection)))
+        let mut link = SqliteLink::new(connection, self.statement_timeout);
+        link.stop_when_late().await?;
+        Ok(Box::new(link))
     }
 }
 
-struct SqliteLink(SqliteConnection);
+struct SqliteLink {
+    connection: SqliteConnection,
+    statement_timeout: Duration,
+    alarm: Arc<Alarm>,
+}
+
+impl SqliteLink {
+    fn new(connection: SqliteConnection, statement_timeout: Duration) -> Self {
+        Self { connection, statement_timeout, alarm: Arc::new(Alarm::new()) }
+    }
+
+    /// SQLite works for as long as a statement takes, whether or not anybody waits for it; so it asks the alarm.
+    async fn stop_when_late(&mut self) -> Result<(), Failure> {
+        let alarm = Arc::clone(&self.alarm);
+        let mut handle = self.connection.lock_handle().await.map_err(|error| opening(translate(&error)))?;
+        handle.set_progress_handler(STEPS, move || !alarm.rings());
+        Ok(())
+    }
+}
+
+/// When the statement that a connection works on is to be given up.
+struct Alarm {
+    base: Instant,
+    /// Microseconds after `base`.
+    at: AtomicU64,
+}
+
+impl Alarm {
+    fn new() -> Self {
+        Self { base: Instant::now(), at: AtomicU64::new(u64::MAX) }
+    }
+
+    fn set(&self, instant: Instant) {
+        let micros = instant.saturating_duration_since(self.base).as_micros();
+        self.at.store(u64::try_from(micros).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    fn turn_off(&self) {
+        self.at.store(u64::MAX, Ordering::Relaxed);
+    }
+
+    fn rings(&self) -> bool {
+        self.base.elapsed().as_micros() > u128::from(self.at.load(Ordering::Relaxed))
+    }
+}
 
 #[async_trait]
 impl Link for SqliteLink {
     async fn run(&mut self, statement: &Statement, args: &Args<'_>) -> Result<Answer, Failure> {
-        run_on(&mut self.0, statement, args).await
+        // At the deadline; but what began just before it may wait for its lock and then be done.
+        let started = Instant::now();
+        let latest = started.checked_add(self.statement_timeout).unwrap_or(started);
+        self.alarm.set(args.until.into_std().max(latest));
+        let answer = run_on(&mut self.connection, statement, args).await;
+        self.alarm.turn_off();
+        answer
     }
 
     async fn script(&mut self, sql: SqlStr) -> Result<Answer, Failure> {
-        fetch(&mut self.0, sqlx::raw_sql(sql)).await
+        fetch(&mut self.connection, sqlx::raw_sql(sql)).await
     }
 
     async fn check(&mut self) -> Result<(), Failure> {
-        self.0.ping().await.map_err(|error| translate(&error))
+        self.connection.ping().await.map_err(|error| translate(&error))
     }
 }
 
@@ -203,7 +275,7 @@ impl Link for PoolLink {
 async fn run_on(connection: &mut SqliteConnection, statement: &Statement, args: &Args<'_>) -> Result<Answer, Failure> {
     let Some(first) = &statement.first else { return fetch(connection, bind(statement, args)).await };
     match in_transaction(connection, [first, statement], args).await {
-        Err(failure) if failure.effect != Effect::Lost => Err(rolled_back(connection, failure).await),
+        Err(failure) => Err(rolled_back(connection, failure).await),
         answer => answer,
     }
 }
@@ -229,6 +301,7 @@ async fn rolled_back(connection: &mut SqliteConnection, failure: Failure) -> Fai
         Ok(_) => failure,
         // It did not begin, or SQLite has rolled it back already.
         Err(open) if open.code.as_ref().is_some_and(|code| code.0 == code_text(SQLITE_ERROR)) => failure,
+        Err(_) if failure.effect == Effect::Lost => failure,
         // The next one would find itself in this transaction.
         Err(_) => Failure { effect: Effect::Drop, ..failure },
     }
@@ -247,7 +320,9 @@ fn bind<'q>(statement: &Statement, args: &Args<'_>) -> Query<'q, Sqlite, SqliteA
             Param::Limit => query.bind(args.bounds.limit),
             Param::Expired => query.bind(i64::from(args.bounds.expired)),
             Param::Ids => query.bind(format!("{:?}", args.bounds.ids)),
-            Param::Values | Param::Lives | Param::Expected => unreachable!("SQLite's statements take JSON"),
+            Param::Values | Param::Lives | Param::Expected | Param::Latest => {
+                unreachable!("SQLite's statements take JSON, and nothing holds them up on their way")
+            }
         };
     }
     query
@@ -345,6 +420,8 @@ fn classify(code: i32) -> (ErrorKind, Effect, &'static str) {
         5 | 6 => (Unavailable, Effect::Again, "another connection keeps the database locked"),
         7 => (OutOfMemory, Effect::Item, "SQLite is out of memory"),
         8 => (Unauthorized, Effect::All, "the database file is read-only; let this user write the file and its folder"),
+        // Perhaps after its last step.
+        9 => (Unavailable, Effect::Lost, "the statement took longer than its caller waits and was given up"),
         10 => (Unavailable, Effect::Lost, "reading or writing the database file failed; check the disk"),
         11 => (
             Corrupt,

@@ -175,6 +175,29 @@ fn key(id: &str) -> Key {
     Namespace::new("n").unwrap().key(id).unwrap()
 }
 
+/// Who owes an invalidation shares a statement only with those who do.
+#[tokio::test]
+async fn enlisted_and_plain_calls_share_no_statement() {
+    let stage = Stage::new(1).await;
+    let first = stage.call(Verb::SetAlways, "first");
+    stage.settle(|state| state.idle.is_empty()).await;
+    let calls: Vec<_> = (0..6)
+        .map(|at| {
+            let lane = Arc::clone(&stage.lane);
+            let request = Request { enlisted: at % 2 == 1, ..request(Verb::SetAlways, &at.to_string()) };
+            tokio::spawn(async move { lane.call(request, Instant::now() + Duration::from_secs(5)).await })
+        })
+        .collect();
+    stage.settle(|state| state.waiting == 6).await;
+    stage.script.gate.add_permits(10);
+    first.await.unwrap().unwrap();
+    for call in calls {
+        assert_eq!(call.await.unwrap().unwrap().rows.len(), 1);
+    }
+    let seen = stage.script.seen.lock().unwrap().clone();
+    assert_eq!(seen, [vec!["first"], vec!["0", "2", "4"], vec!["1", "3", "5", "+outbox"]]);
+}
+
 fn request(verb: Verb, id: &str) -> Request {
     Request::of(verb, vec![Item::new(key(id))])
 }

@@ -7,6 +7,7 @@ mod conformance;
 mod expiry;
 mod faults;
 mod files;
+mod lateness;
 mod model;
 mod opening;
 mod outbox;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hallway_core::{Capability, ErrorKind, KvStore, StoreUrl};
+use hallway_core::{AuthorityTier as _, Capability, ErrorKind, KvStore, StoreUrl};
 use hallway_sql::{Migrate, SqlConfig, SqlStore, schema_sql};
 use hallway_testkit::servers::PostgresServer;
 
@@ -124,6 +124,54 @@ async fn verify_then_apply(url: &str, dialect: &str, apply: impl Fn(&str)) {
     assert_eq!(store.get(&key("a")).await.unwrap(), Some(bytes("v")));
     // What was applied by hand is what `run` would have made.
     open(&url.replace("verify", "run")).await.ping().await.unwrap();
+}
+
+/// Tables of the first version: their entries stay, and instances of it go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_instances_upgrade_a_table_in_use_at_once() {
+    const SQLITE: &str = include_str!("../../migrations/sqlite/0001_entries.sql");
+    const POSTGRES: &str = include_str!("../../migrations/postgres/0001_entries.sql");
+    let server = shared().await;
+    server.psql("CREATE DATABASE upgraded");
+    let file = File::new();
+    let psql = |sql: &str| {
+        let url = server.url_of("upgraded");
+        let output = std::process::Command::new("psql").args(["--no-psqlrc", "-At", "-c", sql, &url]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    };
+    let sqlite3 = |sql: &str| file.sqlite3(sql);
+    let check = async |url: String, first: &str, run: &dyn Fn(&str) -> String| {
+        let value = if url.starts_with("sqlite") { "x'76'" } else { "'v'" };
+        let first = first.replace("{table}", "hallway_kv").replace("{index}", "hallway_kv_expires");
+        run(&format!(
+            " {first} CREATE TABLE hallway_schema (store text NOT NULL PRIMARY KEY, version bigint NOT NULL); \
+             INSERT INTO hallway_schema VALUES ('hallway_kv', 1); \
+             INSERT INTO hallway_kv (key, value, expires_at) VALUES ('test:old', {value}, NULL);"
+        ));
+        let error = open(&format!("{url}?migrate=verify")).await.ping().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+        assert!(error.to_string().contains("version 1 of 2"), "{error}");
+        // One that does not look at the version is as good as one that has looked before.
+        let old = open(&format!("{url}?migrate=off")).await;
+        assert_eq!(old.get(&key("old")).await.unwrap(), Some(bytes("v")));
+        let (running, rounds) = (old.clone(), 60);
+        let running = tokio::spawn(async move {
+            for at in 0..rounds {
+                running.set(&key("running"), bytes(&at.to_string()), forever()).await.unwrap();
+            }
+        });
+        ten_at_once(|| url.clone()).await;
+        running.await.unwrap();
+        let store = open(&format!("{url}?migrate=verify")).await;
+        assert_eq!(store.get(&key("old")).await.unwrap(), Some(bytes("v")));
+        assert_eq!(store.get(&key("running")).await.unwrap(), Some(bytes("59")));
+        assert_eq!(run("SELECT version FROM hallway_schema"), "2");
+        store.enlisting().delete(&key("old")).await.unwrap();
+        assert_eq!(crate::support::owed(&store).await, [key("old")]);
+    };
+    check(file.url(), SQLITE, &sqlite3).await;
+    check(server.url_of("upgraded"), POSTGRES, &psql).await;
 }
 
 #[tokio::test]

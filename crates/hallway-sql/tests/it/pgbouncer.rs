@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hallway_core::{ErrorKind, KvStore, SetOptions, Ttl};
+use hallway_core::{AuthorityTier as _, ErrorKind, KvStore, SetOptions, Ttl};
 use hallway_testkit::servers::{PgBouncer, PgBouncerOptions, PostgresOptions, PostgresServer};
 
-use crate::support::{bytes, forever, fresh_table, key, open};
+use crate::support::{bytes, forever, fresh_table, key, open, owed};
 
 async fn behind(limits: bool) -> (PostgresServer, PgBouncer) {
     tokio::task::spawn_blocking(move || {
@@ -96,4 +96,37 @@ async fn a_failed_statement_leaves_the_connection_usable() {
     assert_eq!(store.get(&key("a")).await.unwrap_err().kind(), ErrorKind::InvalidConfig);
     server.psql(&format!("ALTER TABLE elsewhere RENAME TO {table}"));
     assert_eq!(store.get(&key("a")).await.unwrap(), Some(bytes("v")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn enlisted_writes_of_two_clients_share_one_server_connection() {
+    let (server, pooler) = behind(true).await;
+    let url = format!("{}?table=kv&deadline=20s", pooler.url());
+    let (one, other) = (open(&url).await, open(&url).await);
+    let tasks = (0..16_usize).map(|task| {
+        let store = if task % 2 == 0 { one.clone() } else { other.clone() };
+        let view = store.as_authority().unwrap().enlisting();
+        tokio::spawn(async move {
+            for round in 0..10 {
+                let own = key(&format!("{task}-{round}"));
+                view.set(&own, bytes("v"), forever()).await.unwrap();
+                store.set(&own, bytes("plain"), forever()).await.unwrap();
+                assert_eq!(view.take(&own).await.unwrap(), Some(bytes("plain")));
+            }
+        })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        task.await.unwrap();
+    }
+    assert_eq!(owed(&one).await.len(), 320);
+    // Both or neither, as without a pooler, and the shared connection goes on.
+    server.psql("ALTER TABLE kv_outbox RENAME TO elsewhere");
+    let view = other.enlisting();
+    assert_eq!(view.set(&key("a"), bytes("v"), forever()).await.unwrap_err().kind(), ErrorKind::InvalidConfig);
+    assert_eq!(one.get(&key("a")).await.unwrap(), None);
+    server.psql("ALTER TABLE elsewhere RENAME TO kv_outbox");
+    view.set(&key("a"), bytes("v"), forever()).await.unwrap();
+    assert_eq!(one.pending(1_000).await.unwrap().len(), 321);
+    // The commit is a step of its own.
+    assert_eq!(one.write_limit(), Some(Duration::from_secs(20 + 2 * 2)));
 }

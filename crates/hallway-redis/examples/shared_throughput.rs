@@ -18,6 +18,7 @@ const KEYS: u64 = 1_000;
 const ROUNDS: usize = 5;
 const SPAN: Duration = Duration::from_millis(600);
 const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -84,7 +85,8 @@ fn show(what: &str, tasks: u64, ours: &[Pace], theirs: &[Pace]) {
         all.sort_by(f64::total_cmp);
         all[ROUNDS / 2]
     };
-    let (rate, cost): (fn(&Pace) -> f64, fn(&Pace) -> f64) = (|pace| pace.rate, |pace| pace.cost);
+    let rate = |pace: &Pace| pace.rate;
+    let cost = |pace: &Pace| pace.cost;
     println!(
         "{what} c={tasks:<4} link {:>8.0}/s {:>5.1} us  bare {:>8.0}/s {:>5.1} us  {:.2} x  {:.2} x by processor time",
         median(rate, ours),
@@ -135,7 +137,7 @@ async fn miss(link: &Arc<dyn SharedLink>, at: u64) -> Result<(), Failure> {
     if lease != [LeaseOutcome::Granted] {
         return Ok(());
     }
-    link.fill(&[(key, Token(at), Bytes::from([b'V'; 128].to_vec()), MINUTE.into())], MINUTE).await?;
+    link.fill(&[(key, Token(at), Bytes::from([b'V'; 128].to_vec()), HOUR.into())], MINUTE).await?;
     Ok(())
 }
 

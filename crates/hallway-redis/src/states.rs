@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 use hallway_core::{BATCH_KEYS, CopyState, Entry, ErrorKind, Key, Ttl};
-use redis::{Pipeline, Value};
+use redis::{Cmd, Pipeline, Value};
 use tokio::time::Instant;
 
 use crate::batch::READS;
@@ -52,19 +52,10 @@ pub(crate) async fn pairs(engine: &Engine, keys: &[&Key], deadline: Instant) -> 
 
 async fn transaction(engine: &Engine, lane: Lane, keys: &[&Key], deadline: Instant) -> Result<Vec<Pair>, Fault> {
     let mut pipeline = Pipeline::with_capacity(keys.len() + 1);
-    pipeline.atomic();
-    match keys {
-        // Unlike MGET it says whether the key is of a foreign type.
-        [key] => drop(pipeline.cmd("GET").arg(key.as_bytes())),
-        keys => {
-            let mget = pipeline.cmd("MGET");
-            for key in keys {
-                mget.arg(key.as_bytes());
-            }
-        }
-    }
+    // Unlike MGET, GET says whether the key is of a foreign type.
+    pipeline.atomic().add_command(command(if keys.len() == 1 { "GET" } else { "MGET" }, keys));
     for key in keys {
-        pipeline.cmd("PTTL").arg(key.as_bytes());
+        pipeline.add_command(command("PTTL", &[key]));
     }
     let mut answers = match engine.transaction(lane, Effect::Read, deadline, &pipeline).await {
         // A full server does not even queue reads.
@@ -80,6 +71,16 @@ async fn transaction(engine: &Engine, lane: Lane, keys: &[&Key], deadline: Insta
         _ => return Err(engine.shape()),
     };
     Ok(values.into_iter().zip(answers).collect())
+}
+
+fn command(verb: &str, keys: &[&Key]) -> Cmd {
+    let bytes = verb.len() + keys.iter().map(|key| key.as_bytes().len()).sum::<usize>();
+    let mut command = Cmd::with_capacity(1 + keys.len(), bytes);
+    command.arg(verb);
+    for key in keys {
+        command.arg(key.as_bytes());
+    }
+    command
 }
 
 /// Pair by pair, which takes no memory but is slower.

@@ -1,11 +1,12 @@
 //! `Cache`: values from the application's own loader, kept in the tiers.
 
+mod batch;
 mod builder;
 mod core;
 mod fill;
 mod flight;
 mod loader;
-
+mod many;
 mod options;
 mod outcome;
 mod read;
@@ -206,6 +207,54 @@ impl<V: Send + Sync + 'static> Cache<V> {
         Ok(self.loaded(&answer, value))
     }
 
+    /// The values of these ids in their order, with one call of the loader for all that are missing.
+    ///
+    /// The loader gets the missing ids and returns pairs of id and value, such as a `HashMap`; an id that it leaves out does
+    /// not exist, which is remembered. What another caller is loading already is waited for and not asked for again. What
+    /// is past its TTL counts as missing.
+    ///
+    /// # Errors
+    /// As told at [`Cache`]: an error of the loader is that of the whole call, unless stale values may answer.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the load running.
+    ///
+    /// # Examples
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use hallway_moka::MokaStore;
+    /// # use hallway_tiered::TieredStore;
+    /// # let tiers = TieredStore::builder().local(MokaStore::builder().build()?).build()?;
+    /// use std::collections::HashMap;
+    /// use hallway_tiered::Cache;
+    ///
+    /// async fn lengths(words: Vec<String>) -> Result<HashMap<String, usize>, std::io::Error> {
+    ///     Ok(words.into_iter().filter(|word| word != "nobody").map(|word| (word.clone(), word.len())).collect())
+    /// }
+    ///
+    /// let cache: Cache<usize> = tiers.cache("length").build()?;
+    /// let found = cache.get_or_load_many(["ada", "nobody", "grace"], lengths).await?;
+    /// assert_eq!(found.iter().map(|length| length.as_deref().copied()).collect::<Vec<_>>(), [Some(3), None, Some(5)]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn get_or_load_many<I, L, M, E, F, Fut>(
+        &self,
+        ids: impl IntoIterator<Item = I>,
+        loader: F,
+    ) -> Result<Vec<Option<Arc<V>>>>
+    where
+        I: Into<String>,
+        L: IntoLoad<V>,
+        M: IntoIterator<Item = (String, L)>,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+        F: FnOnce(Vec<String>) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<M, E>> + Send + 'static,
+    {
+        self.core.fetch_many(ids.into_iter().map(Into::into).collect(), many::boxed(loader)).await
+    }
+
     /// Runs your write of a value while nobody can read or keep a copy of what it replaces; afterwards the next read loads
     /// what was written.
     ///
@@ -324,6 +373,11 @@ impl<V: Send + Sync + 'static> Cache<V> {
     #[must_use]
     pub fn stats(&self) -> CacheStats {
         self.core.counters.snapshot()
+    }
+
+    #[cfg(test)]
+    fn core(&self) -> &Arc<Core<V>> {
+        &self.core
     }
 
     fn loaded<T>(&self, answer: &Answer<V>, value: T) -> Loaded<T> {

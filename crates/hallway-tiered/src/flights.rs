@@ -25,8 +25,18 @@ struct Inner<T> {
     begun: AtomicU64,
 }
 
+/// Whether callers have nothing else to answer with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// There is something to answer with meanwhile.
+    Background,
+    /// They wait.
+    Waited,
+}
+
 struct Flight<T> {
     id: u64,
+    kind: Kind,
     answer: watch::Receiver<Option<Result<T>>>,
     /// Whether a caller who comes now may have this answer.
     may_join: Arc<dyn Fn() -> bool + Send + Sync>,
@@ -53,11 +63,16 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
         Self { inner: Arc::new(Inner { map: Mutex::new(HashMap::new()), most, begun: AtomicU64::new(0) }) }
     }
 
-    /// Joins the flight of `key`, if there is one that may be joined.
+    /// Joins the flight of `key`, if there is one that others wait for too.
     pub(crate) fn join(&self, key: &Key) -> Option<Ticket<T>> {
         let map = self.inner.lock();
-        let flight = map.get(key).filter(|flight| (flight.may_join)())?;
+        let flight = map.get(key).filter(|flight| flight.kind == Kind::Waited && (flight.may_join)())?;
         Some(Ticket { answer: flight.answer.clone(), leads: false })
+    }
+
+    /// Whether a flight of `key` is under way that may be joined.
+    pub(crate) fn flies(&self, key: &Key) -> bool {
+        self.inner.lock().get(key).is_some_and(|flight| (flight.may_join)())
     }
 
     /// Joins the flight of `key`, or begins one by spawning `load`.
@@ -67,6 +82,7 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
     pub(crate) fn board<F>(
         &self,
         key: &Key,
+        kind: Kind,
         may_join: impl Fn() -> bool + Send + Sync + 'static,
         load: impl FnOnce() -> F,
     ) -> Result<Ticket<T>>
@@ -93,7 +109,7 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
             let id = self.inner.begun.fetch_add(1, Ordering::Relaxed);
             let (sender, receiver) = watch::channel(None);
             ticket = Ticket { answer: receiver.clone(), leads: true };
-            map.insert(key.clone(), Flight { id, answer: receiver, may_join: Arc::new(may_join) });
+            map.insert(key.clone(), Flight { id, kind, answer: receiver, may_join: Arc::new(may_join) });
             landing = Landing { inner: Arc::clone(&self.inner), key: key.clone(), id, answer: sender };
         }
         let load = load();
@@ -106,6 +122,7 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
     }
 
     /// How many keys are being loaded.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.inner.lock().len()
     }
@@ -175,7 +192,7 @@ mod tests {
                 tokio::time::sleep(Duration::from_millis(5)).await;
                 Ok(loads.fetch_add(1, Ordering::SeqCst))
             };
-            tickets.push(flights.board(&key("a"), || true, load).unwrap());
+            tickets.push(flights.board(&key("a"), Kind::Waited, || true, load).unwrap());
         }
         for ticket in tickets {
             assert_eq!(ticket.wait().await.unwrap(), 0);
@@ -188,6 +205,7 @@ mod tests {
         let flights = Flights::new(8);
         let first = flights.board(
             &key("a"),
+            Kind::Waited,
             || true,
             || async {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -195,10 +213,11 @@ mod tests {
             },
         );
         drop(first);
-        let joined = flights.board(&key("a"), || true, || async { Ok(8) }).unwrap();
+        let joined = flights.board(&key("a"), Kind::Waited, || true, || async { Ok(8) }).unwrap();
         assert!(!joined.leads);
         assert_eq!(joined.wait().await.unwrap(), 7);
-        let panics: Ticket<i32> = flights.board(&key("b"), || true, || async { panic!("as planned") }).unwrap();
+        let panics: Ticket<i32> =
+            flights.board(&key("b"), Kind::Waited, || true, || async { panic!("as planned") }).unwrap();
         assert_eq!(panics.wait().await.unwrap_err().kind(), ErrorKind::Unavailable);
         assert_eq!(flights.len(), 0);
     }
@@ -215,10 +234,10 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(5)).await;
             Ok(value)
         };
-        let old = flights.board(&key("a"), may_join, || slow(1)).unwrap();
+        let old = flights.board(&key("a"), Kind::Waited, may_join, || slow(1)).unwrap();
         fresh.store(false, Ordering::SeqCst);
-        let new = flights.board(&key("a"), || true, || slow(2)).unwrap();
-        let joins_new = flights.board(&key("a"), || true, || slow(3)).unwrap();
+        let new = flights.board(&key("a"), Kind::Waited, || true, || slow(2)).unwrap();
+        let joins_new = flights.board(&key("a"), Kind::Waited, || true, || slow(3)).unwrap();
         assert_eq!((old.wait().await.unwrap(), new.wait().await.unwrap()), (1, 2));
         assert_eq!(joins_new.wait().await.unwrap(), 2);
     }
@@ -227,9 +246,12 @@ mod tests {
     async fn the_map_is_bounded() {
         let flights = Flights::new(2);
         let forever = || std::future::pending::<Result<i32>>();
-        let _a = flights.board(&key("a"), || true, forever).unwrap();
-        let _b = flights.board(&key("b"), || true, forever).unwrap();
-        assert_eq!(flights.board(&key("c"), || true, forever).err().unwrap().kind(), ErrorKind::Overloaded);
-        assert!(!flights.board(&key("a"), || true, forever).unwrap().leads);
+        let _a = flights.board(&key("a"), Kind::Waited, || true, forever).unwrap();
+        let _b = flights.board(&key("b"), Kind::Waited, || true, forever).unwrap();
+        assert_eq!(
+            flights.board(&key("c"), Kind::Waited, || true, forever).err().unwrap().kind(),
+            ErrorKind::Overloaded
+        );
+        assert!(!flights.board(&key("a"), Kind::Waited, || true, forever).unwrap().leads);
     }
 }

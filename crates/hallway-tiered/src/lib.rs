@@ -6,6 +6,7 @@
 mod breaker;
 mod builder;
 mod cache;
+mod copy_view;
 mod engine;
 mod flights;
 mod header;
@@ -21,6 +22,7 @@ mod table;
 pub use crate::breaker::BreakerState;
 pub use crate::builder::{MaybeTier, NoTier, Tier, TieredBuilder};
 pub use crate::cache::{Cache, CacheBuilder, CacheStats, IntoLoad, Load, Loaded, NotWritten, ServedBy};
+pub use crate::copy_view::{CopyHeader, CopyView};
 pub use crate::health::{Bound, Health, TierHealth};
 pub use crate::mode::{Mode, OnSharedDown};
 pub use crate::settings::NamespaceOptions;

@@ -44,6 +44,8 @@ pub(super) struct Core<V> {
     pub(super) loads: Loads,
     pub(super) refreshes: Arc<Semaphore>,
     pub(super) throttle: Throttle,
+    /// Rights to refresh that this process has and whose load failed.
+    pub(super) claims: Throttle,
     pub(super) counters: Counters,
 }
 
@@ -54,11 +56,10 @@ pub(super) struct CacheCopy<V> {
     pub(super) guard: Guard,
     /// The id of the copy in the shared tier; 0 if there is none.
     pub(super) id: Token,
-    /// From when it is past its TTL. Microseconds on the engine's clock, like all instants here.
-    pub(super) soft: u64,
+    /// From when it is past its TTL. Microseconds on the engine's clock, like all instants here; may lie before its start.
+    pub(super) soft: i64,
     /// Before this it is never refreshed early.
-    pub(super) early: u64,
-    /// May lie before the start of the clock.
+    pub(super) early: i64,
     pub(super) created: i64,
     /// What loading it took, in microseconds.
     pub(super) cost: u64,
@@ -86,12 +87,24 @@ impl<V> Clone for Answer<V> {
 
 impl<V> Answer<V> {
     pub(super) fn of(copy: &CacheCopy<V>, tier: ServedBy, now: u64) -> Self {
-        let stale = copy.soft <= now;
+        let stale = !copy.is_fresh(now);
         Self { value: copy.value.clone(), tier, created: copy.created, stale, certain: true }
     }
 
     pub(super) fn age(&self, now: u64) -> Duration {
         Duration::from_micros(u64::try_from(signed(now) - self.created).unwrap_or(0))
+    }
+}
+
+impl<V> CacheCopy<V> {
+    #[inline]
+    pub(super) fn is_fresh(&self, now: u64) -> bool {
+        signed(now) < self.soft
+    }
+
+    /// Whether it is past its TTL by less than `overtime`, or not at all.
+    pub(super) fn is_within(&self, overtime: Duration, now: u64) -> bool {
+        signed(now) < self.soft.saturating_add(signed(micros(overtime)))
     }
 }
 
@@ -115,6 +128,7 @@ impl<V: Send + Sync + 'static> Core<V> {
             loads: Loads::new(options.max_loads),
             refreshes: Arc::new(Semaphore::new(options.max_refreshes)),
             throttle: Throttle::new(options.max_in_flight),
+            claims: Throttle::new(options.max_in_flight),
             counters: Counters::default(),
             engine,
             namespace,
@@ -165,6 +179,7 @@ impl<V: Send + Sync + 'static> Core<V> {
     /// Whether a read of this copy is the one that refreshes it before its TTL ends.
     #[inline]
     pub(super) fn draws_refresh(&self, copy: &CacheCopy<V>, now: u64) -> bool {
+        let now = signed(now);
         if now < copy.early || now >= copy.soft {
             return false;
         }
@@ -174,12 +189,11 @@ impl<V: Send + Sync + 'static> Core<V> {
     }
 
     /// When reads of a copy begin to draw.
-    pub(super) fn early(&self, soft: u64, cost: u64) -> u64 {
+    fn early(&self, soft: i64, cost: u64) -> i64 {
         if self.options.beta == 0.0 {
-            return u64::MAX;
+            return i64::MAX;
         }
-        // Rounds down, and never below 0.
-        soft.saturating_sub((NEVER_EARLY * self.options.beta * cost.max(1) as f64) as u64)
+        soft.saturating_sub((NEVER_EARLY * self.options.beta * cost.max(1) as f64) as i64)
     }
 
     /// Puts a copy into the local tier. It answers only as long as its guard lets it.
@@ -193,8 +207,8 @@ impl<V: Send + Sync + 'static> Core<V> {
         }
     }
 
-    /// A copy for this process of what lives `soft` until it is past its TTL and `hard` until it is gone, both counted from
-    /// `noted`.
+    /// A copy for this process of what is past its TTL when it is older than `soft` and may stay here for `hard` from
+    /// `noted`, when it was of this `age`.
     #[expect(clippy::too_many_arguments, reason = "each is one field of the copy")]
     pub(super) fn copy_of(
         &self,
@@ -209,7 +223,8 @@ impl<V: Send + Sync + 'static> Core<V> {
         generations: Box<[(Arc<Generation>, u64)]>,
         length: usize,
     ) -> Arc<CacheCopy<V>> {
-        let soft = noted.at.saturating_add(soft);
+        let created = signed(noted.at).saturating_sub(signed(micros(age)));
+        let soft = created.saturating_add(signed(soft));
         let cost = micros(cost);
         Arc::new(CacheCopy {
             value,
@@ -217,16 +232,11 @@ impl<V: Send + Sync + 'static> Core<V> {
             id,
             soft,
             early: self.early(soft, cost),
-            created: signed(noted.at) - signed(micros(age)),
+            created,
             cost,
             generations,
             bytes: length + OVERHEAD,
         })
-    }
-
-    /// How long past its TTL a copy that is `late` may still answer.
-    pub(super) fn is_within(late: u64, overtime: Duration) -> bool {
-        late < micros(overtime)
     }
 }
 

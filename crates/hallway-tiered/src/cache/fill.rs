@@ -95,7 +95,8 @@ impl<V: Send + Sync + 'static> Core<V> {
         };
         if !kept {
             self.counters.unfilled.one();
-            if !matches!(target, Target::Lease(_) | Target::Replace(_)) {
+            let outdated = matches!(target, Target::Here) && !self.engine.is_unchanged(&began.noted);
+            if !outdated && !matches!(target, Target::Lease(_) | Target::Replace(_)) {
                 // Newer than a local copy that is still there: nobody here may go back to that.
                 self.engine.forget(key);
             }
@@ -241,7 +242,8 @@ impl<V: Send + Sync + 'static> Core<V> {
 
     pub(super) fn keep_here(&self, key: &Key, fresh: &Fresh<V>, target: Target) -> bool {
         let (Some(lives), Some(generations)) = (fresh.lives, &fresh.generations) else { return false };
-        if !self.rules.plan.local_copies {
+        // One that may not answer would only take the place of one that may.
+        if !self.rules.plan.local_copies || !self.engine.is_unchanged(&fresh.began.noted) {
             return false;
         }
         let overtime = lives.hard.saturating_sub(lives.soft);
@@ -286,5 +288,52 @@ impl<V> Fresh<V> {
             stale: false,
             certain: self.generations.is_some(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use hallway_moka::MokaStore;
+
+    use super::*;
+    use crate::{Cache, TieredStore};
+
+    fn core(told: impl FnOnce(crate::CacheBuilder) -> crate::CacheBuilder) -> Arc<Core<String>> {
+        let tiers = TieredStore::builder().local(MokaStore::builder().build().unwrap()).seed(11).build().unwrap();
+        let cache: Cache<String> = told(tiers.cache("a")).build().unwrap();
+        Arc::clone(cache.core())
+    }
+
+    /// S4: no second later has more than 3 times the mean reloads.
+    #[test]
+    fn a_hundred_thousand_ttls_of_an_hour_spread_evenly_over_twelve_minutes() {
+        let core = core(|told| told);
+        let mut ends: BTreeMap<u64, usize> = BTreeMap::new();
+        for _ in 0..100_000 {
+            let lives = core.lives(&Load::store("x".to_owned())).unwrap();
+            assert_eq!(lives.soft, lives.hard);
+            *ends.entry(lives.soft.as_secs()).or_default() += 1;
+        }
+        let (first, last) = (*ends.keys().next().unwrap(), *ends.keys().last().unwrap());
+        assert!(first >= 3_240 && last <= 3_960 && ends.len() >= 700, "{first} to {last}, {} seconds", ends.len());
+        let (most, mean) = (*ends.values().max().unwrap(), 100_000 / ends.len());
+        assert!(most <= 3 * mean, "{most} in one second, {mean} on average");
+    }
+
+    #[test]
+    fn what_a_loader_says_is_the_most() {
+        let core = core(|told| told.jitter(0.5).stale_if_error(Duration::from_secs(7)));
+        let (mut least, mut most) = (u128::MAX, 0);
+        for _ in 0..2_000 {
+            let lives = core.lives(&Load::store("x".to_owned()).with_ttl(Duration::from_secs(10))).unwrap();
+            assert_eq!(lives.hard - lives.soft, Duration::from_secs(7));
+            (least, most) = (least.min(lives.soft.as_millis()), most.max(lives.soft.as_millis()));
+        }
+        assert!((5_000..5_200).contains(&least) && (9_800..10_000).contains(&most), "{least} to {most} ms");
+        let nothing = core.lives(&Load::not_found()).unwrap();
+        assert_eq!(nothing.soft, nothing.hard, "what does not exist is not served stale");
+        assert_eq!(core.lives(&Load::do_not_store("x".to_owned())), None);
     }
 }

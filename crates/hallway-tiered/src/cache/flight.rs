@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hallway_core::{ErrorKind, Key, Result, Token};
+use hallway_core::mutant::Mutant;
+use hallway_core::{Error, ErrorKind, Key, Result, Token};
 use tokio::time::Instant;
 
 use super::core::{Answer, CacheCopy, Core};
@@ -24,6 +25,8 @@ const TRIES: usize = 3;
 pub(super) enum Start {
     /// There is no shared tier for it.
     Alone,
+    /// The same, although there is a copy that answers.
+    Again,
     /// Nothing was found in the shared tier, or a copy with this id that is dead.
     Absent(Option<Token>),
     /// Somebody else is at it.
@@ -82,10 +85,10 @@ impl<V: Send + Sync + 'static> Core<V> {
             generations.extend(named.into_iter().zip(ids));
         }
         let age = header.age(remaining);
-        let (soft, hard, noted) = if hallway_core::mutant::Mutant::ClientClockTtl.is_on() {
-            (header.soft, header.ttl, Noted { at: self.now(), ..noted })
+        let (age, hard, noted) = if Mutant::ClientClockTtl.is_on() {
+            (Duration::ZERO, header.ttl, Noted { at: self.now(), ..noted })
         } else {
-            (header.soft.saturating_sub(age), remaining, noted)
+            (age, remaining, noted)
         };
         let hard = micros(hard).min(self.local_life());
         let (generations, length) = (generations.into(), payload.len().max(size_of::<V>()));
@@ -93,7 +96,7 @@ impl<V: Send + Sync + 'static> Core<V> {
             value,
             noted,
             self.lease,
-            micros(soft),
+            micros(header.soft),
             hard,
             age,
             header.cost,
@@ -115,6 +118,7 @@ impl<V: Send + Sync + 'static> Core<V> {
     ) -> Result<Answer<V>> {
         match start {
             Start::Alone => self.fly_alone(&key, loader, takes_nothing).await,
+            Start::Again => self.load_here(&key, self.engine.note(&key), loader).await,
             Start::Absent(dead) => self.fly_linked(&key, Some(dead), loader, takes_nothing).await,
             Start::Busy => self.fly_linked(&key, None, loader, takes_nothing).await,
             Start::Down => self.fly_degraded(&key, self.engine.note(&key), loader).await,
@@ -127,13 +131,16 @@ impl<V: Send + Sync + 'static> Core<V> {
         let now = self.now();
         // Whoever came first may have ended since this caller looked.
         if let Some(copy) = self.nearby(key, now)
-            && copy.soft > now
-            && !self.draws_refresh(&copy, now)
+            && copy.is_fresh(now)
             && (takes_nothing || copy.value.is_some())
         {
             self.counters.local_hits.one();
             return Ok(Answer::of(&copy, ServedBy::Local, now));
         }
+        self.load_here(key, noted, loader).await
+    }
+
+    async fn load_here(&self, key: &Key, noted: Noted, loader: Loader<V>) -> Result<Answer<V>> {
         self.engine.current(std::slice::from_ref(&self.generation)).await?;
         self.load(key, loader, self.begin(noted), Target::Here).await
     }
@@ -155,7 +162,7 @@ impl<V: Send + Sync + 'static> Core<V> {
     pub(super) async fn fly_degraded(&self, key: &Key, noted: Noted, loader: Loader<V>) -> Result<Answer<V>> {
         let now = self.now();
         if let Some(copy) = self.nearby(key, now)
-            && copy.soft > now
+            && copy.is_fresh(now)
             && copy.value.is_some()
         {
             self.counters.local_hits.one();
@@ -208,7 +215,7 @@ impl<V: Send + Sync + 'static> Core<V> {
         self.load(key, loader, self.begin(self.engine.note(key)), Target::Nowhere).await
     }
 
-    async fn down(&self, error: hallway_core::Error, key: &Key, noted: Noted, loader: Loader<V>) -> Result<Answer<V>> {
+    async fn down(&self, error: Error, key: &Key, noted: Noted, loader: Loader<V>) -> Result<Answer<V>> {
         if self.options.fail_fast {
             return Err(error.with_namespace(&self.namespace));
         }
@@ -231,10 +238,21 @@ impl<V: Send + Sync + 'static> Core<V> {
         // As long as it may take, going by the last time: a refresh that is done does not keep the next one waiting.
         let life =
             Duration::from_micros(cost.saturating_mul(4)).clamp(Duration::from_millis(250), self.options.lease());
+        if self.claims.holds(key, self.now()) {
+            // This process's own claim, whose load failed, still stands.
+            return self.load(key, loader, self.begin(noted), Target::Replace(seen)).await;
+        }
         let token = self.engine.random.token();
         let claim = link.claim_refresh(&copy_key, token, life, self.engine.settings.shared_deadline);
         match self.engine.ask(claim).await {
-            Ok(true) => self.load(key, loader, self.begin(noted), Target::Replace(seen)).await,
+            Ok(true) => {
+                let now = self.now();
+                let loaded = self.load(key, loader, self.begin(noted), Target::Replace(seen)).await;
+                if loaded.is_err() {
+                    self.claims.hold(key, self.now(), now.saturating_add(micros(life)));
+                }
+                loaded
+            }
             Ok(false) => self.await_refresh(key, &copy_key, seen, waits, loader, takes_nothing).await,
             Err(error) => self.down(error, key, noted, loader).await,
         }
@@ -274,6 +292,9 @@ impl<V: Send + Sync + 'static> Core<V> {
             let waited = began.elapsed();
             if copy.id != seen || waited >= wait {
                 let now = self.now();
+                if copy.id == seen && waits && !copy.is_within(self.options.overtime(), now) {
+                    return self.load(key, loader, self.begin(noted), Target::Replace(seen)).await;
+                }
                 if copy.id == seen {
                     // Whoever refreshes it takes long: leave him alone for a while.
                     self.throttle.hold(key, now, now.saturating_add(micros(self.options.retry_after)));
@@ -289,7 +310,7 @@ impl<V: Send + Sync + 'static> Core<V> {
         }
     }
 
-    pub(super) fn lost(&self) -> hallway_core::Error {
+    pub(super) fn lost(&self) -> Error {
         self.error(ErrorKind::Unavailable, "the loader of another caller found nothing, or what it found was replaced")
     }
 }

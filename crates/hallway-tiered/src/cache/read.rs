@@ -11,7 +11,7 @@ use super::flight::{Opened, Start};
 use super::loader::Loader;
 use super::outcome::ServedBy;
 use crate::engine::{Look, Patience, Peek};
-use crate::flights::Ticket;
+use crate::flights::{Kind, Ticket};
 use crate::header::Header;
 use crate::settings::micros;
 
@@ -89,7 +89,7 @@ impl<V: Send + Sync + 'static> Core<V> {
             }
         }
         self.counters.misses.one();
-        Ok(Approach::Wait(self.board(key, start, loader, takes_nothing)?))
+        Ok(Approach::Wait(self.board(key, Kind::Waited, start, loader, takes_nothing)?))
     }
 
     /// Looks into the shared tier.
@@ -136,15 +136,14 @@ impl<V: Send + Sync + 'static> Core<V> {
     }
 
     /// Whether a copy answers, and whether somebody ought to refresh it.
-    fn judge(&self, key: &Key, copy: &CacheCopy<V>, now: u64) -> Verdict {
-        if now < copy.soft {
+    pub(super) fn judge(&self, key: &Key, copy: &CacheCopy<V>, now: u64) -> Verdict {
+        if copy.is_fresh(now) {
             return if self.draws_refresh(copy, now) { Verdict::Refresh } else { Verdict::Good };
         }
-        let late = now - copy.soft;
-        if self.throttle.holds(key, now) && Self::is_within(late, self.options.overtime()) {
+        if copy.is_within(self.options.overtime(), now) && self.throttle.holds(key, now) {
             return Verdict::Good;
         }
-        if Self::is_within(late, self.options.revalidate) { Verdict::Refresh } else { Verdict::Late }
+        if copy.is_within(self.options.revalidate, now) { Verdict::Refresh } else { Verdict::Late }
     }
 
     /// Counts a hit.
@@ -171,13 +170,14 @@ impl<V: Send + Sync + 'static> Core<V> {
     pub(super) fn board(
         self: &Arc<Self>,
         key: &Key,
+        kind: Kind,
         start: Start,
         loader: &mut Option<Loader<V>>,
         takes_nothing: bool,
     ) -> Result<Ticket<Answer<V>>> {
         let may_join = self.may_join(key);
         let (core, owned) = (Arc::clone(self), key.clone());
-        let ticket = self.flights.board(key, may_join, || {
+        let ticket = self.flights.board(key, kind, may_join, || {
             let loader = loader.take();
             async move {
                 // Asked for once, when nobody could be joined.
@@ -210,7 +210,7 @@ impl<V: Send + Sync + 'static> Core<V> {
         loader: &mut Option<Loader<V>>,
         takes_nothing: bool,
     ) {
-        if self.flights.join(key).is_some() {
+        if self.flights.flies(key) {
             return;
         }
         let Ok(permit) = Arc::clone(&self.refreshes).try_acquire_owned() else {
@@ -218,10 +218,10 @@ impl<V: Send + Sync + 'static> Core<V> {
             return;
         };
         let start = match copy.id {
-            Token(0) => Start::Alone,
+            Token(0) => Start::Again,
             seen => Start::Stale { seen, cost: copy.cost, waits: false },
         };
-        let Ok(ticket) = self.board(key, start, loader, takes_nothing) else { return };
+        let Ok(ticket) = self.board(key, Kind::Background, start, loader, takes_nothing) else { return };
         if !ticket.leads {
             return;
         }
@@ -255,7 +255,12 @@ impl<V: Send + Sync + 'static> Core<V> {
     }
 
     /// The stale value instead of an error, if it may answer.
-    async fn instead(&self, key: &Key, error: hallway_core::Error, takes_nothing: bool) -> Result<Answer<V>> {
+    pub(super) async fn instead(
+        &self,
+        key: &Key,
+        error: hallway_core::Error,
+        takes_nothing: bool,
+    ) -> Result<Answer<V>> {
         if error.kind() == ErrorKind::InvalidInput {
             return Err(error);
         }
@@ -272,9 +277,8 @@ impl<V: Send + Sync + 'static> Core<V> {
             return None;
         }
         let now = self.now();
-        let may = |copy: &CacheCopy<V>, now: u64| {
-            (takes_nothing || copy.value.is_some()) && Self::is_within(now.saturating_sub(copy.soft), overtime)
-        };
+        let may =
+            |copy: &CacheCopy<V>, now: u64| (takes_nothing || copy.value.is_some()) && copy.is_within(overtime, now);
         if let Some(copy) = self.nearby(key, now)
             && may(&copy, now)
         {
@@ -337,9 +341,7 @@ impl<V: Send + Sync + 'static> Core<V> {
     pub(super) async fn look(&self, id: &str) -> Result<Option<Answer<V>>> {
         let key = self.key(id)?;
         let now = self.now();
-        let good = |copy: &CacheCopy<V>, now: u64| {
-            now < copy.soft || Self::is_within(now - copy.soft, self.options.revalidate)
-        };
+        let good = |copy: &CacheCopy<V>, now: u64| copy.is_within(self.options.revalidate, now);
         if let Some(copy) = self.nearby(&key, now)
             && good(&copy, now)
         {
@@ -372,7 +374,7 @@ pub(super) enum Far<V> {
     Busy,
 }
 
-enum Verdict {
+pub(super) enum Verdict {
     Good,
     /// It answers, and this caller is to refresh it.
     Refresh,

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use hallway_core::{Error, ErrorKind, Key, Result, Ttl};
 
-use super::core::{CacheCopy, Core};
+use super::core::{CacheCopy, Core, signed};
 use super::outcome::of_write;
 use crate::OnSharedDown;
 use crate::engine::{Ending, Generation, Guard, Outcome, Peek};
@@ -151,7 +151,7 @@ impl<V: Send + Sync + 'static> Core<V> {
         let Some(copy) = self.nearby(key, now) else { return false };
         // Loads in progress are outdated by this, and whatever else has happened to the key is not undone.
         let Some(noted) = self.engine.advance(&copy.guard.noted) else { return false };
-        let soft = copy.soft.min(now);
+        let soft = copy.soft.min(signed(now));
         self.keep(
             key,
             Arc::new(CacheCopy {

@@ -121,7 +121,7 @@ impl Config {
     /// # Errors
     /// `InvalidConfig` if there is none; else as for [`open`](crate::open), naming the tier.
     pub async fn open_stores(&self) -> Result<Stores> {
-        if self.tiers().all(|(_, url)| url.is_none()) {
+        if self.urls().all(|(_, url)| url.is_none()) {
             return Err(Error::invalid_config(
                 "no store is configured; set HALLWAY_LOCAL, HALLWAY_SHARED or HALLWAY_CONSISTENT, or write `[stores]` in hallway.toml",
             ));
@@ -133,7 +133,8 @@ impl Config {
         })
     }
 
-    fn tiers(&self) -> impl Iterator<Item = (&'static str, Option<&str>)> {
+    /// The tiers by name, `local`, `shared` and `consistent`, and their URLs with whatever secrets are in them.
+    pub fn urls(&self) -> impl Iterator<Item = (&'static str, Option<&str>)> {
         file::TIERS.into_iter().zip([self.local.as_deref(), self.shared.as_deref(), self.consistent.as_deref()])
     }
 
@@ -151,7 +152,7 @@ impl Config {
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("Config");
-        for (tier, url) in self.tiers() {
+        for (tier, url) in self.urls() {
             out.field(tier, &url.map(|url| StoreUrl::parse(url).map_or("not a URL".into(), shown)));
         }
         #[cfg(feature = "tiered")]

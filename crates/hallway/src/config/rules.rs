@@ -108,7 +108,16 @@ impl Config {
     /// - `InvalidConfig` for a mode that these tiers cannot keep, a store that cannot be the tier it was given as, or a
     ///   setting out of range.
     pub async fn open(&self) -> Result<TieredStore> {
-        self.promises.build(self.open_stores().await?)
+        self.build(self.open_stores().await?)
+    }
+
+    /// Puts stores together as tiers with the promises of this configuration, such as an `SqlStore` on a pool of your own
+    /// in the place of one that [`open_stores`](Self::open_stores) has opened. The URLs are left aside.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn build(&self, stores: Stores) -> Result<TieredStore> {
+        self.promises.build(stores)
     }
 
     /// Sets H, the age of a local copy that the shared tier has not contradicted. Default: 1 s; 100 ms to 30 s.

@@ -10,7 +10,7 @@ use hallway::{Error, ErrorKind};
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  no: the key is not there, or the condition of a write did not hold
+  1  no: the key is not there, the condition of a write did not hold, or `verify` found a stale copy
   2  the command line, the configuration or an argument is wrong
   3  the store cannot be reached or did not answer in time; a write did not happen
   4  the store refused the credentials
@@ -18,7 +18,7 @@ Exit codes:
   6  anything else: damaged data, no room, local files
   130  interrupted
 
-The store is named by --store, --store-file or the variable HALLWAY_STORE. A password can be left out of the URL and given in the variable HALLWAY_PASSWORD, so that no secret need stand on the command line. A replay through several stores that need one takes a file for each: --store-file.";
+The store is named by --store, --store-file or the variable HALLWAY_STORE. A password can be left out of the URL and given in the variable HALLWAY_PASSWORD, so that no secret need stand on the command line. A replay through several stores that need one takes a file for each: --store-file, and tiers take --shared-file and --consistent-file.";
 
 /// The answer was no.
 pub(crate) const NO: u8 = 1;
@@ -65,7 +65,7 @@ impl Failure {
         ExitCode::from(self.code())
     }
 
-    fn code(&self) -> u8 {
+    pub(crate) fn code(&self) -> u8 {
         match self {
             Self::ClosedPipe => 0,
             Self::Interrupted => 130,

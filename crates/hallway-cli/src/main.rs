@@ -1,11 +1,13 @@
-//! The `hallway` command: read and write any store, replay access traces through several.
+//! The `hallway` command: read and write any store, watch and verify tiers, replay access traces through them.
 
+mod copies;
 mod failure;
 mod key_args;
 mod output;
 mod redact;
 mod replay;
 mod store_args;
+mod tier_args;
 mod ttl;
 mod verbs;
 

@@ -12,8 +12,10 @@ mod report;
 mod run;
 mod sizes;
 mod source;
+mod tiers;
 mod trace;
 mod value;
+mod versions;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,6 +29,7 @@ use self::source::{Origin, Source};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::store_args::Target;
+use crate::tier_args::TierArgs;
 
 /// How long a preset goes on if nobody says: not long enough to be tired of, where a disk makes SQLite wait for every
 /// new key.
@@ -46,7 +49,7 @@ pub(crate) struct Replay {
     /// Requests to replay; the whole trace, or 100,000 of a preset, if not given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     requests: Option<u64>,
-    /// Entries that a `moka:` store without a bound of its own holds; 1,024 if not given
+    /// Entries that a `moka:` store or tier without a bound of its own holds; 1,024 if not given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     capacity: Option<u64>,
     /// Store to replay through; may be given several times. moka and SQLite in a temporary file if not given
@@ -55,12 +58,25 @@ pub(crate) struct Replay {
     /// File that holds a store URL; may be given several times
     #[arg(long = "store-file", value_name = "FILE")]
     store_files: Vec<PathBuf>,
+    /// Share of requests that write, through tiers: 0 to 1
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    write_share: Option<f64>,
+    /// Instances over the same shared and consistent tier, each with a local tier of its own
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    instances: Option<u16>,
     /// Requests on the way at once
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1_024))]
     concurrency: u16,
     /// No progress on standard error
     #[arg(long, short)]
     quiet: bool,
+    #[command(flatten)]
+    tiers: TierArgs,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "a share is 0 to 1, such as 0.05".to_owned())
 }
 
 impl Replay {
@@ -73,6 +89,14 @@ impl Replay {
             Origin::Preset(..) => self.requests.or(Some(PRESET_REQUESTS)),
             Origin::Trace(_) => self.requests,
         };
+        if self.tiers.are_named() {
+            return self.run_tiers(&origin, requests, output).await;
+        }
+        if self.write_share.is_some() || self.instances.is_some() {
+            return Err(Failure::usage(
+                "--write-share and --instances are for tiers: name some by --local, --shared, --consistent or --config",
+            ));
+        }
         let targets = self.targets()?;
         if origin.is_pipe() && contender::count(&targets) > 1 {
             return Err(Failure::usage(
@@ -98,6 +122,31 @@ impl Replay {
             results.push(run::run(contender, plan).await?);
         }
         report::print(&results, self.concurrency, output)?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Through tiers in the place of stores.
+    async fn run_tiers(&self, origin: &Origin, requests: Option<u64>, output: Output) -> Result<ExitCode, Failure> {
+        if !self.stores.is_empty() || !self.store_files.is_empty() {
+            return Err(Failure::usage(
+                "a replay goes through stores or through tiers; leave out --store and --store-file, or the flags of tiers",
+            ));
+        }
+        let deployment = self.tiers.deployment()?;
+        // A file that cannot be read should be known before any store is opened.
+        let source = Source::open(origin)?;
+        let total = origin.length().map(|length| requests.map_or(length, |asked| asked.min(length))).or(requests);
+        let plan = tiers::Plan {
+            source,
+            requests,
+            concurrency: self.concurrency,
+            instances: self.instances.unwrap_or(1),
+            write_share: self.write_share.unwrap_or(0.0),
+            seed: self.seed,
+            progress: Progress::new("tiers", total, self.quiet),
+        };
+        let outcome = tiers::run(deployment, self.capacity, plan).await?;
+        tiers::print(&outcome, output)?;
         Ok(ExitCode::SUCCESS)
     }
 

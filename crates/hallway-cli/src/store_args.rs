@@ -62,6 +62,16 @@ impl StoreArgs {
         Target::parse(&text)
     }
 
+    /// Whether a flag or the environment names a store.
+    pub(crate) fn is_named(&self) -> bool {
+        self.is_given() || env::var_os("HALLWAY_STORE").is_some()
+    }
+
+    /// Whether a flag names a store.
+    pub(crate) fn is_given(&self) -> bool {
+        self.store.is_some() || self.store_file.is_some()
+    }
+
     pub(crate) async fn open(&self) -> Result<Arc<dyn KvStore>, Failure> {
         self.target()?.open().await
     }
@@ -107,6 +117,16 @@ impl Target {
     /// Whether the password is the one of `HALLWAY_PASSWORD`.
     pub(crate) fn takes_password(&self) -> bool {
         self.takes_password
+    }
+
+    /// With its secrets; for opening only.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Whether it is a store in this process that says no bound.
+    pub(crate) fn is_unbounded_moka(&self) -> bool {
+        self.parsed.scheme() == "moka" && self.option("max").is_none() && self.option("max_entries").is_none()
     }
 
     pub(crate) fn parsed(&self) -> &StoreUrl {

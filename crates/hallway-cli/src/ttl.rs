@@ -1,8 +1,8 @@
-//! Times to live as people write them.
+//! Times to live as people write them, and times of day as they read them.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
-use hallway::{MAX_TTL, Ttl};
+use hallway::{MAX_TTL, Timestamp, Ttl};
 
 /// Reads `5m`, `90s`, `1h 30m`, `250ms` or `forever`.
 pub(crate) fn parse(text: &str) -> Result<Ttl, String> {
@@ -24,6 +24,15 @@ pub(crate) fn parse(text: &str) -> Result<Ttl, String> {
     }
     // The same limits as in every store, said before one is opened.
     ttl.whole_millis().map(|_| ttl).map_err(|error| error.message().to_owned())
+}
+
+/// `2026-01-31T12:00:00.000Z`
+pub(crate) fn rfc3339(at: Timestamp) -> String {
+    let since = Duration::from_micros(u64::try_from(at.unix_micros()).unwrap_or(0));
+    // No marker and no clock is that far away; one that claims to be must not end the command.
+    UNIX_EPOCH
+        .checked_add(since.min(Duration::from_secs(253_402_300_799)))
+        .map_or_else(String::new, |at| humantime::format_rfc3339_millis(at).to_string())
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ mod scan;
 mod schema;
 mod set;
 mod touch;
+mod verify;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -28,11 +30,15 @@ pub(crate) enum Verb {
     Touch(touch::Touch),
     /// List keys
     Scan(scan::Scan),
-    /// Ask the store whether it answers, how fast, and what it can do
+    /// Ask a store or tiers whether they answer, how fast, and what they promise
     Ping(ping::Ping),
     /// Print the statements that make the table of an SQL store
     Schema(schema::Schema),
-    /// Replay an access trace through one or more stores
+    /// Show live how the tiers of a deployment are: hits, link, bound, invalidations
+    Watch(watch::Watch),
+    /// Compare copies in the shared tier with the truth
+    Verify(verify::Verify),
+    /// Replay an access trace through stores, or through tiers
     Replay(replay::Replay),
 }
 
@@ -46,6 +52,8 @@ impl Verb {
             Self::Scan(verb) => verb.run(output).await,
             Self::Ping(verb) => verb.run(output).await,
             Self::Schema(verb) => verb.run(output),
+            Self::Watch(verb) => verb.run(output).await,
+            Self::Verify(verb) => verb.run(output).await,
             Self::Replay(verb) => verb.run(output).await,
         }
     }

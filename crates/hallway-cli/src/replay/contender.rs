@@ -11,11 +11,11 @@ use crate::failure::Failure;
 use crate::store_args::Target;
 
 /// Entries of a moka store without a bound of its own.
-const CAPACITY: u64 = 1_024;
+pub(crate) const CAPACITY: u64 = 1_024;
 
 /// How long a request may take, unless the URL says. Longer than the stores' own default: a replay measures slow
 /// answers, it does not cut them off.
-const DEADLINE: Duration = Duration::from_secs(5);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
 
 /// An opened store, how it is called, and how to ask what it holds.
 pub(crate) struct Contender {
@@ -52,17 +52,14 @@ pub(crate) async fn open_all(targets: &[Target], capacity: Option<u64>) -> Resul
         let moka = Target::parse(&format!("moka:?max_entries={}", capacity.unwrap_or(CAPACITY)))?;
         return Ok(vec![open(&moka).await?, open_temporary_sqlite().await?]);
     }
-    let unbounded = |target: &Target| {
-        target.parsed().scheme() == "moka" && target.option("max").is_none() && target.option("max_entries").is_none()
-    };
-    if capacity.is_some() && !targets.iter().any(unbounded) {
+    if capacity.is_some() && !targets.iter().any(Target::is_unbounded_moka) {
         return Err(Failure::usage(
             "--capacity is for `moka:` stores without `max` and `max_entries`, and there is none; leave it out",
         ));
     }
     let mut contenders = Vec::new();
     for target in targets {
-        contenders.push(if unbounded(target) {
+        contenders.push(if target.is_unbounded_moka() {
             open(&target.with_option("max_entries", &capacity.unwrap_or(CAPACITY).to_string())?).await?
         } else {
             open(target).await?

@@ -70,7 +70,7 @@ fn row(outcome: &Outcome) -> Row<'_> {
     }
 }
 
-fn rounded(number: f64, places: f64) -> f64 {
+pub(super) fn rounded(number: f64, places: f64) -> f64 {
     (number * places).round() / places
 }
 
@@ -107,7 +107,7 @@ fn table(report: &Report<'_>) -> String {
     text
 }
 
-fn latency(micros: f64) -> String {
+pub(super) fn latency(micros: f64) -> String {
     match micros {
         us if us < 10.0 => format!("{us:.2} us"),
         us if us < 1_000.0 => format!("{us:.0} us"),
@@ -116,7 +116,7 @@ fn latency(micros: f64) -> String {
 }
 
 /// `1234567` as `1,234,567`.
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.char_indices() {

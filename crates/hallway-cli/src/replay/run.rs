@@ -20,11 +20,11 @@ use crate::failure::Failure;
 use crate::output::note;
 
 /// Outlives any run, and takes away what a killed one has left.
-const TTL: Duration = Duration::from_secs(24 * 3_600);
+pub(super) const TTL: Duration = Duration::from_secs(24 * 3_600);
 
 /// Requests between two looks at progress; also how often a worker lets others run, since a store in this process
 /// may never make it wait.
-const BREATH: u64 = 1_024;
+pub(super) const BREATH: u64 = 1_024;
 
 /// Keys listed and deleted at once when a run is over.
 const PAGE: usize = 500;
@@ -33,10 +33,10 @@ const PAGE: usize = 500;
 const CLEAR_DEADLINE: Duration = Duration::from_secs(30);
 
 /// How long an interrupted run waits for requests on the way. A worker that reads from a silent pipe may wait forever.
-const GRACE: Duration = Duration::from_secs(10);
+pub(super) const GRACE: Duration = Duration::from_secs(10);
 
 /// Latencies are kept to three digits up to here; a longer one counts as this.
-const LONGEST_NS: u64 = 120_000_000_000;
+pub(super) const LONGEST_NS: u64 = 120_000_000_000;
 
 /// What a store is to do.
 pub(crate) struct Plan {
@@ -100,10 +100,7 @@ struct Tally {
 
 /// Replays the stream through one store, in a namespace of its own that is cleared afterwards, also after a failure.
 pub(crate) async fn run(contender: Contender, plan: Plan) -> Result<Outcome, Failure> {
-    let random = SysRng
-        .try_next_u64()
-        .map_err(|error| Failure::local("the system gives no random numbers", std::io::Error::other(error)))?;
-    let namespace = Namespace::new(&format!("replay:{random:016x}"))?;
+    let namespace = Namespace::new(&format!("replay:{:016x}", random_number()?))?;
     let run = Arc::new(Run {
         label: contender.label().to_owned(),
         store: contender.store().clone(),
@@ -142,6 +139,13 @@ pub(crate) async fn run(contender: Contender, plan: Plan) -> Result<Outcome, Fai
         return Err(Failure::usage("the trace has no requests"));
     }
     Ok(Outcome { label: run.label.clone(), requests, hits: tally.hits, elapsed, latency: tally.latency, held: held? })
+}
+
+/// For a namespace that nobody else has.
+pub(super) fn random_number() -> Result<u64, Failure> {
+    SysRng
+        .try_next_u64()
+        .map_err(|error| Failure::local("the system gives no random numbers", std::io::Error::other(error)))
 }
 
 async fn run_workers(run: &Arc<Run>, concurrency: u16) -> Result<Tally, Failure> {

@@ -4,10 +4,13 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::mix::Stream;
+use super::mix::{Stream, mix};
 use super::sizes::value_len;
 
 const HEADER: usize = 12;
+
+/// Bytes of a version, right behind the header.
+const VERSION: usize = 8;
 
 /// The value of the key with this hash.
 pub(crate) fn make(hash: u64) -> Bytes {
@@ -45,6 +48,33 @@ pub(crate) fn verify(value: &[u8], hash: u64) -> Result<(), String> {
     Ok(())
 }
 
+/// The value of the key with this hash after its `version`th change. Each is different from every other.
+pub(crate) fn make_version(hash: u64, version: u64) -> Bytes {
+    let length = value_len(hash).max(HEADER + VERSION);
+    let mut value = BytesMut::with_capacity(length + 8);
+    value.put_u64(hash);
+    value.put_u32(length as u32);
+    value.put_u64(version);
+    let mut content = Stream::new(hash ^ mix(version));
+    while value.len() < length {
+        value.put_u64(content.next());
+    }
+    value.truncate(length);
+    value.freeze()
+}
+
+/// Checks that `value` is what [`make_version`] gives for this hash and some version, and says which.
+pub(crate) fn version(value: &Bytes, hash: u64) -> Result<u64, String> {
+    let Some(version) = value.get(HEADER..HEADER + VERSION) else {
+        return Err(format!("{} bytes are too few", value.len()));
+    };
+    let version = version.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+    if *value != make_version(hash, version) {
+        return Err("it is no version of this key's value".to_owned());
+    }
+    Ok(version)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::mix::hash;
@@ -64,6 +94,22 @@ mod tests {
             assert!(verify(&value[..value.len() - 1], hash).is_err());
             assert!(verify(&[], hash).is_err());
         }
+    }
+
+    #[test]
+    fn versions_verify_and_any_change_is_found() {
+        let hash = hash("1");
+        for number in [0, 1, u64::MAX] {
+            let value = make_version(hash, number);
+            assert_eq!(version(&value, hash), Ok(number));
+            for at in 0..value.len() {
+                let mut damaged = value.to_vec();
+                damaged[at] ^= 1;
+                assert!(version(&damaged.into(), hash).is_err(), "byte {at}");
+            }
+        }
+        assert!(version(&Bytes::new(), hash).is_err());
+        assert!(version(&make_version(hash ^ 1, 0), hash).is_err());
     }
 
     #[test]

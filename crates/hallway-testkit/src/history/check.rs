@@ -98,7 +98,7 @@ impl Checker {
         self
     }
 
-    /// Most steps tried on one key. Default: 2,000,000, at about 50 bytes each.
+    /// Most steps tried on one key. Default: 2,000,000, at about 100 bytes each.
     pub fn with_steps(mut self, steps: u64) -> Self {
         self.steps = steps;
         self
@@ -157,7 +157,12 @@ pub(super) fn verdict(history: &History, plan: &Plan, delta: Duration, limits: L
                 let Operation { process, input, output, .. } = &history.operations[index];
                 format!("{input:?} of process {process} got {output:?}")
             };
-            let left = value.map_or("no value".to_owned(), |value| value.to_string());
+            let writer = |value: u64| plan.sources().find(|&source| history.operations[source].writes() == Some(value));
+            let left = match value {
+                None => "no value".to_owned(),
+                Some(value) if plan.counts || writer(value).is_some() => value.to_string(),
+                Some(_) => "a value that nobody saw".to_owned(),
+            };
             let best = format!("the best one places {placed} operations before, which leave {left}");
             let (offending, message) = match behind {
                 Some(late) => {
@@ -170,8 +175,7 @@ pub(super) fn verdict(history: &History, plan: &Plan, delta: Duration, limits: L
             let operation = &history.operations[offending];
             // Whoever wrote what stands there, and whoever wrote what was seen.
             for written in [value, operation.saw().flatten()].into_iter().flatten() {
-                let writer = plan.sources().find(|&source| history.operations[source].writes() == Some(written));
-                operations.extend(writer.filter(|writer| !operations.contains(writer)));
+                operations.extend(writer(written).filter(|writer| !operations.contains(writer)));
             }
             Verdict::Violated(Violation { rule: Rule::Linearizability, key: plan.key.clone(), operations, message })
         }

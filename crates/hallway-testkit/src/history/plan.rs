@@ -13,7 +13,7 @@ pub(super) const NEVER: i64 = i64::MAX;
 pub(super) const NONE: u32 = u32::MAX;
 
 /// What must be in the key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Guard {
     Any,
     Is(Option<u64>),
@@ -21,7 +21,7 @@ pub(super) enum Guard {
 }
 
 /// What happens to the key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Effect {
     /// Adds; the sum must be this one where it is known.
     Add {
@@ -53,6 +53,8 @@ pub(super) struct Step {
     pub(super) puts: u32,
     /// The step itself, if what it writes will expire.
     pub(super) expires: u32,
+    /// A step that would do just as well, and could so earlier: it is to be placed first.
+    pub(super) instead: u32,
 }
 
 /// All steps of one key.
@@ -63,11 +65,13 @@ pub(super) struct Plan {
     /// How many slots there are. Within a slot all steps that saw its value must come between the one that wrote it
     /// and the next that changes the key, which cuts most of the search.
     pub(super) slots: usize,
+    /// Whether the key was incremented.
+    pub(super) counts: bool,
 }
 
 impl Plan {
     pub(super) fn new(history: &History, key: &str, indices: &[usize], slack: Duration) -> Result<Self, Violation> {
-        let mut plan = Self { key: key.to_owned(), steps: Vec::with_capacity(indices.len()), slots: 0 };
+        let mut plan = Self { key: key.to_owned(), steps: Vec::with_capacity(indices.len()), slots: 0, counts: false };
         let mut end = 0;
         for &index in indices {
             let operation = &history.operations[index];
@@ -75,9 +79,11 @@ impl Plan {
             end = end.max(operation.ret.unwrap_or(0)).max(operation.call);
             plan.steps.extend(step(index, operation));
         }
+        plan.counts = plan.steps.iter().any(|step| matches!(step.effect, Effect::Add { .. }));
         plan.give_slots(history)?;
         plan.drop_unseen(history, end, slack);
         plan.add_expiry(history, end, slack);
+        plan.interchange(history);
         Ok(plan)
     }
 
@@ -114,7 +120,7 @@ impl Plan {
     /// Gives each value that has but one writer a slot. On a key that was incremented, sums and written values may
     /// coincide: no slots there.
     fn give_slots(&mut self, history: &History) -> Result<(), Violation> {
-        if self.steps.iter().any(|step| matches!(step.effect, Effect::Add { .. })) {
+        if self.counts {
             return Ok(());
         }
         let mut slots: HashMap<u64, (u32, usize)> = HashMap::new();
@@ -141,11 +147,10 @@ impl Plan {
     /// names a value, so that a write in between would have been seen, and it does not expire meanwhile.
     fn drop_unseen(&mut self, history: &History, end: u64, slack: Duration) {
         let end = signed(end).saturating_add(micros(slack));
-        let counts = self.steps.iter().any(|step| matches!(step.effect, Effect::Add { .. }));
         // A removal of unknown outcome needs a value but leaves none, with or without the write.
         let may_be_left_out = |step: &Step| step.ret == NEVER && step.effect == Effect::Clear;
         let vague = self.steps.iter().any(|step| matches!(step.guard, Guard::IsNot(_)) && !may_be_left_out(step));
-        if counts || vague {
+        if self.counts || vague {
             return;
         }
         let mut seen: HashSet<u64> = HashSet::new();
@@ -189,7 +194,46 @@ impl Plan {
                 saw: NONE,
                 puts: NONE,
                 expires: NONE,
+                instead: NONE,
             });
+        }
+    }
+
+    /// Makes alike what cannot be told apart, so that a search need not try all orders and sets of it.
+    ///
+    /// Values that nothing names become one number. Steps of unknown outcome that then are as good as each other
+    /// (removals, equal increments, writes under the same condition) are put in the order of their calls: whatever one
+    /// of them explains, the earliest that is left does.
+    fn interchange(&mut self, history: &History) {
+        let named: HashSet<u64> = self
+            .steps
+            .iter()
+            .filter_map(|step| match step.guard {
+                Guard::Any => None,
+                Guard::Is(value) | Guard::IsNot(value) => value,
+            })
+            .collect();
+        let written: HashSet<u64> = self.sources().filter_map(|source| history.operations[source].writes()).collect();
+        let nameless = (0..u64::MAX).find(|number| !named.contains(number) && !written.contains(number));
+        let counts = self.counts;
+        let mut classes: HashMap<(Guard, Effect), Vec<u32>> = HashMap::new();
+        for (index, step) in (0_u32..).zip(&mut self.steps) {
+            if let (Effect::Put(value), Some(nameless), false) = (step.effect, nameless, counts)
+                && !named.contains(&value)
+            {
+                step.effect = Effect::Put(nameless);
+                step.puts = NONE;
+            }
+            let may = step.ret == NEVER && step.expires == NONE && !matches!(step.effect, Effect::Expire { .. });
+            if may {
+                classes.entry((step.guard, step.effect)).or_default().push(index);
+            }
+        }
+        for class in classes.values_mut() {
+            class.sort_unstable_by_key(|&index| self.steps[index as usize].call);
+            for pair in class.windows(2) {
+                self.steps[pair[1] as usize].instead = pair[0];
+            }
         }
     }
 }
@@ -227,6 +271,7 @@ fn step(source: usize, operation: &Operation) -> Option<Step> {
         saw: NONE,
         puts: NONE,
         expires: NONE,
+        instead: NONE,
     })
 }
 

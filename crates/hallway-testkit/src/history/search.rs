@@ -2,11 +2,12 @@
 //!
 //! Calls and returns stand in one list in the order of time. Whatever is called before the first return in the list
 //! may come next; placing an operation takes its call and its return out of the list, going back puts them in again.
-//! Two things keep the search short. An operation that changes nothing is placed as soon as the key holds what it saw:
+//! Three things keep the search short. An operation that changes nothing is placed as soon as the key holds what it saw:
 //! an order that places it later stays one if it is moved forward. And a value that has but one writer is not left
-//! while operations that saw it are outstanding: it cannot come again.
+//! while operations that saw it are outstanding: it cannot come again. And of operations of unknown outcome that are as
+//! good as each other, the earliest is taken.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::time::Instant;
 
@@ -71,13 +72,42 @@ struct Search<'a> {
     left: usize,
     /// Per slot, how many of those saw its value.
     watched: Vec<u32>,
-    /// The set of placed steps, as the sum of a random number for each.
+    /// The set of placed steps that must be placed, as the sum of a random number for each.
     fingerprint: u128,
+    /// The set of placed operations of unknown outcome, one bit for each that there is.
+    used: Vec<u64>,
+    /// The bit of a step in it.
+    bits: Vec<Option<usize>>,
+}
+
+/// The positions that were tried: what must be placed and was, what the key held, and which operations of unknown
+/// outcome had been used up. From where fewer were used nothing less is possible.
+#[derive(Default)]
+struct Tried(HashMap<u128, Vec<Box<[u64]>>, BuildHasherDefault<Fold>>);
+
+impl Tried {
+    /// Whether the position is worth trying.
+    fn insert(&mut self, position: u128, used: &[u64]) -> bool {
+        let sets = self.0.entry(position).or_default();
+        let within = |one: &[u64], other: &[u64]| one.iter().zip(other).all(|(one, other)| one & !other == 0);
+        if sets.iter().any(|set| within(set, used)) {
+            return false;
+        }
+        sets.retain(|set| !within(used, set));
+        sets.push(used.into());
+        true
+    }
 }
 
 impl<'a> Search<'a> {
     fn new(plan: &'a Plan, shift: impl Fn(usize) -> i64) -> Self {
         let steps = plan.steps.as_slice();
+        let mut optional = 0..;
+        let bits: Vec<Option<usize>> = steps
+            .iter()
+            .map(|step| step.ret == NEVER && !matches!(step.effect, Effect::Expire { .. }))
+            .map(|counts| if counts { optional.next() } else { None })
+            .collect();
         let mut watched = vec![0; plan.slots];
         for step in steps.iter().filter(|step| step.saw != NONE) {
             watched[step.saw as usize] += 1;
@@ -91,11 +121,13 @@ impl<'a> Search<'a> {
             left: steps.iter().filter(|step| step.ret != NEVER).count(),
             watched,
             fingerprint: 0,
+            used: vec![0; optional.start.div_ceil(64)],
+            bits,
         }
     }
 
     fn run(mut self, limits: Limits) -> Found {
-        let mut tried: HashSet<u128, BuildHasherDefault<Fold>> = HashSet::default();
+        let mut tried = Tried::default();
         let mut choices: Vec<Choice> = Vec::new();
         let mut farthest = Found::Order;
         let mut far = usize::MAX;
@@ -117,7 +149,7 @@ impl<'a> Search<'a> {
                     self.state = self.after(step);
                     self.place(step);
                     self.absorb();
-                    if tried.insert(self.fingerprint ^ self.state.fingerprint()) {
+                    if tried.insert(self.fingerprint ^ self.state.fingerprint(), &self.used) {
                         choices.push(choice);
                         at = self.list.first();
                     } else {
@@ -141,7 +173,8 @@ impl<'a> Search<'a> {
         while List::is_call(at) {
             let index = List::step(at);
             let step = &self.steps[index as usize];
-            if step.effect != Effect::Keep && self.possible(step) {
+            let first = step.instead == NONE || self.done[step.instead as usize];
+            if first && step.effect != Effect::Keep && self.possible(step) {
                 return Some(at);
             }
             at = self.list.next(at);
@@ -229,8 +262,11 @@ impl<'a> Search<'a> {
     fn note(&mut self, index: u32, placed: bool) {
         let step = &self.steps[index as usize];
         self.done[index as usize] = placed;
-        self.fingerprint ^= random(u64::from(index));
+        if let Some(bit) = self.bits[index as usize] {
+            self.used[bit / 64] ^= 1 << (bit % 64);
+        }
         if step.ret != NEVER {
+            self.fingerprint ^= random(u64::from(index));
             self.left = if placed { self.left - 1 } else { self.left + 1 };
         }
         if step.saw != NONE {

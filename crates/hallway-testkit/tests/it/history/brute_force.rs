@@ -96,7 +96,8 @@ fn apply(
 fn small_histories(count: u64, mut judge: impl FnMut(u64, History)) {
     for seed in 0..count {
         let mut rng = StdRng::seed_from_u64(seed);
-        let shape = Shape { unknown: 15, ttl: 30, cached: 60, behind: 60, ..Shape::plain(10, 2, 3) };
+        let unknown = [15, 50][seed as usize / 4 % 2];
+        let shape = Shape { unknown, ttl: 30, cached: 60, behind: 60, ..Shape::plain(10, 2, 3) };
         let mut history = right(shape, &mut rng);
         // The plain key, then the counter.
         let key = if seed % 3 == 0 { "k1" } else { "k0" };

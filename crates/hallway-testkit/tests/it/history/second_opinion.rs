@@ -90,7 +90,9 @@ fn another_checker_agrees_on_ten_thousand_histories() {
     let mut wrong = 0;
     for seed in 0..10_000_u64 {
         let mut rng = StdRng::seed_from_u64(seed);
-        let shape = Shape::plain(8 + (seed % 23) as u32, KEYS, 2 + (seed % 4) as u32);
+        // With many unknown outcomes the other takes minutes for histories that ours judges at once: short ones there.
+        let (unknown, operations) = [(0, 8 + seed % 23), (10, 8 + seed % 23), (40, 8 + seed % 7)][seed as usize % 3];
+        let shape = Shape { unknown, ..Shape::plain(operations as u32, KEYS, 2 + (seed % 4) as u32) };
         let mut history = right(shape, &mut rng);
         let spoilt = seed % 2 == 1;
         if spoilt {

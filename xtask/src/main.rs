@@ -1,8 +1,9 @@
-//! Chores of the workspace: `cargo xtask test`, `ci`, `tidy`, `ratios`.
+//! Chores of the workspace: `cargo xtask test`, `ci`, `tidy`, `mutants`, `ratios`.
 
 mod ci;
 mod features;
 mod metadata;
+mod mutants;
 mod programs;
 mod ratios;
 mod readme;
@@ -30,6 +31,8 @@ struct Cli {
 enum Chore {
     /// Everything that public CI runs: tidy, format, lints, docs, each feature alone, oldest compiler, tests
     Ci,
+    /// Make each of the fourteen mistakes in the protocol and see the simulation notice it
+    Mutants(mutants::Args),
     /// Measure hallway against the raw libraries and say which goals are met
     Ratios(ratios::Args),
     /// The one test command: installs the servers it needs if it may, then runs every test of the workspace
@@ -41,6 +44,7 @@ enum Chore {
 fn main() -> ExitCode {
     let done = match Cli::parse().chore {
         Chore::Ci => ci::run(),
+        Chore::Mutants(args) => mutants::run(&args),
         Chore::Ratios(args) => ratios::run(&args),
         Chore::Test(args) => test::run(&args),
         Chore::Tidy => tidy::run(),

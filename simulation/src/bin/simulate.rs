@@ -39,6 +39,12 @@ struct Args {
     /// Prints what each seed means and counts
     #[arg(long)]
     verbose: bool,
+    /// Prints the result alone
+    #[arg(long)]
+    quiet: bool,
+    /// Prints the names of the mistakes that can be made
+    #[arg(long)]
+    list_mutants: bool,
 }
 
 /// What all threads together have done.
@@ -76,6 +82,12 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<bool, String> {
+    if args.list_mutants {
+        for mutant in hallway_core::mutant::Mutant::ALL {
+            println!("{}", mutant.name());
+        }
+        return Ok(true);
+    }
     let mutant = args.mutant.as_deref().map(switch_on).transpose()?;
     let first = match &args.state {
         Some(path) => resume(path, args.from)?,
@@ -119,10 +131,12 @@ fn run(args: &Args) -> Result<bool, String> {
     let total = lock(&total);
     let found = lock(&found);
     let seconds = began.elapsed().as_secs_f64();
-    println!(
-        "{} seeds in {seconds:.1} s: {} operations, {} local hits, {} shared hits, {} loads, {} unannounced writes",
-        total.seeds, total.operations, total.local_hits, total.shared_hits, total.loads, total.unannounced
-    );
+    if !args.quiet {
+        println!(
+            "{} seeds in {seconds:.1} s: {} operations, {} local hits, {} shared hits, {} loads, {} unannounced writes",
+            total.seeds, total.operations, total.local_hits, total.shared_hits, total.loads, total.unannounced
+        );
+    }
     match (found.first_key_value(), mutant) {
         (None, None) => {
             println!("seeds {first} to {}: 0 violations", end - 1);
@@ -191,6 +205,12 @@ fn report(
                 && let Err(error) = std::fs::write(path, format!("{reached}\n"))
             {
                 eprintln!("{}: {error}", path.display());
+            }
+            if args.quiet {
+                if over {
+                    return;
+                }
+                continue;
             }
             let seeds = lock(total).seeds;
             let rate = seeds as f64 / began.elapsed().as_secs_f64().max(0.001);

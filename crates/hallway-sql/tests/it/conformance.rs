@@ -94,7 +94,8 @@ mod enlisting_sqlite {
 
     async fn fixture() -> Fixture {
         let file = File::new();
-        let url = file.url();
+        // The same statements; what is on the disk when is proven above.
+        let url = format!("{}?synchronous=normal", file.url());
         let folder = format!("sqlite:{}", file.folder.path().display());
         Fixture::new(enlisting(&url).await)
             .with_reopen(move || {

@@ -32,6 +32,7 @@ use self::sink::Sink;
 pub(crate) use self::waiters::Waiters;
 pub(crate) use self::writes::{Ending, Outcome};
 use crate::breaker::Breaker;
+use crate::cache::Fronts;
 use crate::random::Random;
 use crate::settings::Settings;
 use crate::stamps::Stamps;
@@ -52,6 +53,7 @@ pub(crate) struct Engine {
     pub(crate) breaker: Breaker,
     pub(crate) generations: Generations,
     pub(crate) debts: Debts,
+    pub(crate) fronts: Fronts,
     stamps: Stamps,
     hasher: foldhash::fast::FixedState,
     waiters: Waiters,
@@ -87,6 +89,7 @@ impl Engine {
             breaker: Breaker::new(random.clone()),
             generations: Generations::default(),
             debts: Debts::default(),
+            fronts: Fronts::default(),
             stamps: Stamps::new(settings.stamps),
             // Another one for each engine: nobody outside can choose keys that share a stamp.
             hasher: foldhash::fast::FixedState::with_seed(random.id()),

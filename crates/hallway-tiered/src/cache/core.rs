@@ -8,6 +8,7 @@ use bytes::Bytes;
 use hallway_core::{Key, Namespace, Result, Token};
 use tokio::sync::Semaphore;
 
+use super::front::Hot;
 use super::loader::Loads;
 use super::options::Options;
 use super::outcome::ServedBy;
@@ -46,11 +47,14 @@ pub(super) struct Core<V> {
     pub(super) throttle: Throttle,
     /// Rights to refresh that this process has and whose load failed.
     pub(super) claims: Throttle,
+    /// Where there are local copies.
+    pub(super) front: Option<Arc<Hot<V>>>,
     pub(super) counters: Counters,
 }
 
 /// A value as this process keeps it. Never changed: an own refresh puts another in its place.
 pub(super) struct CacheCopy<V> {
+    pub(super) key: Key,
     /// `None`: it is known that there is nothing.
     pub(super) value: Option<Arc<V>>,
     pub(super) guard: Guard,
@@ -102,6 +106,12 @@ impl<V> CacheCopy<V> {
         signed(now) < self.soft
     }
 
+    /// Fresh, and too young to be refreshed early.
+    #[inline]
+    pub(super) fn is_calm(&self, now: u64) -> bool {
+        signed(now) < self.soft.min(self.early)
+    }
+
     /// Whether it is past its TTL by less than `overtime`, or not at all.
     pub(super) fn is_within(&self, overtime: Duration, now: u64) -> bool {
         signed(now) < self.soft.saturating_add(signed(micros(overtime)))
@@ -121,9 +131,13 @@ impl<V: Send + Sync + 'static> Core<V> {
         lease: Lease,
         form: Form<V>,
     ) -> Result<Arc<Self>> {
+        let places = if rules.plan.local_copies { options.front } else { 0 };
+        let seed = engine.random.id();
+        let front = (places > 0).then(|| engine.fronts.of::<V>(&namespace, places, seed));
         let generation = engine.generations.of_namespace(&namespace, lease != Lease::Link)?;
         Ok(Arc::new(Self {
             generation,
+            front,
             flights: Flights::new(options.max_in_flight),
             loads: Loads::new(options.max_loads),
             refreshes: Arc::new(Semaphore::new(options.max_refreshes)),
@@ -204,6 +218,16 @@ impl<V: Send + Sync + 'static> Core<V> {
         if let Some(local) = self.engine.local_tier() {
             let (deadline, bytes) = (copy.guard.deadline, copy.bytes);
             local.keep(key, copy, deadline, bytes);
+            // Afterwards: whoever looks there next finds what the local tier has now.
+            self.cool(key);
+        }
+    }
+
+    /// Removes a value from the front.
+    pub(super) fn cool(&self, key: &Key) {
+        if let Some(front) = &self.front {
+            let id = key.id();
+            front.remove(front.hash(&id), &id);
         }
     }
 
@@ -212,6 +236,7 @@ impl<V: Send + Sync + 'static> Core<V> {
     #[expect(clippy::too_many_arguments, reason = "each is one field of the copy")]
     pub(super) fn copy_of(
         &self,
+        key: &Key,
         value: Option<Arc<V>>,
         noted: Noted,
         lease: Lease,
@@ -227,6 +252,7 @@ impl<V: Send + Sync + 'static> Core<V> {
         let soft = created.saturating_add(signed(soft));
         let cost = micros(cost);
         Arc::new(CacheCopy {
+            key: key.clone(),
             value,
             guard: Guard { noted, deadline: noted.at.saturating_add(hard), lease },
             id,

@@ -223,7 +223,7 @@ impl<V: Send + Sync + 'static> Core<V> {
                 {
                     let noted = self.engine.note(key);
                     let hard = micros(lives.hard).min(self.rules.local_ttl);
-                    self.keep(key, self.copy(fresh, generations, noted, Lease::Link, micros(lives.soft), hard));
+                    self.keep(key, self.copy(key, fresh, generations, noted, Lease::Link, micros(lives.soft), hard));
                 }
                 true
             }
@@ -255,12 +255,14 @@ impl<V: Send + Sync + 'static> Core<V> {
             Target::Meanwhile(most) => (Lease::Timed, soft.min(most), soft.min(most)),
             _ => return false,
         };
-        self.keep(key, self.copy(fresh, generations, fresh.began.noted, lease, soft, hard));
+        self.keep(key, self.copy(key, fresh, generations, fresh.began.noted, lease, soft, hard));
         true
     }
 
+    #[expect(clippy::too_many_arguments, reason = "each is one part of the copy")]
     fn copy(
         &self,
+        key: &Key,
         fresh: &Fresh<V>,
         generations: &[(Arc<Generation>, u64)],
         noted: Noted,
@@ -275,7 +277,7 @@ impl<V: Send + Sync + 'static> Core<V> {
             .map_or(0, |value| size_of::<V>().max((self.form.encode)(value).map_or(0, |payload| payload.len())));
         let value = fresh.value.clone();
         let generations = generations.into();
-        self.copy_of(value, noted, lease, soft, hard, Duration::ZERO, fresh.cost, Token(0), generations, length)
+        self.copy_of(key, value, noted, lease, soft, hard, Duration::ZERO, fresh.cost, Token(0), generations, length)
     }
 }
 

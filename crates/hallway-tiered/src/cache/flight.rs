@@ -93,6 +93,7 @@ impl<V: Send + Sync + 'static> Core<V> {
         let hard = micros(hard).min(self.local_life());
         let (generations, length) = (generations.into(), payload.len().max(size_of::<V>()));
         let copy = self.copy_of(
+            key,
             value,
             noted,
             self.lease,

@@ -77,8 +77,8 @@ impl<V: Send + Sync + 'static> Core<V> {
             .into_iter()
             .map(|id| Ok(Asked { key: self.key(&id)?, id, answer: None }))
             .collect::<Result<Vec<Asked<V>>>>()?;
-        let mut waits = self.from_here(&mut asked);
-        let starts = self.from_afar(&mut asked, &waits).await?;
+        let mut waits = self.near_by(&mut asked);
+        let starts = self.far_off(&mut asked, &waits).await?;
         self.load_missing(&asked, starts, &mut waits, loader)?;
         let answers = join_all(waits.into_iter().map(|(place, ticket)| async move {
             let leads = ticket.leads;
@@ -96,7 +96,7 @@ impl<V: Send + Sync + 'static> Core<V> {
     }
 
     /// What this process has, and the loads that can be joined.
-    fn from_here(self: &Arc<Self>, asked: &mut [Asked<V>]) -> Vec<(usize, Ticket<Answer<V>>)> {
+    fn near_by(self: &Arc<Self>, asked: &mut [Asked<V>]) -> Vec<(usize, Ticket<Answer<V>>)> {
         let now = self.now();
         let mut waits = Vec::new();
         for (place, asked) in asked.iter_mut().enumerate() {
@@ -122,7 +122,7 @@ impl<V: Send + Sync + 'static> Core<V> {
     }
 
     /// What the shared tier has, in one round trip; how the load of the others begins.
-    async fn from_afar(
+    async fn far_off(
         &self,
         asked: &mut [Asked<V>],
         waits: &[(usize, Ticket<Answer<V>>)],

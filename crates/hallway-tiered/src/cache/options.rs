@@ -22,6 +22,8 @@ pub(super) struct Options {
     pub(super) wait_max: Duration,
     pub(super) queue_max: Duration,
     pub(super) max_in_flight: usize,
+    /// Places for hot copies.
+    pub(super) front: usize,
     pub(super) max_loads: usize,
     pub(super) max_refreshes: usize,
     pub(super) write_deadline: Duration,
@@ -44,6 +46,7 @@ impl Default for Options {
             wait_max: Duration::from_secs(1),
             queue_max: Duration::from_secs(1),
             max_in_flight: 10_000,
+            front: 4_096,
             max_loads: 64,
             max_refreshes: 64,
             write_deadline: Duration::from_secs(30),
@@ -99,6 +102,9 @@ impl Options {
         }
         if !(0.0..=100.0).contains(&self.beta) {
             return wrong("`early_refresh` is 0 to 100; 1 is the usual choice");
+        }
+        if self.front > 1 << 20 {
+            return wrong("`front` is at most 1,048,576 places");
         }
         for (name, count) in [
             ("max_in_flight", self.max_in_flight),

@@ -71,6 +71,7 @@ impl<V: Send + Sync + 'static> Core<V> {
             core.counters.invalidations.add(keys.len() as u64);
             for key in &keys {
                 core.throttle.lift(key);
+                core.cool(key);
             }
             let engine = &core.engine;
             let policy = core.rules.options.on_shared_down;
@@ -121,12 +122,7 @@ impl<V: Send + Sync + 'static> Core<V> {
     /// Makes every copy of a generation unusable.
     pub(super) async fn bump(self: &Arc<Self>, generation: Arc<Generation>) -> Result<()> {
         let core = Arc::clone(self);
-        let task = tokio::spawn(async move {
-            match core.engine.bump(&generation).await {
-                Ok(()) => Ok(()),
-                Err(error) => core.owed(error),
-            }
-        });
+        let task = tokio::spawn(async move { core.engine.bump(&generation).await.or_else(|error| core.owed(error)) });
         let ended = task
             .await
             .unwrap_or_else(|_| Err(Error::new(ErrorKind::Indeterminate, "the runtime ended during an invalidation")));
@@ -155,6 +151,7 @@ impl<V: Send + Sync + 'static> Core<V> {
         self.keep(
             key,
             Arc::new(CacheCopy {
+                key: key.clone(),
                 value: copy.value.clone(),
                 guard: Guard { noted, ..copy.guard },
                 id: copy.id,

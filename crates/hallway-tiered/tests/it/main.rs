@@ -2,7 +2,10 @@
 
 mod cache_basics;
 mod cache_double;
+mod cache_hits;
 mod cache_many;
+mod cache_peers;
+mod cache_shared;
 mod cache_stale;
 mod cache_stampede;
 mod cache_support;

@@ -157,20 +157,6 @@ impl<T> Front<T> {
         drop(removed);
     }
 
-    /// Removes everything.
-    pub(crate) fn clear(&self) {
-        for (at, set) in self.sets.iter().enumerate() {
-            let changing = set.lock();
-            set.revoke();
-            let removed: [_; WAYS] = std::array::from_fn(|way| {
-                set.tags[way].store(0, Ordering::Relaxed);
-                self.places_of(at)[way].write().take()
-            });
-            drop(changing);
-            drop(removed);
-        }
-    }
-
     /// Removes what a reader found dead, unless something alive took its place or anybody is in the way.
     #[cold]
     fn discard(&self, at: usize, hash: u64, id: &str, dead: impl Fn(&T) -> bool) {

@@ -85,6 +85,8 @@ impl SimLink {
     }
 
     /// A black hole both ways that ends by itself: a pause of the process or of the network.
+    ///
+    /// Its end ends every other black hole of the link, too.
     pub fn stall(&self, duration: Duration) {
         self.black_hole(SimDirection::Both);
         let link = self.clone();

@@ -1,7 +1,7 @@
-//! `hallway replay`: a stream of requests through one or more stores, one after the other.
+//! `hallway replay`: a stream of requests through one or more stores, one after the other, or through tiers.
 //!
 //! Each request is a get and, on a miss, a set: cache-aside with a loader that costs nothing. Nothing here grows with
-//! the length of the stream.
+//! the length of the stream; through tiers, what has been written when is remembered of each different key.
 
 mod contender;
 mod mix;

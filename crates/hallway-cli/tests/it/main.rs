@@ -1,4 +1,5 @@
 //! The command from outside: the built binary, its answers, its exit codes, its silence about secrets.
+#![expect(clippy::unwrap_used, reason = "tests may unwrap, their helpers too")]
 
 mod acceptance;
 mod docs;
@@ -7,5 +8,8 @@ mod replay;
 mod run;
 mod schema;
 mod secrets;
+mod tiers;
 mod traces;
 mod verbs;
+mod verify;
+mod watch;

@@ -46,7 +46,10 @@ impl From<Output> for Ran {
 /// The command without the variables that would change what it does.
 pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hallway"));
-    command.env_remove("HALLWAY_STORE").env_remove("HALLWAY_PASSWORD").stdin(Stdio::null());
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("HALLWAY_")) {
+        command.env_remove(name);
+    }
+    command.stdin(Stdio::null());
     command
 }
 

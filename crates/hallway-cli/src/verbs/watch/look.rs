@@ -21,7 +21,7 @@ const OUTBOX: usize = 1_000;
 /// What one look saw.
 #[derive(Serialize)]
 pub(super) struct Sight {
-    at: String,
+    pub(super) at: String,
     pub(super) tiers: Vec<TierRow>,
     pub(super) link: &'static str,
     pub(super) breaker: &'static str,
@@ -60,12 +60,8 @@ pub(super) struct Copies {
     pub(super) marked: usize,
 }
 
+#[cfg(test)]
 impl Sight {
-    pub(super) fn at(&self) -> &str {
-        &self.at
-    }
-
-    #[cfg(test)]
     pub(super) fn empty() -> Self {
         Self {
             at: "2026-01-31T12:00:00.000Z".to_owned(),

@@ -38,7 +38,7 @@ impl Screen {
 
 /// A look as one line.
 fn line(sight: &Sight) -> String {
-    let mut text = sight.at().to_owned();
+    let mut text = sight.at.clone();
     for row in &sight.tiers {
         let _ = write!(text, "  {} {} {} hits (+{})", row.tier, row.health, row.hits, row.new_hits);
     }
@@ -76,7 +76,7 @@ fn table(sight: &Sight, labels: &[(&'static str, String)]) -> String {
         let _ = writeln!(text, "reads that failed: {}", sight.failed_reads);
     }
     let _ = writeln!(text, "{}", wrapped(&sight.bound));
-    let _ = write!(text, "{}; Ctrl-C ends it", sight.at());
+    let _ = write!(text, "{}; Ctrl-C ends it", sight.at);
     text
 }
 
@@ -99,7 +99,7 @@ fn shares(copies: &Copies) -> String {
 
 /// A long label would break the line, and drawing over it counts lines.
 fn short(label: &str) -> String {
-    const LONGEST: usize = 28;
+    const LONGEST: usize = 26;
     match label.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &label[..end]),
         None => label.to_owned(),

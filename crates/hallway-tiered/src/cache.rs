@@ -296,7 +296,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
     /// process by 10 s at most. Everybody's reads go to their loaders meanwhile.
     ///
     /// An error of the write is an unknown outcome: its answer may have got lost after the commit. Copies then stay away
-    /// until that can no longer be, and the error is `Indeterminate`. A hallway error says by its kind whether the outcome
+    /// until that can no longer be ([`settle`](CacheBuilder::settle)), and the error is `Indeterminate`. A hallway error says by its kind whether the outcome
     /// is known; any other that is certain is wrapped in [`NotWritten`].
     ///
     /// # Errors

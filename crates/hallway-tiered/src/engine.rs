@@ -30,7 +30,7 @@ pub(crate) use self::link::LinkHealth;
 pub(crate) use self::reads::{Look, Patience, Peek};
 use self::sink::Sink;
 pub(crate) use self::waiters::Waiters;
-pub(crate) use self::writes::{Ending, Outcome};
+pub(crate) use self::writes::{Ending, Outcome, Writing};
 use crate::breaker::Breaker;
 use crate::cache::Fronts;
 use crate::random::Random;

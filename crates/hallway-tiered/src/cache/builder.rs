@@ -184,6 +184,14 @@ impl<C: Codec> CacheBuilder<C> {
         self
     }
 
+    /// How long a write through the cache may still happen after its error was returned, at most: what your database does
+    /// with a statement whose connection was lost. Copies stay away for so long after a write of unknown outcome.
+    /// Default: 10 s.
+    pub fn settle(mut self, longest: Duration) -> Self {
+        self.options.settle = longest;
+        self
+    }
+
     /// Reads fail with the error of the shared tier where it gives no answer, instead of falling back to the loader. For
     /// loaders that could not bear the load.
     pub fn fail_fast(mut self) -> Self {

@@ -297,8 +297,8 @@ impl<V: Send + Sync + 'static> Core<V> {
                     return self.load(key, loader, self.begin(noted), Target::Replace(seen)).await;
                 }
                 if copy.id == seen {
-                    // Whoever refreshes it takes long: leave him alone for a while.
-                    self.throttle.hold(key, now, now.saturating_add(micros(self.options.retry_after)));
+                    // Whoever refreshes it takes long.
+                    self.leave_alone(key);
                 }
                 return Ok(Answer::of(&copy, ServedBy::Shared, now));
             }

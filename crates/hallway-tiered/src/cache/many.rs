@@ -17,7 +17,6 @@ use super::read::Verdict;
 use crate::engine::Peek;
 use crate::flights::{Kind, Ticket};
 use crate::header::Header;
-use crate::settings::micros;
 
 /// A loader of many values of any type.
 pub(super) type ManyLoader<V> =
@@ -228,8 +227,7 @@ impl<V: Send + Sync + 'static> Core<V> {
             },
             Err(error) => {
                 if leads {
-                    let now = self.now();
-                    self.throttle.hold(key, now, now.saturating_add(micros(self.options.retry_after)));
+                    self.leave_alone(key);
                 }
                 error
             }

@@ -27,6 +27,8 @@ pub(super) struct Options {
     pub(super) max_loads: usize,
     pub(super) max_refreshes: usize,
     pub(super) write_deadline: Duration,
+    /// How long after an answer was lost a write may still happen.
+    pub(super) settle: Duration,
     pub(super) fail_fast: bool,
 }
 
@@ -50,6 +52,7 @@ impl Default for Options {
             max_loads: 64,
             max_refreshes: 64,
             write_deadline: Duration::from_secs(30),
+            settle: Duration::from_secs(10),
             fail_fast: false,
         }
     }

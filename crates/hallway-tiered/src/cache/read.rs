@@ -44,8 +44,7 @@ impl<V: Send + Sync + 'static> Core<V> {
                 Ok(answer) => answer,
                 Err(error) => {
                     if leads {
-                        let now = self.now();
-                        self.throttle.hold(&key, now, now.saturating_add(micros(self.options.retry_after)));
+                        self.leave_alone(&key);
                     }
                     return self.instead(&key, error, takes_nothing).await;
                 }
@@ -146,6 +145,14 @@ impl<V: Send + Sync + 'static> Core<V> {
         if copy.is_within(self.options.revalidate, now) { Verdict::Refresh } else { Verdict::Late }
     }
 
+    /// A load has failed: what is stale answers without another for a while.
+    pub(super) fn leave_alone(&self, key: &Key) {
+        if !self.options.overtime().is_zero() {
+            let now = self.now();
+            self.throttle.hold(key, now, now.saturating_add(micros(self.options.retry_after)));
+        }
+    }
+
     /// Counts a hit.
     pub(super) fn hit(&self, copy: &CacheCopy<V>, tier: ServedBy, now: u64) -> Answer<V> {
         match tier {
@@ -230,8 +237,7 @@ impl<V: Send + Sync + 'static> Core<V> {
         self.engine.spawn(async move {
             let _permit = permit;
             if let Err(error) = ticket.wait().await {
-                let now = core.now();
-                core.throttle.hold(&key, now, now.saturating_add(micros(core.options.retry_after)));
+                core.leave_alone(&key);
                 tracing::debug!(%error, namespace = core.namespace.as_str(), "a refresh failed");
             }
         });

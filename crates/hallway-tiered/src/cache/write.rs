@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
+use hallway_core::mutant::Mutant;
 use hallway_core::{Error, ErrorKind, Key, Result, Ttl};
 
 use super::core::{CacheCopy, Core, signed};
 use super::outcome::of_write;
 use crate::OnSharedDown;
-use crate::engine::{Ending, Generation, Guard, Outcome, Peek};
+use crate::engine::{Ending, Generation, Guard, Outcome, Peek, Writing};
 use crate::header::{Header, NOTHING};
 
 impl<V: Send + Sync + 'static> Core<V> {
@@ -46,8 +47,8 @@ impl<V: Send + Sync + 'static> Core<V> {
                     (Err(error.at("cache", "write")), false)
                 }
             };
-            writing.end(if known { Outcome::Known } else { Outcome::Unknown }).await;
             core.throttle.lift(&key);
+            core.end_write(writing, known).await;
             result
         });
         let limit = self.options.write_deadline;
@@ -58,6 +59,21 @@ impl<V: Send + Sync + 'static> Core<V> {
             Err(_) => Err(unknown(format!("the write did not end within {limit:?}; it goes on"))),
         };
         result.map_err(|error| error.with_namespace(&self.namespace))
+    }
+
+    /// Lets copies be made again: at once, or when a write of unknown outcome can no longer happen.
+    async fn end_write(&self, writing: Writing, known: bool) {
+        if known || Mutant::UnmarkAfterUnknown.is_on() {
+            writing.end(if known { Outcome::Known } else { Outcome::Unknown }).await;
+            return;
+        }
+        self.engine.counters.unknown_writes.one();
+        let settle = self.options.settle;
+        // The marker is renewed meanwhile. If this process dies it stands for as long as any.
+        self.engine.spawn(async move {
+            tokio::time::sleep(settle).await;
+            writing.end(Outcome::Known).await;
+        });
     }
 
     /// Makes the copies of these keys unusable, everywhere.
@@ -122,7 +138,14 @@ impl<V: Send + Sync + 'static> Core<V> {
     /// Makes every copy of a generation unusable.
     pub(super) async fn bump(self: &Arc<Self>, generation: Arc<Generation>) -> Result<()> {
         let core = Arc::clone(self);
-        let task = tokio::spawn(async move { core.engine.bump(&generation).await.or_else(|error| core.owed(error)) });
+        let task = tokio::spawn(async move {
+            let told = core.engine.bump(&generation).await;
+            if let Some(front) = &core.front {
+                // Only frees memory: what is not meant comes back from the local tier.
+                front.clear();
+            }
+            told.or_else(|error| core.owed(error))
+        });
         let ended = task
             .await
             .unwrap_or_else(|_| Err(Error::new(ErrorKind::Indeterminate, "the runtime ended during an invalidation")));

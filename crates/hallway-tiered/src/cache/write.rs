@@ -138,14 +138,7 @@ impl<V: Send + Sync + 'static> Core<V> {
     /// Makes every copy of a generation unusable.
     pub(super) async fn bump(self: &Arc<Self>, generation: Arc<Generation>) -> Result<()> {
         let core = Arc::clone(self);
-        let task = tokio::spawn(async move {
-            let told = core.engine.bump(&generation).await;
-            if let Some(front) = &core.front {
-                // Only frees memory: what is not meant comes back from the local tier.
-                front.clear();
-            }
-            told.or_else(|error| core.owed(error))
-        });
+        let task = tokio::spawn(async move { core.engine.bump(&generation).await.or_else(|error| core.owed(error)) });
         let ended = task
             .await
             .unwrap_or_else(|_| Err(Error::new(ErrorKind::Indeterminate, "the runtime ended during an invalidation")));

@@ -2,6 +2,8 @@
 
 mod custom_backend;
 mod errors;
+#[cfg(all(feature = "moka", feature = "tiered"))]
+mod examples;
 mod features;
 #[cfg(all(feature = "moka", feature = "json"))]
 mod quickstart;

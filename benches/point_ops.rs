@@ -67,7 +67,7 @@ fn measure(criterion: &mut Criterion, runtime: &Runtime, store: Store, size: &st
                 group.sampling_mode(SamplingMode::Flat);
             }
             let try_get = lanes.at_once.as_ref().filter(|_| op == Op::Get);
-            for lane in [&lanes.ours, &lanes.ours_dyn, lanes.raw(op)].into_iter().chain(try_get) {
+            for lane in [&lanes.ours, lanes.raw(op)].into_iter().chain(&lanes.ours_dyn).chain(try_get) {
                 let plan = Plan { op, concurrency, iterations: 0, latencies: false };
                 group.bench_function(BenchmarkId::from_parameter(lane.name()), |bencher| {
                     bencher.iter_custom(|iterations| run(runtime, lane, Plan { iterations, ..plan }));

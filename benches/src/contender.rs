@@ -1,6 +1,9 @@
 //! A store used in one way.
 
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -31,6 +34,61 @@ pub trait Contender: Clone + Send + Sync + 'static {
     /// Writes one value.
     fn set(&mut self, key: &Self::Key, value: &Bytes) -> impl Future<Output = Result<()>> + Send;
 
-    /// Reads many values in the order of the keys.
-    fn get_many(&mut self, keys: &[Self::Key]) -> impl Future<Output = Result<Vec<Option<Self::Value>>>> + Send;
+    /// Reads many values in the order of the keys. Default: one after the other, as code does that never heard of
+    /// batches.
+    fn get_many(&mut self, keys: &[Self::Key]) -> impl Future<Output = Result<Vec<Option<Self::Value>>>> + Send {
+        async move {
+            let mut values = Vec::with_capacity(keys.len());
+            for key in keys {
+                values.push(self.get(key).await?);
+            }
+            Ok(values)
+        }
+    }
+}
+
+/// A contender that asks a source for what it does not find.
+pub trait CacheAside: Contender {
+    /// The same contender with nothing in this process yet; what servers hold is kept.
+    fn anew(&self) -> impl Future<Output = Result<Self>> + Send;
+
+    /// Reads a value; if it is nowhere, loads it, keeps it and returns it.
+    fn load(&mut self, key: &Self::Key, loader: &Loader) -> impl Future<Output = Result<Self::Value>> + Send;
+}
+
+/// The source behind a cache; a clone is the same source.
+#[derive(Debug, Clone)]
+pub struct Loader {
+    value: Bytes,
+    takes: Duration,
+    loads: Arc<AtomicU64>,
+}
+
+impl Loader {
+    /// A source that answers with this value after a while.
+    #[must_use]
+    pub fn new(value: Bytes, takes: Duration) -> Self {
+        Self { value, takes, loads: Arc::default() }
+    }
+
+    /// The same source for another value.
+    #[must_use]
+    pub fn of(&self, value: Bytes) -> Self {
+        Self { value, takes: self.takes, loads: self.loads.clone() }
+    }
+
+    /// What a contender does on a miss.
+    pub async fn load(&self) -> Bytes {
+        self.loads.fetch_add(1, Ordering::Relaxed);
+        if !self.takes.is_zero() {
+            tokio::time::sleep(self.takes).await;
+        }
+        self.value.clone()
+    }
+
+    /// How often it was asked.
+    #[must_use]
+    pub fn loads(&self) -> u64 {
+        self.loads.load(Ordering::Relaxed)
+    }
 }

@@ -4,3 +4,4 @@ pub mod local;
 pub mod ours;
 pub mod redis;
 pub mod sql;
+pub mod tiers;

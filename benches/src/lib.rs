@@ -11,12 +11,15 @@ pub mod contenders;
 mod cpu;
 mod lane;
 pub mod machine;
+mod page;
 pub mod ratios;
 mod stage;
 mod workload;
+mod zipf;
 
-pub use crate::contender::{Contender, Failure, Result};
+pub use crate::contender::{CacheAside, Contender, Failure, Loader, Result};
 pub use crate::cpu::CpuTime;
 pub use crate::lane::{Driver, Lane, Op, Plan, Sample};
+pub use crate::page::Page;
 pub use crate::stage::{Lanes, Stage, Store};
 pub use crate::workload::Workload;

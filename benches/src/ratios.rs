@@ -12,9 +12,10 @@ use std::sync::Arc;
 use regex::Regex;
 use serde::Serialize;
 
-pub use self::goals::{Goal, Kind, Measure, OurWay, goals};
+pub use self::goals::{Goal, Hit, Kind, Measure, OurWay, goals};
+pub use self::interleave::{Rounds, interleave};
 pub use self::report::{print_json, print_table};
-use crate::{CpuTime, Lanes, Plan, Result, Stage, Store, Workload};
+use crate::{Lanes, Plan, Result, Stage, Store};
 
 /// What became of a goal.
 #[derive(Debug, Clone, Serialize)]
@@ -53,20 +54,20 @@ pub struct CpuPerOperation {
 /// What cannot be measured becomes an outcome with an error; the others go on.
 pub async fn measure(stage: &mut Stage, only: Option<&Regex>, allocations: &Path) -> Vec<Outcome> {
     let wanted: Vec<_> = goals().into_iter().filter(|goal| only.is_none_or(|only| only.is_match(&goal.id))).collect();
-    let workload = Arc::new(Workload::small());
     let mut open: HashMap<Store, std::result::Result<Lanes, String>> = HashMap::new();
     let mut outcomes = Vec::with_capacity(wanted.len());
     for (index, goal) in wanted.iter().enumerate() {
         eprint!("[{}/{}] {} ... ", index + 1, wanted.len(), goal.id);
         let outcome = match &goal.measure {
-            Measure::AllocationsPerHit => {
-                outcome(goal, count_allocations(allocations).map(|count| (vec![count], None)))
+            Measure::AllocationsPerHit(hit) => {
+                outcome(goal, count_allocations(allocations, *hit).map(|count| (vec![count], None)))
             }
             Measure::Ratio { store, op, concurrency, ours, .. } => {
                 if !open.contains_key(store) {
                     // Idle connections and the memory of the stores measured before are none of this one's business.
                     open.clear();
-                    let lanes = stage.lanes(*store, &workload).await.map_err(|error| error.to_string());
+                    let lanes =
+                        stage.lanes(*store, &Arc::new(store.workload())).await.map_err(|error| error.to_string());
                     open.insert(*store, lanes);
                 }
                 match &open[store] {
@@ -89,21 +90,20 @@ pub async fn measure(stage: &mut Stage, only: Option<&Regex>, allocations: &Path
 async fn ratio(lanes: &Lanes, plan: Plan, ours: OurWay, kind: Kind) -> Result<(Vec<f64>, CpuPerOperation)> {
     let (ours, raw) = match ours {
         OurWay::AtOnce => (lanes.at_once.as_ref().ok_or("this store has no hit without waiting")?, lanes.raw(plan.op)),
-        OurWay::Dyn => (&lanes.ours_dyn, lanes.raw(plan.op)),
+        OurWay::Dyn => (lanes.ours_dyn.as_ref().ok_or("a cache is no store")?, lanes.raw(plan.op)),
         OurWay::Own => (&lanes.ours, lanes.raw(plan.op)),
     };
-    let pairs = interleave::run(ours, raw, plan, lanes.server).await?;
-    let ratios = pairs.rounds.iter().map(|(ours, raw)| match kind {
+    let mut both = interleave(&[ours, raw], plan, lanes.server).await.into_iter();
+    let mut next = || both.next().ok_or("each lane has a result")?;
+    let (ours, raw) = (next()?, next()?);
+    let ratios = ours.costs.iter().zip(&raw.costs).map(|(ours, raw)| match kind {
         Kind::Time => ours / raw,
         Kind::Throughput => raw / ours,
     });
-    let micros = |cpu: CpuTime, operations: u64| {
-        [cpu.client, cpu.server].map(|time| time.as_secs_f64() * 1e6 / operations as f64)
+    let micros = |rounds: &Rounds| {
+        [rounds.cpu.client, rounds.cpu.server].map(|time| time.as_secs_f64() * 1e6 / rounds.operations as f64)
     };
-    let cpu = CpuPerOperation {
-        ours: micros(pairs.ours_cpu, pairs.ours_operations),
-        raw: micros(pairs.raw_cpu, pairs.raw_operations),
-    };
+    let cpu = CpuPerOperation { ours: micros(&ours), raw: micros(&raw) };
     Ok((ratios.collect(), cpu))
 }
 
@@ -134,7 +134,9 @@ fn outcome(goal: &Goal, measured: Result<(Vec<f64>, Option<CpuPerOperation>)>) -
     }
 }
 
-fn median(sorted: &[f64]) -> Option<f64> {
+/// The middle of numbers in order.
+#[must_use]
+pub fn median(sorted: &[f64]) -> Option<f64> {
     let middle = sorted.len() / 2;
     match sorted.len() % 2 {
         1 => Some(sorted[middle]),
@@ -143,8 +145,9 @@ fn median(sorted: &[f64]) -> Option<f64> {
 }
 
 /// Runs the program with the counting allocator, which prints allocations per hit.
-fn count_allocations(program: &Path) -> Result<f64> {
+fn count_allocations(program: &Path, hit: Hit) -> Result<f64> {
     let output = Command::new(program)
+        .arg(hit.name())
         .output()
         .map_err(|error| format!("cannot run `{}`: {error}; build with `--bins`", program.display()))?;
     if !output.status.success() {

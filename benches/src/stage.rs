@@ -1,5 +1,7 @@
 //! Opens the contenders of one store side by side, on private servers with their default durability.
 
+mod tiers;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +26,12 @@ const ROUND_TRIP: Duration = Duration::from_micros(500);
 /// A kind of store, with the place where it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Store {
+    /// A cache whose hot set fits into this process: 1,000 keys.
+    CacheHot,
+    /// A cache over this process and Redis; one key in ten of 50,000 fits into this process.
+    CacheShared,
+    /// A cache with 100,000 keys in this process, all equally likely.
+    CacheWide,
     /// In this process.
     Moka,
     /// PostgreSQL over loopback.
@@ -34,6 +42,8 @@ pub enum Store {
     Redis,
     /// SQLite in a file.
     Sqlite,
+    /// Tiers over this process and PostgreSQL, read with the promise of consistency.
+    TieredPostgres,
 }
 
 impl Store {
@@ -41,10 +51,25 @@ impl Store {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Self::CacheHot | Self::CacheShared | Self::CacheWide | Self::TieredPostgres => "tiers",
             Self::Moka => "moka",
             Self::Postgres | Self::PostgresAway => "postgres",
             Self::Redis => "redis",
             Self::Sqlite => "sqlite",
+        }
+    }
+
+    /// The keys and values that its goals are measured with.
+    #[must_use]
+    pub fn workload(self) -> Workload {
+        const CACHED: usize = 1 << 10;
+        match self {
+            Self::CacheHot => Workload::new(1_000, CACHED, 1),
+            Self::CacheShared => Workload::new(50_000, CACHED, 1),
+            Self::CacheWide => Workload::new(100_000, CACHED, 1),
+            Self::Moka | Self::Postgres | Self::PostgresAway | Self::Redis | Self::Sqlite | Self::TieredPostgres => {
+                Workload::small()
+            }
         }
     }
 }
@@ -54,10 +79,10 @@ impl Store {
 pub struct Lanes {
     /// hallway's store with `try_get`; only where that can hit.
     pub at_once: Option<Lane>,
-    /// hallway's store through its own type.
+    /// hallway's store, or cache, through its own type.
     pub ours: Lane,
-    /// hallway's store as `dyn KvStore`.
-    pub ours_dyn: Lane,
+    /// hallway's store as `dyn KvStore`; a cache is none.
+    pub ours_dyn: Option<Lane>,
     /// The server process, if there is one.
     pub server: Option<u32>,
     raw: Lane,
@@ -77,7 +102,7 @@ impl Lanes {
 
     /// All of them.
     pub fn all(&self) -> impl Iterator<Item = &Lane> {
-        [&self.ours, &self.ours_dyn, &self.raw].into_iter().chain(&self.at_once).chain(&self.raw_writer)
+        [&self.ours, &self.raw].into_iter().chain(&self.ours_dyn).chain(&self.at_once).chain(&self.raw_writer)
     }
 }
 
@@ -105,11 +130,21 @@ impl Stage {
     /// If a server is not installed (the message names the package) or a contender does not work.
     pub async fn lanes(&mut self, store: Store, workload: &Arc<Workload>) -> Result<Lanes> {
         match store {
+            Store::CacheHot | Store::CacheWide => tiers::local(workload).await,
+            Store::CacheShared => {
+                let server = self.start_redis()?;
+                tiers::shared(&server.url(), server.pid(), workload).await
+            }
             Store::Moka => moka(workload).await,
             Store::Postgres => {
                 let server = self.postgres()?;
                 let (url, pid) = (server.url(), server.pid());
                 postgres(&url, pid, workload).await
+            }
+            Store::TieredPostgres => {
+                let server = self.postgres()?;
+                let (url, pid) = (server.url(), server.pid());
+                tiers::consistent(&url, pid, workload).await
             }
             Store::PostgresAway => {
                 let server = self.postgres()?;
@@ -122,10 +157,7 @@ impl Stage {
                     .await
             }
             Store::Redis => {
-                if self.redis.is_none() {
-                    self.redis = Some(RedisServer::start(RedisOptions::default())?);
-                }
-                let server = self.redis.as_ref().ok_or("the server was started just above")?;
+                let server = self.start_redis()?;
                 redis(&server.url(), server.pid(), workload).await
             }
             Store::Sqlite => {
@@ -137,7 +169,7 @@ impl Stage {
         }
     }
 
-    /// Redis' version, once it was started.
+    /// Redis, once it was started.
     #[must_use]
     pub fn redis(&self) -> Option<&RedisServer> {
         self.redis.as_ref()
@@ -147,6 +179,17 @@ impl Stage {
     #[must_use]
     pub fn postgres_if_started(&self) -> Option<&PostgresServer> {
         self.postgres.as_ref()
+    }
+
+    /// Redis, started if it was not yet.
+    ///
+    /// # Errors
+    /// If it is not installed.
+    pub fn start_redis(&mut self) -> Result<&RedisServer> {
+        if self.redis.is_none() {
+            self.redis = Some(RedisServer::start(RedisOptions::default())?);
+        }
+        Ok(self.redis.as_ref().ok_or("the server was started just above")?)
     }
 
     fn postgres(&mut self) -> Result<&PostgresServer> {
@@ -202,7 +245,7 @@ async fn lanes<S: KvStore, R: Contender>(
     Ok(Lanes {
         at_once: None,
         ours: Lane::prepare("hallway", ours, workload.clone(), driver).await?,
-        ours_dyn: Lane::prepare("hallway dyn", ours_dyn, workload.clone(), driver).await?,
+        ours_dyn: Some(Lane::prepare("hallway dyn", ours_dyn, workload.clone(), driver).await?),
         raw: Lane::prepare(raw_name, raw, workload.clone(), driver).await?,
         raw_writer: None,
         server,

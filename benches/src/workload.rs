@@ -1,16 +1,23 @@
 //! Keys and values, built before anything is timed, and recognisable when they come back.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use std::sync::OnceLock;
+
+use bytes::Bytes;
 
 use crate::Result;
+use crate::zipf::Zipf;
 
 /// Key and version in front of each value.
 const HEADER: usize = 8;
+/// How skewed the popularity of keys is where it is skewed.
+const ZIPF_EXPONENT: f64 = 0.99;
+/// Draws from Zipf's law made before anything is timed; a walk starts somewhere among them.
+const ZIPF_DRAWS: usize = 1 << 20;
 
 /// A set of keys, each with several values of one size.
 ///
 /// A value starts with the hash of its key and its version, so that a mixed-up answer is found while timing at the
-/// price of one comparison. Successive writes of a key use different versions: a database may skip the page write,
+/// price of one comparison. Values are text, so that a codec made for people can hold them as they are. Successive writes of a key use different versions: a database may skip the page write,
 /// and the flush, of a value that is there already.
 #[derive(Debug)]
 pub struct Workload {
@@ -18,6 +25,8 @@ pub struct Workload {
     marks: Vec<[u8; 4]>,
     values: Vec<Vec<Bytes>>,
     value_bytes: usize,
+    popular: OnceLock<Vec<u32>>,
+    order: OnceLock<Vec<u32>>,
 }
 
 impl Workload {
@@ -32,12 +41,12 @@ impl Workload {
             "a workload needs keys, versions and room for marks"
         );
         let names: Vec<_> = (0..keys).map(|index| format!("{index:08}")).collect();
-        let marks: Vec<_> = (0..keys as u64).map(|index| (mix(index) as u32).to_le_bytes()).collect();
+        let marks: Vec<_> = (0..keys as u64).map(|index| letters(mix(index))).collect();
         let values = marks
             .iter()
             .map(|mark| (0..versions).map(|version| value(*mark, version, value_bytes)).collect())
             .collect();
-        Self { names, marks, values, value_bytes }
+        Self { names, marks, values, value_bytes, popular: OnceLock::new(), order: OnceLock::new() }
     }
 
     /// The usual size: 128-byte values.
@@ -68,6 +77,25 @@ impl Workload {
     pub fn value(&self, key: usize, version: u64) -> &Bytes {
         let versions = &self.values[key];
         &versions[(version % versions.len() as u64) as usize]
+    }
+
+    /// Keys as visitors choose them: drawn by Zipf's law, the first key most often.
+    #[must_use]
+    pub fn popular(&self) -> &[u32] {
+        self.popular.get_or_init(|| {
+            let zipf = Zipf::new(self.keys(), ZIPF_EXPONENT);
+            (0..ZIPF_DRAWS as u64).map(|draw| zipf.draw(mix(draw)) as u32).collect()
+        })
+    }
+
+    /// Every key once, shuffled.
+    #[must_use]
+    pub fn order(&self) -> &[u32] {
+        self.order.get_or_init(|| {
+            let mut order: Vec<u32> = (0..self.keys() as u32).collect();
+            order.sort_by_cached_key(|key| mix(u64::from(*key)));
+            order
+        })
     }
 
     /// The check inside the timed loop: length and mark.
@@ -104,16 +132,22 @@ impl Workload {
 }
 
 fn value(mark: [u8; 4], version: u32, bytes: usize) -> Bytes {
-    let mut value = BytesMut::with_capacity(bytes);
-    value.put_slice(&mark);
-    value.put_u32_le(version);
+    let mut value = Vec::with_capacity(bytes);
+    value.extend_from_slice(&mark);
+    value.extend_from_slice(&letters(u64::from(version)));
     let mut state = u64::from(u32::from_le_bytes(mark)) << 32 | u64::from(version);
     while value.len() < bytes {
         state = mix(state);
-        let filler = state.to_le_bytes();
-        value.put_slice(&filler[..filler.len().min(bytes - value.len())]);
+        let filler = letters(state);
+        value.extend_from_slice(&filler[..filler.len().min(bytes - value.len())]);
     }
-    value.freeze()
+    value.into()
+}
+
+/// The low 24 bits as four letters of Base64.
+fn letters(number: u64) -> [u8; 4] {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    [0, 6, 12, 18].map(|shift| ALPHABET[(number >> shift) as usize & 63])
 }
 
 /// The finaliser of SplitMix64: spreads neighbouring numbers over all 64 bits.
@@ -149,5 +183,27 @@ mod tests {
         changed[19] ^= 1;
         workload.check(3, Some(&changed)).unwrap();
         workload.check_fully(3, Some(&changed)).unwrap_err();
+    }
+
+    #[test]
+    fn values_are_text_of_the_size_asked_for() {
+        let workload = Workload::new(3, 1 << 10, 2);
+        for (key, version) in [(0, 0), (2, 1)] {
+            let value = workload.value(key, version);
+            assert_eq!(value.len(), 1 << 10);
+            assert!(value.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte)));
+        }
+    }
+
+    #[test]
+    fn the_order_has_every_key_once_and_popular_keys_are_drawn_often() {
+        let workload = Workload::new(1_000, 8, 1);
+        let mut order = workload.order().to_vec();
+        assert_ne!(order, (0..1_000).collect::<Vec<_>>());
+        order.sort_unstable();
+        assert_eq!(order, (0..1_000).collect::<Vec<_>>());
+        let first = workload.popular().iter().filter(|key| **key == 0).count() as f64 / workload.popular().len() as f64;
+        // One in the sum of 1 / rank ^ 0.99 over 1,000 ranks.
+        assert!((first - 0.1294).abs() < 0.002, "{first}");
     }
 }

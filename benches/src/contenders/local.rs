@@ -35,8 +35,4 @@ impl Contender for RawMoka {
         self.0.insert(key.clone(), value.clone());
         Ok(())
     }
-
-    async fn get_many(&mut self, keys: &[Arc<str>]) -> Result<Vec<Option<Bytes>>> {
-        Ok(keys.iter().map(|key| self.0.get(&**key)).collect())
-    }
 }

@@ -85,8 +85,4 @@ impl<S: KvStore + ?Sized> Contender for OursAtOnce<S> {
     async fn set(&mut self, key: &Key, value: &Bytes) -> Result<()> {
         self.0.set(key, value).await
     }
-
-    async fn get_many(&mut self, keys: &[Key]) -> Result<Vec<Option<Bytes>>> {
-        Ok(keys.iter().map(|key| self.0.store.try_get(key)).collect())
-    }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use redis::aio::MultiplexedConnection;
 
 use crate::contenders::ours::TTL;
-use crate::{Contender, Result};
+use crate::{CacheAside, Contender, Loader, Result};
 
 /// A `MultiplexedConnection` with the client's defaults; each task has a handle of its own.
 #[derive(Debug, Clone)]
@@ -40,5 +40,23 @@ impl Contender for RawRedis {
 
     async fn get_many(&mut self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>> {
         Ok(redis::cmd("MGET").arg(keys).query_async(&mut self.0).await?)
+    }
+}
+
+impl CacheAside for RawRedis {
+    /// The same connection: nothing is kept in this process.
+    async fn anew(&self) -> Result<Self> {
+        Ok(self.clone())
+    }
+
+    /// A `GET`, and a `PSETEX` on a miss: no single flight, no protection against a write in between.
+    async fn load(&mut self, key: &String, loader: &Loader) -> Result<Vec<u8>> {
+        if let Some(found) = self.get(key).await? {
+            return Ok(found);
+        }
+        let value = loader.load().await;
+        let ttl = TTL.as_millis() as u64;
+        let () = redis::cmd("PSETEX").arg(key).arg(ttl).arg(&value[..]).query_async(&mut self.0).await?;
+        Ok(value.into())
     }
 }

@@ -50,15 +50,6 @@ impl Contender for RawPostgres {
         .await?;
         Ok(())
     }
-
-    /// One after the other, as code does that never heard of batches.
-    async fn get_many(&mut self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>> {
-        let mut values = Vec::with_capacity(keys.len());
-        for key in keys {
-            values.push(self.get(key).await?);
-        }
-        Ok(values)
-    }
 }
 
 /// `SqlitePool` in write-ahead mode with `synchronous = FULL`, as hallway's.
@@ -105,14 +96,5 @@ impl Contender for RawSqlite {
         .execute(&self.0)
         .await?;
         Ok(())
-    }
-
-    /// One after the other, as code does that never heard of batches.
-    async fn get_many(&mut self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>> {
-        let mut values = Vec::with_capacity(keys.len());
-        for key in keys {
-            values.push(self.get(key).await?);
-        }
-        Ok(values)
     }
 }

@@ -25,11 +25,34 @@ pub enum OurWay {
     Own,
 }
 
+/// What is hit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hit {
+    /// A typed cache.
+    Cache,
+    /// A store.
+    Store,
+    /// A store of tiers.
+    Tiers,
+}
+
+impl Hit {
+    /// As the counting program knows it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cache => "cache",
+            Self::Store => "store",
+            Self::Tiers => "tiers",
+        }
+    }
+}
+
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Measure {
     /// Allocations of one in-process hit, counted by a program of its own.
-    AllocationsPerHit,
+    AllocationsPerHit(Hit),
     /// hallway's store over the library beneath it.
     Ratio {
         /// The store.
@@ -78,8 +101,9 @@ impl Goal {
 /// Every goal, those of one store together.
 #[must_use]
 pub fn goals() -> Vec<Goal> {
-    use Store::{Moka, Postgres, PostgresAway, Redis, Sqlite};
+    use Store::{CacheHot, CacheShared, CacheWide, Moka, Postgres, PostgresAway, Redis, Sqlite, TieredPostgres};
     const BATCH: Op = Op::GetMany(100);
+    const MIX: Op = Op::Popular(10);
 
     let mut goals = Vec::new();
     let mut add = |store: Store, what: &str, op, ours, kind, targets: &[(usize, f64)]| {
@@ -105,8 +129,20 @@ pub fn goals() -> Vec<Goal> {
     add(Sqlite, "get", Op::Get, own, throughput, &[(1, 1.15), (16, 2.0), (64, 3.0), (256, 4.0)]);
     add(Sqlite, "upsert", Op::Set, own, throughput, &[(1, 0.95), (16, 6.0), (64, 7.5), (256, 8.5)]);
 
-    let allocations = Goal { id: "local/alloc/1".into(), kind: time, target: 0.0, measure: Measure::AllocationsPerHit };
-    goals.insert(0, allocations);
+    add(CacheHot, "cache-hit", Op::Get, own, time, &[(1, 0.35), (2, 0.25)]);
+    add(CacheHot, "try-get", Op::Get, OurWay::AtOnce, time, &[(1, 0.35), (2, 0.25)]);
+    add(CacheWide, "cache-hit-worst", Op::Get, own, time, &[(1, 1.15)]);
+    add(CacheShared, "zipf-mix", MIX, own, throughput, &[(64, 3.5)]);
+    add(CacheShared, "shared-hit", Op::First, own, throughput, &[(64, 1.0), (256, 1.4)]);
+    add(CacheShared, "full-miss", Op::Load, own, throughput, &[(64, 0.55)]);
+    add(TieredPostgres, "consistent-get", Op::Get, own, throughput, &[(64, 7.0)]);
+
+    for (id, hit) in
+        [("tiers/try-get-alloc/1", Hit::Tiers), ("tiers/cache-hit-alloc/1", Hit::Cache), ("local/alloc/1", Hit::Store)]
+    {
+        let measure = Measure::AllocationsPerHit(hit);
+        goals.insert(0, Goal { id: id.into(), kind: time, target: 0.0, measure });
+    }
     goals
 }
 
@@ -121,7 +157,9 @@ mod tests {
         let goals = goals();
         let ids: HashSet<_> = goals.iter().map(|goal| goal.id.as_str()).collect();
         assert_eq!(ids.len(), goals.len());
-        for id in ["local/try-get/1", "redis/get-p99/1", "postgres/get-0.5ms/256", "sqlite/upsert/64"] {
+        for id in
+            ["local/try-get/1", "redis/get-p99/1", "postgres/get-0.5ms/256", "sqlite/upsert/64", "tiers/zipf-mix/64"]
+        {
             assert!(ids.contains(id), "{id}");
         }
         assert!(ids.iter().all(|id| id.split('/').count() == 3));

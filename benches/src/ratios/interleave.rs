@@ -1,10 +1,10 @@
-//! Two lanes measured in turn, so that whatever disturbs the machine disturbs both.
+//! Lanes measured in turn, so that whatever disturbs the machine disturbs them all.
 
 use std::time::Duration;
 
 use crate::{CpuTime, Lane, Op, Plan, Result, Sample};
 
-/// Rounds of one sample each; one in which the other lane goes first follows one in which this does.
+/// Rounds of one sample each; the order of the lanes turns around with each.
 const ROUNDS: usize = 7;
 /// How long a sample is to be.
 const SAMPLE: Duration = Duration::from_millis(300);
@@ -15,43 +15,50 @@ const PERCENTILE_SAMPLE: Duration = Duration::from_millis(800);
 /// How long a run must be before it says how fast a lane is.
 const CALIBRATION: Duration = Duration::from_millis(60);
 
-/// What the rounds gave.
-#[derive(Debug, Default)]
-pub(super) struct Pairs {
-    /// Cost of one operation per round: ours, raw. Nanoseconds of wall-clock time, or of the 99th percentile.
-    pub(super) rounds: Vec<(f64, f64)>,
-    pub(super) ours_cpu: CpuTime,
-    pub(super) raw_cpu: CpuTime,
-    pub(super) ours_operations: u64,
-    pub(super) raw_operations: u64,
+/// What the rounds of one lane gave.
+#[derive(Debug)]
+pub struct Rounds {
+    /// Cost of one operation per round. Nanoseconds of wall-clock time, or of the 99th percentile.
+    pub costs: Vec<f64>,
+    /// Processor time of all rounds.
+    pub cpu: CpuTime,
+    /// Operations of all rounds.
+    pub operations: u64,
 }
 
-/// Measures both lanes under the same plan, each with as many iterations as fill a sample.
-pub(super) async fn run(ours: &Lane, raw: &Lane, plan: Plan, server: Option<u32>) -> Result<Pairs> {
-    let ours_plan = calibrate(ours, plan).await?;
-    let raw_plan = calibrate(raw, plan).await?;
-    let mut pairs = Pairs::default();
-    for round in 0..ROUNDS {
-        let (ours_took, raw_took);
-        if round % 2 == 0 {
-            ours_took = take(ours, ours_plan, server, &mut pairs.ours_cpu).await?;
-            raw_took = take(raw, raw_plan, server, &mut pairs.raw_cpu).await?;
-        } else {
-            raw_took = take(raw, raw_plan, server, &mut pairs.raw_cpu).await?;
-            ours_took = take(ours, ours_plan, server, &mut pairs.ours_cpu).await?;
-        }
-        pairs.ours_operations += ours_took.iterations;
-        pairs.raw_operations += raw_took.iterations;
-        pairs.rounds.push((cost(ours_took)?, cost(raw_took)?));
+/// Measures every lane under the same plan, each with as many iterations as fill a sample.
+///
+/// A lane that fails drops out with its error; the others go on.
+pub async fn interleave(lanes: &[&Lane], plan: Plan, server: Option<u32>) -> Vec<Result<Rounds>> {
+    let mut runs = Vec::with_capacity(lanes.len());
+    for lane in lanes {
+        let rounds = Rounds { costs: Vec::with_capacity(ROUNDS), cpu: CpuTime::default(), operations: 0 };
+        runs.push(calibrate(lane, plan).await.map(|plan| (plan, rounds)));
     }
-    ours.verify().await?;
-    raw.verify().await?;
-    Ok(pairs)
+    for round in 0..ROUNDS {
+        for place in 0..lanes.len() {
+            let index = if round % 2 == 0 { place } else { lanes.len() - 1 - place };
+            if let Ok((plan, rounds)) = &mut runs[index]
+                && let Err(error) = take(lanes[index], *plan, server, rounds).await
+            {
+                runs[index] = Err(error);
+            }
+        }
+    }
+    let mut results = Vec::with_capacity(lanes.len());
+    for (lane, run) in lanes.iter().zip(runs) {
+        results.push(match run {
+            Ok((_, rounds)) => lane.verify().await.map(|()| rounds),
+            Err(error) => Err(error),
+        });
+    }
+    results
 }
 
 /// Runs longer and longer until the time can be believed; that warms the lane as well.
 async fn calibrate(lane: &Lane, plan: Plan) -> Result<Plan> {
-    let mut plan = Plan { iterations: 4, ..plan };
+    let most = lane.longest(plan);
+    let mut plan = Plan { iterations: 4.min(most), ..plan };
     let wanted = match plan {
         Plan { latencies: true, .. } => PERCENTILE_SAMPLE,
         Plan { op: Op::Set, .. } => WRITE_SAMPLE,
@@ -59,21 +66,24 @@ async fn calibrate(lane: &Lane, plan: Plan) -> Result<Plan> {
     };
     loop {
         let elapsed = lane.run(plan).await?.elapsed;
-        if elapsed >= CALIBRATION {
+        if elapsed >= CALIBRATION || plan.iterations == most {
             let per_iteration = elapsed.as_secs_f64() / plan.iterations as f64;
-            return Ok(Plan { iterations: (wanted.as_secs_f64() / per_iteration).ceil().max(1.0) as u64, ..plan });
+            let iterations = (wanted.as_secs_f64() / per_iteration).ceil().max(1.0) as u64;
+            return Ok(Plan { iterations: iterations.min(most), ..plan });
         }
-        plan.iterations *= 4;
+        plan.iterations = (plan.iterations * 4).min(most);
     }
 }
 
-async fn take(lane: &Lane, plan: Plan, server: Option<u32>, cpu: &mut CpuTime) -> Result<Sample> {
+async fn take(lane: &Lane, plan: Plan, server: Option<u32>, rounds: &mut Rounds) -> Result<()> {
     let before = CpuTime::now(server);
     let sample = lane.run(plan).await?;
     let used = CpuTime::now(server).since(before);
-    cpu.client += used.client;
-    cpu.server += used.server;
-    Ok(sample)
+    rounds.cpu.client += used.client;
+    rounds.cpu.server += used.server;
+    rounds.operations += sample.iterations;
+    rounds.costs.push(cost(sample)?);
+    Ok(())
 }
 
 fn cost(mut sample: Sample) -> Result<f64> {

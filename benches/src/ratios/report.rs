@@ -12,7 +12,7 @@ use crate::ratios::{Kind, Outcome};
 /// If standard output is gone.
 pub fn print_table(out: &mut impl Write, machine: &str, outcomes: &[Outcome]) -> io::Result<()> {
     writeln!(out, "{machine}")?;
-    writeln!(out, "128-byte values; time ratios are to be small, throughput ratios large\n")?;
+    writeln!(out, "values of 128 bytes, in tiers/ of 1 KiB; time ratios are to be small, throughput ratios large\n")?;
     writeln!(
         out,
         "{:<24} {:<10} {:>8} {:>15} {:>7}  {:<6}  processor us/op, client+server: ours / raw",

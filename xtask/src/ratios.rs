@@ -1,5 +1,6 @@
 //! Builds and runs the ratios of `hallway-bench`.
 
+use std::path::Path;
 use std::process::Command;
 
 use crate::{Result, shell};
@@ -13,18 +14,43 @@ pub(crate) struct Args {
     /// Print JSON on standard output instead of a table
     #[arg(long)]
     json: bool,
+    /// Afterwards run hallway beside its rivals, which are built for it; `--only` selects among both
+    #[arg(long)]
+    peers: bool,
 }
+
+/// The rivals are a workspace of their own, so that nothing else builds them.
+const PEERS: &str = "benches/peers";
 
 pub(crate) fn run(args: &Args) -> Result {
     // Both programs of the package: `ratios` runs the one that counts allocations.
     let build = "build --release --quiet --locked --package hallway-bench --bins";
     shell::run(&mut shell::cargo(build.split(' ')))?;
-    let mut ratios = Command::new(shell::target_dir().join("release/ratios"));
+    let target = shell::target_dir();
+    let goals = shell::run(&mut measurement(&target.join("release/ratios"), args));
+    if !args.peers {
+        return goals;
+    }
+    // A goal that could not be measured is no reason to leave the rivals out.
+    let (manifest, target) = (shell::root().join(PEERS).join("Cargo.toml"), target.join("peers"));
+    let mut build = shell::cargo("build --release --quiet --locked --manifest-path".split(' '));
+    shell::run(build.arg(manifest).arg("--target-dir").arg(&target))?;
+    let peers = shell::run(&mut measurement(&target.join("release/hallway-peers"), args));
+    goals.and(peers)
+}
+
+/// One of the two programs, which understand the same arguments.
+fn measurement(program: &Path, args: &Args) -> Command {
+    let mut command = Command::new(program);
     if let Some(only) = &args.only {
-        ratios.args(["--only", only]);
+        command.args(["--only", only]);
     }
     if args.json {
-        ratios.arg("--json");
+        command.arg("--json");
     }
-    shell::run(&mut ratios)
+    if args.peers {
+        // What `--only` selects may be of the other program alone.
+        command.arg("--may-be-none");
+    }
+    command
 }

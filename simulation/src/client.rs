@@ -62,6 +62,9 @@ pub(crate) async fn play(world: World, scenario: Scenario) -> Seen {
         scenario,
         world: world.clone(),
     });
+    if scenario.long_turns {
+        redis.set_turns(Some(Duration::from_millis(90)));
+    }
     let mut rng = world.rng();
     let mut stats = Vec::new();
     let trouble = tokio::spawn(faults::cause(Arc::clone(&stage), redis, sql, rng.fork()));
@@ -115,7 +118,7 @@ async fn operate(stage: &Stage, instance: &Instance, mut rng: SimRng) {
     let call = |input| stage.recorder.call(instance.number, name.clone(), input);
     let ttl = *rng.pick(&[Duration::from_millis(700), Duration::from_secs(3), Duration::from_secs(40)]);
     let lives = |call: Call| call.with_ttl(ttl.as_micros() as u64);
-    match rng.weighted(&[60, 6, 14, 5, 3, 3, 5, 4]) {
+    match rng.weighted(&[70, 10, 9, 3, 2, 2, 4, 2]) {
         0 => {
             let call = call(Input::Read).cached();
             read(call, store.get(&key).await);
@@ -185,7 +188,7 @@ async fn cached(stage: &Stage, instance: &Instance, mut rng: SimRng) {
     let call = |input| stage.recorder.call(instance.number, id.clone(), input);
     let sql = Arc::clone(&instance.sql);
     let forever = SetOptions::new(Ttl::Forever);
-    match rng.weighted(&[60, 8, 8, 16, 6, 2]) {
+    match rng.weighted(&[68, 8, 10, 9, 3, 2]) {
         0 => {
             let call = call(Input::Read).cached();
             let found = instance.cache.get_or_load(&id, move || async move { load(&*sql, &row).await }).await;

@@ -31,7 +31,8 @@ pub(crate) async fn cause(stage: Arc<Stage>, redis: SimRedis, sql: SimSql, mut r
             Fault::None | Fault::Sql => {}
             Fault::BlackHole => hole(&victim, SimDirection::Both, while_).await,
             Fault::OneWay => hole(&victim, SimDirection::ToClient, while_).await,
-            Fault::Cuts => victim.link.cut(),
+            Fault::Cuts if rng.chance(0.5) => victim.link.cut(),
+            Fault::Cuts => victim.link.cut_one(rng.index(8)),
             Fault::LostConnections => victim.link.lose(),
             Fault::Slow => {
                 victim.link.slow(Some(Duration::from_millis(20)..=Duration::from_millis(200)));

@@ -60,16 +60,23 @@ impl Instance {
                 .consistent(Arc::clone(&database))
                 .defaults(options)
                 .clock(clock)
+                .bound(scenario.bound)
                 .seed(seed)
                 .build()?,
-            Tiers::Cache | Tiers::LocalShared => {
-                TieredStore::builder().local(local).shared(shared).defaults(options).clock(clock).seed(seed).build()?
-            }
+            Tiers::Cache | Tiers::LocalShared => TieredStore::builder()
+                .local(local)
+                .shared(shared)
+                .defaults(options)
+                .clock(clock)
+                .bound(scenario.bound)
+                .seed(seed)
+                .build()?,
             Tiers::SharedConsistent => TieredStore::builder()
                 .shared(shared)
                 .consistent(Arc::clone(&database))
                 .defaults(options)
                 .clock(clock)
+                .bound(scenario.bound)
                 .seed(seed)
                 .build()?,
         };

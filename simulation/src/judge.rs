@@ -6,7 +6,7 @@ use std::time::Duration;
 use hallway_testkit::history::{self, Checker, History, Verdict, Violation};
 use hallway_tiered::TieredStats;
 
-use crate::scenario::{BOUND, COPY_TTL, Fault, Scenario, Tiers};
+use crate::scenario::{COPY_TTL, Fault, Scenario, Tiers};
 
 /// Clocks differ, timers have steps, and a reply may be under way while the next proof is.
 const SLACK: Duration = Duration::from_millis(50);
@@ -67,7 +67,7 @@ fn promised(scenario: &Scenario, seen: &Seen) -> Duration {
     let void = unannounced > 0 || matches!(scenario.fault, Fault::Restart);
     let bound = match scenario.tiers {
         Tiers::SharedConsistent => Duration::ZERO,
-        _ => BOUND.max(scenario.degraded_ttl),
+        _ => scenario.bound.max(scenario.degraded_ttl),
     };
     (if copies && void { bound + COPY_TTL } else { bound }) + SLACK
 }
@@ -95,8 +95,9 @@ pub(crate) fn judge(scenario: &Scenario, seen: &Seen) -> Result<Report, Box<Fail
     found.extend(history::expiry(history, SLACK));
     found.extend(history::no_resurrection(history, delta));
     found.extend(history::read_your_writes(history));
-    // While local copies answer for a Redis that is down, only their age is promised.
-    if scenario.degraded_ttl.is_zero() {
+    // While local copies answer for a Redis that is down, only their age is promised; and going back within a process is
+    // excluded by invalidations that come before later replies, as Redis sends them but for long turns.
+    if scenario.degraded_ttl.is_zero() && !scenario.long_turns {
         found.extend(history::monotonic_reads(history));
     }
     if let Some(violation) = found.into_iter().next() {

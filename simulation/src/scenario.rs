@@ -5,9 +5,6 @@ use std::time::Duration;
 use hallway_testkit::sim::SimRng;
 use hallway_tiered::OnSharedDown;
 
-/// H, as everywhere by default.
-pub(crate) const BOUND: Duration = Duration::from_secs(1);
-
 /// The hard TTL of copies: what bounds staleness when a promise is void.
 pub(crate) const COPY_TTL: Duration = Duration::from_secs(6);
 
@@ -85,6 +82,10 @@ pub struct Scenario {
     pub policy: OnSharedDown,
     /// How long local copies answer while Redis is down.
     pub degraded_ttl: Duration,
+    /// H.
+    pub bound: Duration,
+    /// Redis tells of changes only at the end of long turns of its event loop, after replies of the same turn.
+    pub long_turns: bool,
     /// What goes wrong.
     pub fault: Fault,
     /// Operations of each client.
@@ -107,14 +108,19 @@ impl Scenario {
                 break fault;
             }
         };
+        let long_turns = rng.chance(0.25);
+        // A turn must end before the next ping, or no proof is one.
+        let bound = if long_turns { 1_000 } else { *rng.pick(&[200, 500, 1_000]) };
         Self {
             seed,
             tiers,
+            bound: Duration::from_millis(bound),
+            long_turns,
             policy: *rng.pick(&[OnSharedDown::Fail, OnSharedDown::Proceed]),
             degraded_ttl: *rng.pick(&[Duration::ZERO, Duration::from_secs(2)]),
             fault,
             operations: rng.within(20..=60),
-            pause: *rng.pick(&[Duration::from_millis(3), Duration::from_millis(30), Duration::from_millis(120)]),
+            pause: *rng.pick(&[Duration::from_millis(3), Duration::from_millis(60), Duration::from_millis(300)]),
         }
     }
 }

@@ -66,6 +66,7 @@ mod sqlx_09;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use hallway_core::{AuthorityTier, Key, KvStore, MAX_PAGE, OutboxId, OutboxRow, Result, Timestamp};
@@ -176,6 +177,10 @@ impl SqlStore {
 impl AuthorityTier for SqlStore {
     fn enlisting(&self) -> Arc<dyn KvStore> {
         Arc::new(Self { enlists: true, ..self.clone() })
+    }
+
+    fn write_limit(&self) -> Option<Duration> {
+        SqlStore::write_limit(self)
     }
 
     /// Rows whose key is none are deleted with a warning.

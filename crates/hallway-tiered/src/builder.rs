@@ -206,6 +206,10 @@ impl<L: MaybeTier, S: MaybeTier, C: MaybeTier> TieredBuilder<L, S, C> {
         if let Some(clock) = options.clock.or(local_clock) {
             settings.clock = clock;
         }
+        let limit = consistent.as_ref().and_then(|store| store.as_authority()).and_then(|tier| tier.write_limit());
+        if let Some(limit) = limit {
+            settings.outlive(limit);
+        }
         settings.check()?;
         let alone = !tiers.shared && !tiers.consistent;
         if !alone && local.as_ref().is_some_and(|local| local.as_local().is_none()) {

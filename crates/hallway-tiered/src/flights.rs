@@ -8,10 +8,10 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use hallway_core::{Error, ErrorKind, Key, Result};
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 /// The loads in progress of one cache or store.
 pub(crate) struct Flights<T> {
@@ -37,16 +37,22 @@ pub(crate) enum Kind {
 struct Flight<T> {
     id: u64,
     kind: Kind,
-    answer: watch::Receiver<Option<Result<T>>>,
+    answer: Arc<Answer<T>>,
     /// Whether a caller who comes now may have this answer.
     may_join: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
 /// An answer that is on its way.
 pub(crate) struct Ticket<T> {
-    answer: watch::Receiver<Option<Result<T>>>,
+    answer: Arc<Answer<T>>,
     /// Whether the caller began the load, rather than joining one.
     pub(crate) leads: bool,
+}
+
+/// What all who wait get. A `Notify`, because a `watch` wakes them in another order each time.
+struct Answer<T> {
+    value: OnceLock<Result<T>>,
+    landed: Notify,
 }
 
 /// Lands the flight however its task ends.
@@ -54,7 +60,7 @@ struct Landing<T> {
     inner: Arc<Inner<T>>,
     key: Key,
     id: u64,
-    answer: watch::Sender<Option<Result<T>>>,
+    answer: Arc<Answer<T>>,
 }
 
 impl<T: Clone + Send + Sync + 'static> Flights<T> {
@@ -67,7 +73,7 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
     pub(crate) fn join(&self, key: &Key) -> Option<Ticket<T>> {
         let map = self.inner.lock();
         let flight = map.get(key).filter(|flight| flight.kind == Kind::Waited && (flight.may_join)())?;
-        Some(Ticket { answer: flight.answer.clone(), leads: false })
+        Some(Ticket { answer: Arc::clone(&flight.answer), leads: false })
     }
 
     /// Whether a flight of `key` is under way that may be joined.
@@ -97,7 +103,7 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
             if let Some(flight) = old
                 && (flight.may_join)()
             {
-                return Ok(Ticket { answer: flight.answer.clone(), leads: false });
+                return Ok(Ticket { answer: Arc::clone(&flight.answer), leads: false });
             }
             if old.is_none() && map.len() >= self.inner.most {
                 let most = self.inner.most;
@@ -107,16 +113,18 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
                 ));
             }
             let id = self.inner.begun.fetch_add(1, Ordering::Relaxed);
-            let (sender, receiver) = watch::channel(None);
-            ticket = Ticket { answer: receiver.clone(), leads: true };
-            map.insert(key.clone(), Flight { id, kind, answer: receiver, may_join: Arc::new(may_join) });
-            landing = Landing { inner: Arc::clone(&self.inner), key: key.clone(), id, answer: sender };
+            let answer = Arc::new(Answer { value: OnceLock::new(), landed: Notify::new() });
+            ticket = Ticket { answer: Arc::clone(&answer), leads: true };
+            let flight = Flight { id, kind, answer: Arc::clone(&answer), may_join: Arc::new(may_join) };
+            map.insert(key.clone(), flight);
+            landing = Landing { inner: Arc::clone(&self.inner), key: key.clone(), id, answer };
         }
         let load = load();
         tokio::spawn(async move {
             let landing = landing;
             let answer = load.await;
-            landing.answer.send_replace(Some(answer));
+            // Nobody else sets it: the landing itself comes after.
+            let _ = landing.answer.value.set(answer);
         });
         Ok(ticket)
     }
@@ -144,22 +152,22 @@ impl<T> Drop for Landing<T> {
                 map.remove(&self.key);
             }
         }
-        self.answer.send_if_modified(|answer| {
-            let lost = answer.is_none();
-            if lost {
-                *answer = Some(Err(Error::new(ErrorKind::Unavailable, "the load panicked or its runtime ended")));
-            }
-            lost
-        });
+        let lost = || Err(Error::new(ErrorKind::Unavailable, "the load panicked or its runtime ended"));
+        self.answer.value.get_or_init(lost);
+        self.answer.landed.notify_waiters();
     }
 }
 
 impl<T: Clone> Ticket<T> {
     /// Waits for the answer. Dropping the future leaves the load running.
-    pub(crate) async fn wait(mut self) -> Result<T> {
-        match self.answer.wait_for(Option::is_some).await {
-            Ok(answer) => answer.clone().expect("the wait ended on an answer"),
-            Err(_) => Err(Error::new(ErrorKind::Unavailable, "the load was given up")),
+    pub(crate) async fn wait(self) -> Result<T> {
+        loop {
+            let landed = self.answer.landed.notified();
+            if let Some(answer) = self.answer.value.get() {
+                return answer.clone();
+            }
+            // Made before the look, so that a landing in between wakes it.
+            landed.await;
         }
     }
 }

@@ -153,7 +153,7 @@ impl Settings {
             shared_deadline: Duration::from_millis(250),
             marker: Duration::from_secs(10),
             lease: Duration::from_secs(3),
-            settle: Duration::from_secs(3),
+            settle: Duration::from_secs(10),
             stamps: 65_536,
             clock: Arc::new(SystemClock),
             seed: None,
@@ -180,6 +180,13 @@ impl Settings {
             return Err(Error::invalid_config("`shared_deadline` must be longer than 0"));
         }
         Ok(())
+    }
+
+    /// Markers, and the stamps of writes of unknown outcome, stand longer than a write can still commit.
+    pub(crate) fn outlive(&mut self, write_limit: Duration) {
+        const MARGIN: Duration = Duration::from_secs(2);
+        self.marker = self.marker.max(write_limit + MARGIN);
+        self.settle = self.settle.max(write_limit + MARGIN);
     }
 
     /// The rules of the namespace itself or of the nearest one around it.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -29,6 +30,11 @@ pub trait AuthorityTier: fmt::Debug + Send + Sync {
     /// transaction: both or neither. A condition that is not met, or a key that is not there, may still write a row; it
     /// costs an invalidation and nothing else.
     fn enlisting(&self) -> Arc<dyn KvStore>;
+    /// How long after a call began its write can still commit, whatever became of the caller: markers must stand longer.
+    /// `None` if nothing limits it, or nothing is known.
+    fn write_limit(&self) -> Option<Duration> {
+        None
+    }
     /// Up to `limit` rows that are not settled, oldest first.
     async fn pending(&self, limit: usize) -> Result<Vec<OutboxRow>>;
     /// Deletes rows whose invalidation has been done. Rows that are gone already are no error.

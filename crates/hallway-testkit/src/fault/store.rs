@@ -190,6 +190,9 @@ impl<S: KvStore> AuthorityTier for FaultStore<S> {
         let authority = self.inner.as_authority().expect("`as_authority` answers only where the store inside does");
         Arc::new(FaultStore { inner: authority.enlisting(), faults: self.faults.clone(), deadline: self.deadline })
     }
+    fn write_limit(&self) -> Option<Duration> {
+        self.inner.as_authority()?.write_limit()
+    }
     async fn pending(&self, limit: usize) -> Result<Vec<OutboxRow>> {
         self.read("pending", self.authority()?.pending(limit)).await
     }

@@ -59,6 +59,12 @@ impl SimRedis {
         self.with(|host| host.server.condition.out_of_memory = out_of_memory);
     }
 
+    /// Tells clients of what others changed only at the end of turns of its event loop that last so long, and up to 100 ms
+    /// more: replies of the same turn come first. `None` tells at once, as Redis does in default mode.
+    pub fn set_turns(&self, turn: Option<Duration>) {
+        self.with(|host| host.server.condition.turn = turn.map(|turn| turn.as_micros() as u64));
+    }
+
     /// Becomes a replica that refuses writes, or a primary again.
     pub fn set_read_only(&self, read_only: bool) {
         self.with(|host| host.server.condition.read_only = read_only);

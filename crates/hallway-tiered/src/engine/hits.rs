@@ -74,7 +74,9 @@ impl Engine {
         guard.deadline > now
             && match guard.lease {
                 Lease::Alone => self.stamps.is_same(slot, stamp),
-                Lease::Link => self.stamps.is_current(slot, stamp) && self.is_proven(now, degraded_ttl),
+                // The proof first: what it covers has bumped the stamps before it was given. The other way round an
+                // invalidation and its proof could both come between the two looks.
+                Lease::Link => self.is_proven(now, degraded_ttl) && self.stamps.is_current(slot, stamp),
                 Lease::Timed => self.stamps.is_current(slot, stamp),
             }
     }

@@ -78,6 +78,11 @@ impl SimLink {
         self.net.change(|state, now| state.cut(self.process, self.server, now));
     }
 
+    /// Resets one connection, by its number modulo how many there are, and leaves the others.
+    pub fn cut_one(&self, number: usize) {
+        self.net.change(|state, now| state.cut_one(self.process, self.server, number, now));
+    }
+
     /// Delivers nothing any more in this direction, and new connections are not made. What is sent waits, as TCP sends it
     /// again, until [`heal`](Self::heal).
     pub fn black_hole(&self, direction: SimDirection) {

@@ -388,6 +388,15 @@ impl State {
         self.flush(server, now);
     }
 
+    pub(super) fn cut_one(&mut self, process: ProcessId, server: ServerId, number: usize, now: u64) {
+        let live: Vec<usize> =
+            self.of(process, server).into_iter().filter(|at| self.connections[*at].client.is_some()).collect();
+        if !live.is_empty() {
+            self.reset(live[number % live.len()]);
+            self.flush(server, now);
+        }
+    }
+
     fn of(&self, process: ProcessId, server: ServerId) -> Vec<usize> {
         let is = |at: &usize| self.connections[*at].process == process && self.connections[*at].server == server;
         (0..self.connections.len()).filter(is).collect()

@@ -49,6 +49,8 @@ pub(super) struct Condition {
     pub(super) out_of_memory: bool,
     pub(super) password: Option<Bytes>,
     pub(super) read_only: bool,
+    /// How long a turn of the event loop lasts, in microseconds: what others changed is told at its end.
+    pub(super) turn: Option<u64>,
 }
 
 /// A Redis server of one thread, as a state machine.
@@ -63,6 +65,9 @@ pub(crate) struct Server {
     now: u64,
     /// Whose command runs.
     pub(super) current: Option<u64>,
+    /// Invalidations to be told at the end of this turn, and when that is.
+    late: Vec<(u64, Option<Bytes>)>,
+    turn_ends: Option<u64>,
     /// Clients with output, in the order in which it arose; a client may stand there twice.
     ready: Vec<u64>,
     next_client: u64,
@@ -83,6 +88,8 @@ impl Server {
             condition: Condition::default(),
             now: 0,
             current: None,
+            late: Vec::new(),
+            turn_ends: None,
             ready: Vec::new(),
             next_client: 1,
             run_id,
@@ -114,7 +121,8 @@ impl Server {
     /// The age of the world at which the next key expires.
     pub(crate) fn next_expiry(&self) -> Option<u64> {
         // Alive while the clock shows the deadline, dead a millisecond later.
-        self.keys.next_deadline().map(|deadline| ((deadline + 1) * 1_000).saturating_sub(unix_micros(0)))
+        let expiry = self.keys.next_deadline().map(|deadline| ((deadline + 1) * 1_000).saturating_sub(unix_micros(0)));
+        expiry.into_iter().chain(self.turn_ends).min()
     }
 
     /// A new connection.
@@ -183,12 +191,20 @@ impl Server {
         while let Some((database, key)) = self.keys.first_expired(self.millis()) {
             self.drop_expired(database, &key);
         }
+        if self.turn_ends.is_some_and(|end| end <= self.now) {
+            self.turn_ends = None;
+            for (id, key) in std::mem::take(&mut self.late) {
+                self.push(id, key.as_deref());
+            }
+        }
     }
 
     /// Ends every connection and forgets what belongs to this run of the process.
     pub(super) fn begin_anew(&mut self, run_id: u64) {
         self.clients.clear();
         self.ready.clear();
+        self.late.clear();
+        self.turn_ends = None;
         self.tracking = Tracking::default();
         self.scripts = Scripts::default();
         self.run_id = run_id;
@@ -355,7 +371,7 @@ impl Server {
                     self.tracking.postpone(Some(key.clone()));
                 }
             } else {
-                self.push(id, Some(key));
+                self.tell(id, Some(key.clone()));
             }
         }
     }
@@ -366,7 +382,18 @@ impl Server {
             if Some(id) == self.current {
                 self.tracking.postpone(None);
             } else {
-                self.push(id, None);
+                self.tell(id, None);
+            }
+        }
+    }
+
+    /// Tells a client of what another one did: at once, or at the end of the turn.
+    fn tell(&mut self, id: u64, key: Option<Bytes>) {
+        match self.condition.turn {
+            None => self.push(id, key.as_deref()),
+            Some(turn) => {
+                self.turn_ends.get_or_insert(self.now + turn);
+                self.late.push((id, key));
             }
         }
     }

@@ -1,7 +1,8 @@
 //! One way to keep state that other code can also see: in this process, in Redis, in SQL.
 //!
-//! [`open`] turns a URL into a store, [`Config`] turns the environment or a TOML file into a set of them. Everything
-//! else is [`KvStore`], the contract that every store keeps, and [`KvStoreExt`], what can be built on it.
+//! [`open`] turns a URL into a store, [`Config`] turns the environment or a TOML file into a set of them, put together as
+//! tiers with a promise about staleness: `TieredStore`, and `Cache` for what a loader of yours gives. Everything else is
+//! [`KvStore`], the contract that every store keeps, and [`KvStoreExt`], what can be built on it.
 //!
 //! ```
 //! # #[cfg(all(feature = "moka", feature = "json"))]

@@ -49,6 +49,23 @@ fn the_shell_lines_of_the_readme_write_and_read() {
 }
 
 #[test]
+fn the_tier_lines_of_the_readme_run_on_embedded_tiers() {
+    let folder = tempfile::tempdir().unwrap();
+    let ran = shell(folder.path(), &block("README.md", "hallway ping --local")).exits(0);
+    for words in ["bound", "at most 5s stale", "local ready", "answered by", "2 instances", "failures       none"] {
+        assert!(ran.text().contains(words), "`{words}` is missing: {}", ran.text());
+    }
+}
+
+#[test]
+fn the_configuration_of_the_readme_is_one() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md")).unwrap();
+    let toml = readme.split("```toml\n# hallway.toml\n").nth(1).unwrap().split("\n```").next().unwrap();
+    let config = hallway::Config::from_toml_str(toml).unwrap();
+    assert!(config.urls().all(|(_, url)| url.is_some()));
+}
+
+#[test]
 fn the_replay_of_the_guide_compares_two_stores() {
     let folder = tempfile::tempdir().unwrap();
     // What an application may have logged: skewed, with repeats.

@@ -1,0 +1,227 @@
+//! One load however many ask: in one process, in eight, without Redis, and when the process that loads is killed. Loads are
+//! counted by a sequence of PostgreSQL, which no process can count twice or forget.
+
+use std::env;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use hallway::{Cache, TieredStore};
+use hallway_testkit::servers::{PostgresServer, RedisOptions, RedisServer};
+use sqlx::PgPool;
+use tokio::task::{JoinSet, block_in_place};
+
+use crate::stage;
+
+/// Where a child finds Redis, PostgreSQL and the sequence. Without them it has nothing to do.
+const REDIS: &str = "HALLWAY_STAMPEDE_REDIS";
+const POSTGRES: &str = "HALLWAY_STAMPEDE_POSTGRES";
+const SEQUENCE: &str = "HALLWAY_STAMPEDE_SEQUENCE";
+
+const PROCESSES: usize = 8;
+const TASKS_OF_EACH: usize = 1_000;
+/// Long enough for everybody to come while it goes on.
+const LOAD: Duration = Duration::from_millis(200);
+const LEASE: Duration = Duration::from_secs(3);
+/// What two cores under other tests may add to a measured time.
+const SLACK: Duration = Duration::from_millis(750);
+
+/// A sequence of its own.
+struct Loads(String);
+
+impl Loads {
+    fn new() -> Self {
+        let name = format!("loads_{}_{}", std::process::id(), stage::fresh());
+        PostgresServer::shared().psql(&format!("CREATE SEQUENCE {name}"));
+        Self(name)
+    }
+
+    fn count(&self) -> u64 {
+        let sql = format!("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {}", self.0);
+        PostgresServer::shared().psql(&sql).parse().unwrap()
+    }
+}
+
+async fn load(pool: PgPool, sequence: String) -> Result<i64, sqlx::Error> {
+    let next = sqlx::query_scalar("SELECT nextval($1::text::regclass)").bind(sequence).fetch_one(&pool).await?;
+    tokio::time::sleep(LOAD).await;
+    Ok(next)
+}
+
+/// A busy machine is no outage, and nobody who waits for another process gives up before that can have died.
+async fn cache(redis: &str) -> (TieredStore, Cache<i64>) {
+    let tiers = TieredStore::builder()
+        .local(hallway::moka::MokaStore::builder().build().unwrap())
+        .shared(hallway::redis::RedisStore::open(redis).await.unwrap())
+        .shared_deadline(Duration::from_secs(5))
+        .build()
+        .unwrap();
+    let cache = tiers.cache("stampede").hard_timeout(LEASE / 2).lease(LEASE).wait_max(LEASE * 2).build().unwrap();
+    until_ready(&tiers).await;
+    (tiers, cache)
+}
+
+async fn until_ready(tiers: &TieredStore) {
+    let began = Instant::now();
+    while !tiers.health().is_ready() {
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", tiers.health());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// All at once on one key; they all get the same value, or none if it differs.
+async fn crowd(cache: &Cache<i64>, pool: &PgPool, sequence: &str, key: &str, tasks: usize) -> Option<i64> {
+    let mut all = JoinSet::new();
+    for _ in 0..tasks {
+        let (cache, pool, sequence, key) = (cache.clone(), pool.clone(), sequence.to_owned(), key.to_owned());
+        all.spawn(async move { cache.get_or_load(&key, move || load(pool, sequence)).await.map(|value| *value) });
+    }
+    let values: Vec<i64> = all.join_all().await.into_iter().map(|value| value.unwrap()).collect();
+    assert_eq!(values.len(), tasks);
+    let first = *values.first()?;
+    values.iter().all(|value| *value == first).then_some(first)
+}
+
+/// Another process of this test, told what to do line by line.
+struct Process {
+    child: Child,
+    orders: ChildStdin,
+    words: BufReader<ChildStdout>,
+}
+
+impl Process {
+    fn start(redis: &str, loads: &Loads) -> Self {
+        let mut child = Command::new(env::current_exe().unwrap())
+            .args(["stampede::child", "--exact", "--nocapture"])
+            .env(REDIS, redis)
+            .env(POSTGRES, PostgresServer::shared().url())
+            .env(SEQUENCE, &loads.0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (orders, words) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        Self { child, orders, words }
+    }
+
+    fn tell(&mut self, order: &str) {
+        writeln!(self.orders, "{order}").unwrap();
+        self.orders.flush().unwrap();
+    }
+
+    /// Waits for a line with this word. A child that fails ends its output.
+    fn hear(&mut self, word: &str) -> String {
+        let mut line = String::new();
+        while !line.contains(word) {
+            line.clear();
+            assert_ne!(self.words.read_line(&mut line).unwrap(), 0, "the child ended before it said {word:?}");
+        }
+        line
+    }
+
+    fn kill9(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+/// The child's side: `crowd KEY` answers `done VALUE`, `hold KEY` loads and never ends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn child() {
+    let (Ok(redis), Ok(postgres), Ok(sequence)) = (env::var(REDIS), env::var(POSTGRES), env::var(SEQUENCE)) else {
+        return;
+    };
+    let (_tiers, cache) = cache(&redis).await;
+    let pool = PgPool::connect(&postgres).await.unwrap();
+    println!("\nready");
+    let work = async {
+        while let Some(line) = block_in_place(|| std::io::stdin().lines().next()) {
+            let line = line.unwrap();
+            match line.split_once(' ') {
+                Some(("crowd", key)) => {
+                    let value = crowd(&cache, &pool, &sequence, key, TASKS_OF_EACH).await;
+                    println!("\ndone {}", value.unwrap());
+                }
+                Some(("hold", key)) => {
+                    let (pool, sequence) = (pool.clone(), sequence.clone());
+                    let endless = move || async move {
+                        load(pool, sequence).await?;
+                        println!("\nholding");
+                        std::future::pending::<Result<i64, sqlx::Error>>().await
+                    };
+                    cache.get_or_load(key, endless).await.unwrap();
+                }
+                _ => panic!("what is {line:?}?"),
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), work).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_tasks_on_a_cold_key_are_one_load() {
+    let loads = block_in_place(Loads::new);
+    let (_tiers, cache) = cache(&stage::redis_url()).await;
+    let pool = PgPool::connect(&PostgresServer::shared().url()).await.unwrap();
+    assert_eq!(crowd(&cache, &pool, &loads.0, "cold", 10_000).await, Some(1));
+    assert_eq!(block_in_place(|| loads.count()), 1);
+    assert_eq!(cache.stats().loads, 1, "{:?}", cache.stats());
+}
+
+#[test]
+fn eight_processes_are_one_load_with_redis_and_at_most_eight_without() {
+    let redis = RedisServer::start(RedisOptions::default()).unwrap();
+    let loads = Loads::new();
+    let mut processes: Vec<_> = (0..PROCESSES).map(|_| Process::start(&redis.url(), &loads)).collect();
+    for process in &mut processes {
+        process.hear("ready");
+    }
+    let stampede = |processes: &mut [Process], key: &str| -> Vec<i64> {
+        for process in processes.iter_mut() {
+            process.tell(&format!("crowd {key}"));
+        }
+        let value = |process: &mut Process| process.hear("done").trim().rsplit_once(' ').unwrap().1.parse().unwrap();
+        processes.iter_mut().map(value).collect()
+    };
+    assert_eq!(stampede(&mut processes, "up"), [1; PROCESSES]);
+    assert_eq!(loads.count(), 1);
+
+    redis.kill9();
+    let values = stampede(&mut processes, "down");
+    let more = loads.count() - 1;
+    assert!((1..=PROCESSES as u64).contains(&more), "{more} loads gave {values:?}");
+    assert!(values.iter().all(|value| *value > 1), "{values:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_killed_while_it_loads_is_replaced_within_the_lease() {
+    let redis = RedisServer::start(RedisOptions::default()).unwrap();
+    let loads = block_in_place(Loads::new);
+    let (_tiers, cache) = cache(&redis.url()).await;
+    let pool = PgPool::connect(&PostgresServer::shared().url()).await.unwrap();
+    let mut leader = block_in_place(|| Process::start(&redis.url(), &loads));
+    block_in_place(|| {
+        leader.hear("ready");
+        leader.tell("hold orphan");
+        leader.hear("holding");
+        leader.kill9();
+    });
+    let killed = Instant::now();
+    assert_eq!(crowd(&cache, &pool, &loads.0, "orphan", 1_000).await, Some(2));
+    let waited = killed.elapsed();
+    eprintln!("loaded {waited:?} after the kill, under a lease of {LEASE:?}");
+    assert!(waited > LEASE / 4, "{waited:?}: nobody had the lease");
+    // The last look may come one pause (250 ms) after the lease has ended.
+    assert!(waited < LEASE + Duration::from_millis(250) + LOAD + SLACK, "{waited:?}");
+    // It was kept: nobody loads again.
+    assert_eq!(crowd(&cache, &pool, &loads.0, "orphan", 100).await, Some(2));
+    assert_eq!(block_in_place(|| loads.count()), 2);
+}

@@ -65,6 +65,10 @@ impl<V> Load<V> {
 
     /// Keeps it until one of these tags is invalidated, see [`Cache::invalidate_tag`](super::Cache::invalidate_tag). At
     /// most 64 tags, 1 to 128 bytes each; a value with more or other ones is not kept.
+    ///
+    /// Nor is one whose tag may have been invalidated while it was loaded. Where others use a tag that this process has not
+    /// met yet, or not since it was last connected, that cannot be told: the first such value is handed on, the next is
+    /// kept.
     #[must_use]
     pub fn with_tags<T: Into<String>>(mut self, tags: impl IntoIterator<Item = T>) -> Self {
         self.tags.extend(tags.into_iter().map(Into::into));

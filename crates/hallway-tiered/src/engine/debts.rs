@@ -80,6 +80,16 @@ impl Debts {
             .collect())
     }
 
+    /// Whether a generation is owed: what the shared tier says of it is known to be out of date.
+    pub(super) fn owes_bump(&self, generation: &Key) -> bool {
+        self.any.load(Ordering::Acquire) && self.lock().bumps.contains_key(generation)
+    }
+
+    /// A generation was made good.
+    pub(super) fn bumped(&self, generation: &Key) {
+        self.lock().bumps.remove(generation);
+    }
+
     /// These were made good, unless they are owed anew.
     fn paid(&self, keys: &[(Key, Instant)]) {
         let mut owed = self.lock();

@@ -4,7 +4,7 @@
 //! loaded under and is dead when one of them has been replaced. This process remembers an id until the shared tier says
 //! that it changed. A missing one is made anew at random, so an eviction never revives an old value.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -217,6 +217,16 @@ impl Engine {
             .filter(|(generation, _)| !generation.own)
             .map(|(_, asked)| asked.clone())
             .collect();
+        let mut paid = BTreeSet::new();
+        for (key, id) in &far {
+            // Never one's own outdated copies: what is owed is paid before it is asked for.
+            if let Some(link) = self.link().filter(|_| self.debts.owes_bump(key)) {
+                self.ask(link.bump_generation(key, *id, self.settings.shared_deadline)).await?;
+                self.debts.bumped(key);
+                paid.insert(key.clone());
+                self.counters.repairs.one();
+            }
+        }
         let mut ids = match self.link() {
             Some(link) if !far.is_empty() => {
                 self.ask(link.generations(&far, self.settings.shared_deadline)).await?.into_iter()
@@ -227,8 +237,9 @@ impl Engine {
             let id = if generation.own { Some(proposed) } else { ids.next() };
             let id = id.ok_or_else(|| Error::new(ErrorKind::Corrupt, "a generation is missing in the reply"))?;
             // One that changed meanwhile still answers this caller, who asked before.
-            let learned = generation.learn(id, id == proposed, noted, self.generations.moment());
-            known.insert(key, (learned.id, learned.id == proposed && learned.new));
+            let made = id == proposed && !paid.contains(&key);
+            let learned = generation.learn(id, made, noted, self.generations.moment());
+            known.insert(key, (learned.id, made && learned.id == id && learned.new));
         }
         Ok(known)
     }

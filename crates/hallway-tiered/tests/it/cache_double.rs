@@ -218,9 +218,9 @@ impl SharedLink for Link {
     }
 
     async fn read(&self, keys: &[Key], _: Duration) -> Result<Vec<CopyState>> {
-        self.shared.check()?;
         self.shared.count(Call::Read);
         tokio::task::yield_now().await;
+        self.shared.check()?;
         let (now, live) = (self.shared.0.clock.now(), self.shared.live());
         Ok(keys
             .iter()

@@ -1,4 +1,5 @@
 //! Tests of tiers and caches through their public face.
+#![expect(clippy::unwrap_used, reason = "tests may unwrap, their helpers too")]
 
 mod cache_basics;
 mod cache_double;

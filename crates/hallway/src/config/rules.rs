@@ -170,8 +170,9 @@ mod tests {
     const STORES: &str = "[stores]\nlocal = 'moka:?max=1MiB'\nconsistent = 'sqlite::memory:'\n";
 
     async fn bounds(config: &Config, namespaces: &[&str]) -> Vec<String> {
-        let tiers = config.open().await.unwrap();
-        namespaces.iter().map(|name| tiers.bound_of(&Namespace::new(name).unwrap()).to_string()).collect()
+        let tiers = config.open().await.expect("good settings");
+        let bound = |name: &&str| tiers.bound_of(&Namespace::new(name).expect("a name")).to_string();
+        namespaces.iter().map(bound).collect()
     }
 
     #[tokio::test]

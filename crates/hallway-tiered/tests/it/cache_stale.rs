@@ -247,6 +247,45 @@ async fn whoever_waits_for_another_process_in_vain_serves_what_is_stale() {
     assert_eq!(source.calls(), 2);
 }
 
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_in_vain_is_not_served_what_is_too_old() {
+    let (_, clock) = alone();
+    let shared = Shared::new(&clock);
+    let cache = |seed| {
+        let told = shared.process(seed).cache("text").ttl(SEC * 100).jitter(0.0).stale_if_error(SEC * 10);
+        told.wait_max(MS * 500).build::<String>().unwrap()
+    };
+    let (one, two) = (cache(1), cache(2));
+    let source = Source::default();
+    one.get_or_load("1", source.slow(SEC * 2)).await.unwrap();
+    one.expire("1").await.unwrap();
+    pass(&clock, SEC * 11).await;
+    let loading = tokio::spawn({
+        let loader = source.slow(SEC * 4);
+        async move { one.get_or_load("1", loader).await.unwrap() }
+    });
+    settle().await;
+    let fresh = two.load("1", source.number()).await.unwrap();
+    assert_eq!((fresh.value.as_str(), fresh.stale), ("3", false));
+    assert_eq!(*loading.await.unwrap(), "2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_has_failed_to_refresh_does_not_wait_for_himself() {
+    let (_, clock) = alone();
+    let shared = Shared::new(&clock);
+    let told = shared.process(1).cache("text").ttl(SEC * 10).jitter(0.0).stale_if_error(SEC * 60).retry_after(MS);
+    let cache: Cache<String> = told.build().unwrap();
+    let source = Source::default();
+    cache.get_or_load("1", source.slow(SEC * 2)).await.unwrap();
+    pass(&clock, SEC * 20).await;
+    assert!(cache.load("1", source.failing()).await.unwrap().stale);
+    pass(&clock, MS * 2).await;
+    let began = tokio::time::Instant::now();
+    let fresh = cache.load("1", source.number()).await.unwrap();
+    assert_eq!((fresh.value.as_str(), fresh.stale, began.elapsed()), ("3", false, Duration::ZERO));
+}
+
 /// XFetch: P = e^(-t/(beta*delta)), t being the time left and delta the cost of the load.
 #[tokio::test(start_paused = true)]
 async fn early_refreshes_are_drawn_with_the_stated_probability() {

@@ -104,7 +104,7 @@ async fn client(stage: Arc<Stage>, process: u32, mut rng: SimRng) {
 }
 
 async fn operate(stage: &Stage, instance: &Instance, mut rng: SimRng) {
-    let counter = rng.chance(0.15);
+    let counter = rng.chance(if stage.scenario.long_turns { 0.02 } else { 0.15 });
     if stage.scenario.tiers == Tiers::Cache {
         return cached(stage, instance, rng).await;
     }
@@ -118,7 +118,9 @@ async fn operate(stage: &Stage, instance: &Instance, mut rng: SimRng) {
     let call = |input| stage.recorder.call(instance.number, name.clone(), input);
     let ttl = *rng.pick(&[Duration::from_millis(700), Duration::from_secs(3), Duration::from_secs(40)]);
     let lives = |call: Call| call.with_ttl(ttl.as_micros() as u64);
-    match rng.weighted(&[70, 10, 9, 3, 2, 2, 4, 2]) {
+    // With few writes a local copy is often good when the link ends, which is what long turns are about.
+    let reads = if stage.scenario.long_turns { 800 } else { 70 };
+    match rng.weighted(&[reads, 10, 9, 3, 2, 2, 4, 2]) {
         0 => {
             let call = call(Input::Read).cached();
             read(call, store.get(&key).await);
@@ -188,7 +190,8 @@ async fn cached(stage: &Stage, instance: &Instance, mut rng: SimRng) {
     let call = |input| stage.recorder.call(instance.number, id.clone(), input);
     let sql = Arc::clone(&instance.sql);
     let forever = SetOptions::new(Ttl::Forever);
-    match rng.weighted(&[68, 8, 10, 9, 3, 2]) {
+    let reads = if stage.scenario.long_turns { 800 } else { 68 };
+    match rng.weighted(&[reads, 8, 10, 9, 3, 2]) {
         0 => {
             let call = call(Input::Read).cached();
             let found = instance.cache.get_or_load(&id, move || async move { load(&*sql, &row).await }).await;

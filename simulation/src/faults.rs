@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hallway_testkit::sim::{SimDirection, SimRedis, SimRng, SimSql, SqlFaults};
+use hallway_testkit::sim::{Latency, SimDirection, SimRedis, SimRng, SimSql, SqlFaults};
 use hallway_tiered::TieredStats;
 
 use crate::client::Stage;
@@ -12,6 +12,7 @@ use crate::scenario::{Fault, PROCESSES};
 
 /// How often.
 const TIMES: u32 = 3;
+const TIMES_IN_LONG_TURNS: u32 = 6;
 
 /// Causes the fault of the scenario and returns what the processes that it ended had counted.
 pub(crate) async fn cause(stage: Arc<Stage>, redis: SimRedis, sql: SimSql, mut rng: SimRng) -> Vec<TieredStats> {
@@ -23,7 +24,8 @@ pub(crate) async fn cause(stage: Arc<Stage>, redis: SimRedis, sql: SimSql, mut r
     if stage.scenario.fault == Fault::Sql {
         disturb(&sql);
     }
-    for _ in 0..TIMES {
+    let times = if stage.scenario.long_turns { TIMES_IN_LONG_TURNS } else { TIMES };
+    for _ in 0..times {
         tokio::time::sleep(moment(&mut rng)).await;
         let victim = stage.instance(process);
         let while_ = rng.duration(Duration::from_millis(50)..=Duration::from_millis(4_000));
@@ -74,5 +76,7 @@ async fn hole(victim: &Instance, direction: SimDirection, while_: Duration) {
 }
 
 fn disturb(sql: &SimSql) {
-    sql.set_faults(SqlFaults::default().with_unknown(0.1).with_failed(0.05));
+    // Some commit long after their callers have given up, though within the server's own limit.
+    let work = Latency { rare: 0.3, worst: Duration::from_millis(1_800), ..Latency::default() };
+    sql.set_faults(SqlFaults::default().with_unknown(0.15).with_failed(0.05).with_work(work));
 }

@@ -9,7 +9,7 @@ use hallway_testkit::sim::{SimLink, SimProcess, SimRedis, SimSql};
 use hallway_tiered::{Cache, NamespaceOptions, OnSharedDown, TieredStore};
 
 use crate::local::SimLocal;
-use crate::scenario::{COPY_TTL, Scenario, Tiers};
+use crate::scenario::{COPY_TTL, Fault, Scenario, Tiers};
 
 /// What a process has.
 #[derive(Clone)]
@@ -41,7 +41,9 @@ impl Instance {
             .with_jitter_seed(seed)
             .open()?;
         let local = SimLocal::new(process.clock());
-        let database: Arc<dyn KvStore> = Arc::new(process.sql(sql));
+        // Where the database is slow its callers give up before it does.
+        let patience = if scenario.fault == Fault::Sql { Duration::from_millis(400) } else { Duration::from_secs(5) };
+        let database: Arc<dyn KvStore> = process.sql(sql).with_deadline(patience);
         let options = NamespaceOptions::new()
             .with_copy_ttl(COPY_TTL)
             .with_local_ttl(Duration::from_secs(20))

@@ -8,8 +8,8 @@ use hallway_tiered::TieredStats;
 
 use crate::scenario::{COPY_TTL, Fault, Scenario, Tiers};
 
-/// Clocks differ, timers have steps, and a reply may be under way while the next proof is.
-const SLACK: Duration = Duration::from_millis(50);
+/// Timers have steps of a millisecond.
+const SLACK: Duration = Duration::from_millis(10);
 
 /// What a run left behind.
 #[derive(Debug)]

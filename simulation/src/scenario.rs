@@ -100,15 +100,17 @@ impl Scenario {
     pub fn of(seed: u64) -> Self {
         let mut rng = SimRng::new(seed ^ 0x7363_656e_6172_696f);
         let tiers = *rng.pick(&[Tiers::All, Tiers::Cache, Tiers::LocalShared, Tiers::SharedConsistent]);
+        let long_turns = rng.chance(0.3);
         let fault = loop {
-            let fault = *rng.pick(&FAULTS);
+            // What long turns do only shows when the link ends in the middle of one.
+            let holes = long_turns && rng.chance(0.7);
+            let fault = if holes { *rng.pick(&[Fault::BlackHole, Fault::OneWay]) } else { *rng.pick(&FAULTS) };
             // Where Redis is the authority, what it loses is lost.
             let loses = matches!(fault, Fault::Evictions | Fault::Flush | Fault::Restart | Fault::Sql);
             if tiers != Tiers::LocalShared || !loses {
                 break fault;
             }
         };
-        let long_turns = rng.chance(0.25);
         // A turn must end before the next ping, or no proof is one.
         let bound = if long_turns { 1_000 } else { *rng.pick(&[200, 500, 1_000]) };
         Self {
@@ -117,10 +119,14 @@ impl Scenario {
             bound: Duration::from_millis(bound),
             long_turns,
             policy: *rng.pick(&[OnSharedDown::Fail, OnSharedDown::Proceed]),
-            degraded_ttl: *rng.pick(&[Duration::ZERO, Duration::from_secs(2)]),
+            degraded_ttl: if long_turns {
+                Duration::ZERO
+            } else {
+                *rng.pick(&[Duration::ZERO, Duration::from_secs(2)])
+            },
             fault,
-            operations: rng.within(20..=60),
-            pause: *rng.pick(&[Duration::from_millis(3), Duration::from_millis(60), Duration::from_millis(300)]),
+            operations: if long_turns { 100 } else { rng.within(20..=60) },
+            pause: Duration::from_millis(if long_turns { 100 } else { *rng.pick(&[3, 60, 300]) }),
         }
     }
 }

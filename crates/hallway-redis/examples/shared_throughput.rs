@@ -137,7 +137,7 @@ async fn miss(link: &Arc<dyn SharedLink>, at: u64) -> Result<(), Failure> {
     if lease != [LeaseOutcome::Granted] {
         return Ok(());
     }
-    link.fill(&[(key, Token(at), Bytes::from([b'V'; 128].to_vec()), HOUR.into())], MINUTE).await?;
+    link.fill(&[(key, Token(at), Bytes::from([b'V'; 128].to_vec()), HOUR.into())], Duration::ZERO, MINUTE).await?;
     Ok(())
 }
 

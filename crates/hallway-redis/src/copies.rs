@@ -218,6 +218,8 @@ pub(crate) struct Fill {
     token: Token,
     copy: Bytes,
     ttl: Ttl,
+    /// The life that its lease was given.
+    lease: Duration,
 }
 
 impl Job for Fill {
@@ -238,16 +240,20 @@ impl Job for Fill {
         if Mutant::PlainSetFill.is_on() {
             return set_plainly(engine, asks, deadline).await;
         }
-        let texts: Result<Vec<[String; 2]>, Fault> =
-            asks.iter().map(|ask| Ok([ask.token.to_string(), ttl_text(ask.ttl)?])).collect();
+        let texts: Result<Vec<[String; 3]>, Fault> = asks
+            .iter()
+            .map(|ask| Ok([ask.token.to_string(), ttl_text(ask.ttl)?, ask.lease.as_millis().to_string()]))
+            .collect();
         let texts = match texts {
             Ok(texts) => texts,
             Err(fault) => return vec![Err(fault); asks.len()],
         };
-        let calls: Vec<(&Key, [&[u8]; 3])> = asks
+        let calls: Vec<(&Key, [&[u8]; 4])> = asks
             .iter()
             .zip(&texts)
-            .map(|(ask, [token, ttl])| (&ask.key, [token.as_bytes(), ask.copy.as_ref(), ttl.as_bytes()]))
+            .map(|(ask, [token, ttl, lease])| {
+                (&ask.key, [token.as_bytes(), ask.copy.as_ref(), ttl.as_bytes(), lease.as_bytes()])
+            })
             .collect();
         let lane = Lane::of(asks.iter().map(|ask| ask.copy.len()).sum());
         let answers = engine.scripts(lane, deadline, fill_script(), &calls).await;
@@ -262,6 +268,7 @@ impl Job for Fill {
 pub(crate) async fn fill(
     engine: &Arc<Engine>,
     copies: &[(Key, Token, Bytes, Ttl)],
+    lease: Duration,
     deadline: Instant,
 ) -> Result<Vec<bool>, Fault> {
     for (key, _, copy, ttl) in copies {
@@ -273,6 +280,7 @@ pub(crate) async fn fill(
         token: *token,
         copy: copy.clone(),
         ttl: *ttl,
+        lease,
     };
     if let [one] = copies {
         return Ok(vec![coalesce::ask::<Fill>(engine, fill(one), deadline).await?]);

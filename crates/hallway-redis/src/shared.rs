@@ -106,8 +106,8 @@ impl SharedLink for RedisLink {
         copies::lease(&self.engine, keys, life, until(within)).await.map_err(of_write("lease"))
     }
 
-    async fn fill(&self, copies: &[(Key, Token, Bytes, Ttl)], within: Duration) -> Result<Vec<bool>> {
-        copies::fill(&self.engine, copies, until(within)).await.map_err(of_write("fill"))
+    async fn fill(&self, copies: &[(Key, Token, Bytes, Ttl)], lease: Duration, within: Duration) -> Result<Vec<bool>> {
+        copies::fill(&self.engine, copies, lease, until(within)).await.map_err(of_write("fill"))
     }
 
     async fn release(&self, leases: &[(Key, Token)], within: Duration) -> Result<()> {

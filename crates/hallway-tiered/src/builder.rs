@@ -52,6 +52,9 @@ pub struct NoTier;
 #[derive(Debug, Clone)]
 pub struct Tier(Arc<dyn KvStore>);
 
+/// A tier that may have been given: known only at run time.
+pub type AnyTier = Option<Arc<dyn KvStore>>;
+
 /// Given or not.
 pub trait MaybeTier: sealed::Sealed {
     #[doc(hidden)]
@@ -77,7 +80,7 @@ impl MaybeTier for Tier {
     }
 }
 
-impl MaybeTier for Option<Arc<dyn KvStore>> {
+impl MaybeTier for AnyTier {
     fn into_store(self) -> Option<Arc<dyn KvStore>> {
         self
     }
@@ -102,10 +105,10 @@ impl TieredBuilder {
 
     /// Starts from tiers that may or may not be there, as a configuration gives them.
     pub fn from_parts(
-        local: Option<Arc<dyn KvStore>>,
-        shared: Option<Arc<dyn KvStore>>,
-        consistent: Option<Arc<dyn KvStore>>,
-    ) -> TieredBuilder<Option<Arc<dyn KvStore>>, Option<Arc<dyn KvStore>>, Option<Arc<dyn KvStore>>> {
+        local: AnyTier,
+        shared: AnyTier,
+        consistent: AnyTier,
+    ) -> TieredBuilder<AnyTier, AnyTier, AnyTier> {
         TieredBuilder { local, shared, consistent, options: Options::default() }
     }
 }

@@ -22,7 +22,7 @@ mod store;
 mod table;
 
 pub use crate::breaker::BreakerState;
-pub use crate::builder::{MaybeTier, NoTier, Tier, TieredBuilder};
+pub use crate::builder::{AnyTier, MaybeTier, NoTier, Tier, TieredBuilder};
 pub use crate::cache::{Cache, CacheBuilder, CacheStats, IntoLoad, Load, Loaded, NotWritten, ServedBy};
 pub use crate::copy_view::{CopyHeader, CopyView};
 pub use crate::health::{Bound, Health, TierHealth};

@@ -102,7 +102,6 @@ impl Stores {
 
 impl TieredStore {
     /// Tiers to start from. Any of the three may be left out, but not all.
-    #[must_use]
     pub fn builder() -> TieredBuilder {
         TieredBuilder::new()
     }

@@ -130,8 +130,10 @@ pub trait SharedLink: fmt::Debug + Send + Sync + 'static {
         life: Duration,
         within: Duration,
     ) -> Result<Vec<LeaseOutcome>>;
-    /// Writes copies whose leases still stand; says which.
-    async fn fill(&self, copies: &[(Key, Token, Bytes, Ttl)], within: Duration) -> Result<Vec<bool>>;
+    /// Writes copies whose leases still stand; says which. What has passed of `lease`, the life that the leases were given,
+    /// is taken off the TTLs by the server's clock, so that no copy outlives an entry that was read after the lease was
+    /// granted, however long the fill was under way; a copy with no life left is not written. Zero takes nothing off.
+    async fn fill(&self, copies: &[(Key, Token, Bytes, Ttl)], lease: Duration, within: Duration) -> Result<Vec<bool>>;
     /// Gives leases back; only those that still stand under their token.
     async fn release(&self, leases: &[(Key, Token)], within: Duration) -> Result<()>;
     /// The right to refresh a copy that stays readable meanwhile: one winner per key until `life` has passed.

@@ -61,7 +61,8 @@ fn key(id: &str) -> Key {
 }
 
 async fn fills(link: &Arc<dyn SharedLink>, key: &Key, token: u64) -> bool {
-    link.fill(&[(key.clone(), Token(token), Bytes::from("V"), MINUTE.into())], PATIENCE).await.unwrap()[0]
+    link.fill(&[(key.clone(), Token(token), Bytes::from("V"), MINUTE.into())], Duration::ZERO, PATIENCE).await.unwrap()
+        [0]
 }
 
 async fn state(link: &Arc<dyn SharedLink>, key: &Key) -> CopyState {

@@ -47,8 +47,8 @@ impl SharedLink for FaultLink {
     ) -> Result<Vec<LeaseOutcome>> {
         judged(&self.faults, within, Access::Write, "lease", self.inner.lease(keys, life, within)).await
     }
-    async fn fill(&self, copies: &[(Key, Token, Bytes, Ttl)], within: Duration) -> Result<Vec<bool>> {
-        judged(&self.faults, within, Access::Write, "fill", self.inner.fill(copies, within)).await
+    async fn fill(&self, copies: &[(Key, Token, Bytes, Ttl)], lease: Duration, within: Duration) -> Result<Vec<bool>> {
+        judged(&self.faults, within, Access::Write, "fill", self.inner.fill(copies, lease, within)).await
     }
     async fn release(&self, leases: &[(Key, Token)], within: Duration) -> Result<()> {
         judged(&self.faults, within, Access::Write, "release", self.inner.release(leases, within)).await

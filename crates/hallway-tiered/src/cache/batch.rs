@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use hallway_core::{ErrorKind, Key, LeaseOutcome, Result, Token, Ttl};
@@ -219,7 +220,7 @@ impl<V: Send + Sync + 'static> Core<V> {
 
     async fn fill_batch(&self, fills: &[(Key, Token, bytes::Bytes, Ttl)], answers: &[Settled<V>]) {
         let Some(link) = self.engine.link().filter(|_| !fills.is_empty()) else { return };
-        let filled = self.engine.ask(link.fill(fills, self.engine.settings.shared_deadline)).await;
+        let filled = self.engine.ask(link.fill(fills, Duration::ZERO, self.engine.settings.shared_deadline)).await;
         let sealed = answers.iter().filter_map(|settled| Some((&settled.missing.key, settled.fresh.as_ref()?)));
         for (at, (key, fresh)) in sealed.enumerate() {
             let filled = filled.as_ref().map(|filled| filled.get(at) == Some(&true)).map_err(Clone::clone);

@@ -192,7 +192,7 @@ impl<V: Send + Sync + 'static> Core<V> {
         };
         let Some(link) = self.engine.link() else { return false };
         let fills = [(copy_key.clone(), token, copy, Ttl::After(ttl))];
-        let filled = self.engine.ask(link.fill(&fills, self.engine.settings.shared_deadline)).await;
+        let filled = self.engine.ask(link.fill(&fills, Duration::ZERO, self.engine.settings.shared_deadline)).await;
         self.filled(key, fresh, filled.map(|filled| filled == [true]))
     }
 

@@ -204,7 +204,7 @@ impl Engine {
     pub(crate) async fn fill(&self, copy_key: &Key, token: Token, copy: Bytes, ttl: Duration) -> bool {
         let Some(link) = self.link() else { return false };
         let copies = [(copy_key.clone(), token, copy, Ttl::After(ttl))];
-        match self.ask(link.fill(&copies, self.settings.shared_deadline)).await {
+        match self.ask(link.fill(&copies, self.settings.lease, self.settings.shared_deadline)).await {
             Ok(filled) if filled == [true] => {
                 self.counters.fills.one();
                 true

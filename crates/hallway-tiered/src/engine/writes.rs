@@ -74,8 +74,9 @@ impl Engine {
         let mut slots: Vec<u32> = keys.iter().map(|key| self.slot(key.as_bytes())).collect();
         slots.sort_unstable();
         slots.dedup();
-        let copies =
-            if announce { keys.iter().map(|key| self.copy_key(key)).collect::<Result<Vec<_>>>()? } else { Vec::new() };
+        // A key that `copy:` makes too long has no copies.
+        let copies: Vec<Key> =
+            if announce { keys.iter().filter_map(|key| self.copy_key(key).ok()).collect() } else { Vec::new() };
         for slot in &slots {
             self.stamps.begin_write(*slot);
         }

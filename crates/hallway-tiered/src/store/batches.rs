@@ -183,7 +183,6 @@ impl TieredStore {
         rules: &Rules,
     ) -> Result<Vec<(usize, Option<Bytes>)>> {
         let engine = &self.engine;
-        let began = engine.clock.now();
         let keys: Vec<Key> = loads.iter().map(|(_, key, ..)| key.clone()).collect();
         let loaded = self.entries(&keys).await;
         let mut fills = Vec::new();
@@ -191,10 +190,8 @@ impl TieredStore {
         let entries = loaded.as_ref().map(Vec::as_slice).unwrap_or_default();
         for (at, (_, _, copy_key, token)) in loads.iter().enumerate() {
             let Some(token) = token else { continue };
-            let life = entries
-                .get(at)
-                .and_then(Option::as_ref)
-                .and_then(|entry| Some((entry, copy_life(engine, entry, began, rules)?)));
+            let life =
+                entries.get(at).and_then(Option::as_ref).and_then(|entry| Some((entry, copy_life(entry, rules)?)));
             match life {
                 Some((entry, ttl)) => {
                     fills.push((copy_key.clone(), *token, seal(engine, &entry.value, ttl), Ttl::After(ttl)));
@@ -205,7 +202,7 @@ impl TieredStore {
         if let Some(link) = engine.link() {
             let within = engine.settings.shared_deadline;
             if !fills.is_empty() {
-                match engine.ask(link.fill(&fills, within)).await {
+                match engine.ask(link.fill(&fills, engine.settings.lease, within)).await {
                     Ok(filled) => {
                         let done = filled.iter().filter(|filled| **filled).count();
                         engine.counters.fills.add(done as u64);

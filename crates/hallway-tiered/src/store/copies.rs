@@ -128,8 +128,6 @@ impl TieredStore {
         rules: &Rules,
     ) -> Result<Option<Bytes>> {
         let engine = &self.engine;
-        let began = engine.clock.now();
-        let noted = engine.note(key);
         let loaded = match self.stores.authority(Authority::Consistent) {
             Ok(store) => store.get_entry(key).await,
             Err(error) => Err(error),
@@ -142,7 +140,7 @@ impl TieredStore {
             }
         };
         engine.counters.loads.one();
-        match copy_life(engine, &entry, began, rules) {
+        match copy_life(&entry, rules) {
             Some(ttl) => {
                 let copy = seal(engine, &entry.value, ttl);
                 let filled = engine.fill(&copy_key, token, copy, ttl).await;
@@ -151,7 +149,6 @@ impl TieredStore {
                 } else if Mutant::LocalFromOwnFill.is_on() {
                     self.keep(key, &entry, engine.note(key), rules.local_ttl, Lease::Link);
                 }
-                let _ = noted;
             }
             // At its deadline: not worth a copy.
             None => engine.release(&copy_key, token).await,
@@ -171,11 +168,10 @@ impl TieredStore {
     }
 }
 
-/// How long a copy of this entry may live: never longer than the entry, never longer than the namespace allows.
-pub(super) fn copy_life(engine: &Engine, entry: &Entry, began: u64, rules: &Rules) -> Option<Duration> {
-    let passed = Duration::from_micros(engine.clock.now().saturating_sub(began));
-    let hard = rules.options.ttl;
-    let life = entry.remaining.duration().map_or(hard, |left| left.saturating_sub(passed).min(hard));
+/// How long a copy of this entry may live: never longer than the entry, never longer than the namespace allows. What passes
+/// until it is written, the shared tier takes off.
+pub(super) fn copy_life(entry: &Entry, rules: &Rules) -> Option<Duration> {
+    let life = entry.remaining.duration().map_or(rules.options.ttl, |left| left.min(rules.options.ttl));
     // Down to whole milliseconds, because the shared tier rounds up.
     let life = Duration::from_millis(u64::try_from(life.as_millis()).unwrap_or(u64::MAX));
     (!life.is_zero()).then_some(life)

@@ -265,7 +265,7 @@ impl SharedLink for Link {
         Ok(outcomes)
     }
 
-    async fn fill(&self, copies: &[(Key, Token, Bytes, Ttl)], _: Duration) -> Result<Vec<bool>> {
+    async fn fill(&self, copies: &[(Key, Token, Bytes, Ttl)], _: Duration, _: Duration) -> Result<Vec<bool>> {
         self.shared.check()?;
         self.shared.count(Call::Fill);
         tokio::task::yield_now().await;

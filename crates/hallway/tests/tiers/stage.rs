@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use hallway::{KvStore, NamespaceOptions, TierSet, TieredBuilder, TieredStore};
+use hallway::{AnyTier, KvStore, NamespaceOptions, TierSet, TieredBuilder, TieredStore};
 use hallway_testkit::servers::{PostgresServer, RedisOptions, RedisServer};
 use tempfile::TempDir;
 
@@ -83,9 +83,7 @@ impl Place {
         }
     }
 
-    pub(crate) async fn builder(
-        &self,
-    ) -> TieredBuilder<Option<Arc<dyn KvStore>>, Option<Arc<dyn KvStore>>, Option<Arc<dyn KvStore>>> {
+    pub(crate) async fn builder(&self) -> TieredBuilder<AnyTier, AnyTier, AnyTier> {
         TieredBuilder::from_parts(open(&self.local).await, open(&self.shared).await, open(&self.consistent).await)
     }
 

@@ -14,7 +14,8 @@ async fn one_gets_the_lease_and_only_he_may_fill() {
     let (link, key) = (&linked.link, key(&copies(), "k"));
     let ask = async |token: u64| link.lease(&[(key.clone(), Token(token), None)], MINUTE, PATIENCE).await.unwrap();
     let fill = async |token: u64, copy: &Bytes| {
-        link.fill(&[(key.clone(), Token(token), copy.clone(), MINUTE.into())], PATIENCE).await.unwrap()[0]
+        link.fill(&[(key.clone(), Token(token), copy.clone(), MINUTE.into())], Duration::ZERO, PATIENCE).await.unwrap()
+            [0]
     };
     assert_eq!(ask(1).await, [LeaseOutcome::Granted]);
     assert!(matches!(ask(2).await[..], [LeaseOutcome::Busy(life)] if life <= MINUTE && !life.is_zero()));
@@ -36,7 +37,10 @@ async fn a_copy_found_dead_counts_as_absent_if_it_is_still_the_one() {
     assert_eq!(ask(1, None).await, LeaseOutcome::Granted);
     // The payload names another id, as an application's own text may.
     let copy = copy_of(0xabc, " id=0000000000000def ");
-    assert_eq!(link.fill(&[(key.clone(), Token(1), copy, Ttl::Forever)], PATIENCE).await.unwrap(), [true]);
+    assert_eq!(
+        link.fill(&[(key.clone(), Token(1), copy, Ttl::Forever)], Duration::ZERO, PATIENCE).await.unwrap(),
+        [true]
+    );
     assert!(matches!(ask(2, Some(0xdef)).await, LeaseOutcome::Value(_)));
     assert!(matches!(ask(2, Some(0xab)).await, LeaseOutcome::Value(_)));
     assert_eq!(ask(2, Some(0xabc)).await, LeaseOutcome::Granted);
@@ -64,7 +68,7 @@ async fn a_lease_ends_by_itself() {
     assert_eq!(ask(1).await, LeaseOutcome::Granted);
     crate::within(PATIENCE, "free", async || ask(2).await == LeaseOutcome::Granted).await;
     let late = [(key.clone(), Token(1), copy_of(1, "late"), MINUTE.into())];
-    assert_eq!(link.fill(&late, PATIENCE).await.unwrap(), [false]);
+    assert_eq!(link.fill(&late, Duration::ZERO, PATIENCE).await.unwrap(), [false]);
 }
 
 #[tokio::test]
@@ -100,7 +104,7 @@ async fn scripts_that_the_server_forgot_are_sent_again() {
         forget();
         assert_eq!(link.lease(&leases, MINUTE, PATIENCE).await.unwrap(), vec![LeaseOutcome::Granted; 3]);
         forget();
-        assert_eq!(link.fill(&fills, PATIENCE).await.unwrap(), [true; 3]);
+        assert_eq!(link.fill(&fills, Duration::ZERO, PATIENCE).await.unwrap(), [true; 3]);
         forget();
         assert!(link.replace(&one, Token(1), copy_of(2, "y"), MINUTE.into(), PATIENCE).await.unwrap());
         forget();
@@ -125,7 +129,11 @@ async fn a_foreign_type_stands_in_the_way_of_writes_and_plain_text_does_not() {
     server.cli(&["RPUSH", list.as_str(), "x"]);
     let corrupt = |error: hallway_core::Error| assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
     corrupt(link.lease(&[(list.clone(), Token(1), None)], MINUTE, PATIENCE).await.unwrap_err());
-    corrupt(link.fill(&[(list.clone(), Token(1), copy_of(1, ""), MINUTE.into())], PATIENCE).await.unwrap_err());
+    corrupt(
+        link.fill(&[(list.clone(), Token(1), copy_of(1, ""), MINUTE.into())], Duration::ZERO, PATIENCE)
+            .await
+            .unwrap_err(),
+    );
     corrupt(link.release(&[(list.clone(), Token(1))], PATIENCE).await.unwrap_err());
     corrupt(link.replace(&list, Token(1), copy_of(1, ""), MINUTE.into(), PATIENCE).await.unwrap_err());
     corrupt(link.mark(std::slice::from_ref(&list), Token(1), MINUTE, PATIENCE).await.unwrap_err());

@@ -120,7 +120,7 @@ async fn a_stopped_server_is_noticed_by_its_silence() {
     assert!(up < Duration::from_secs(2) + SLACK, "{up:?}");
     assert_eq!(linked.notes.take(), [DOWN, Told::Everything, TRACKED]);
     let fill = [(key, Token(1), copy_of(1, "x"), MINUTE.into())];
-    assert_eq!(linked.link.fill(&fill, PATIENCE).await.unwrap(), [true]);
+    assert_eq!(linked.link.fill(&fill, Duration::ZERO, PATIENCE).await.unwrap(), [true]);
 }
 
 #[tokio::test]

@@ -15,7 +15,10 @@ async fn state(link: &Arc<dyn SharedLink>, key: &Key) -> CopyState {
 
 async fn put(link: &Arc<dyn SharedLink>, key: &Key) {
     link.lease(&[(key.clone(), Token(77), None)], MINUTE, PATIENCE).await.unwrap();
-    let filled = link.fill(&[(key.clone(), Token(77), copy_of(77, "x"), MINUTE.into())], PATIENCE).await.unwrap();
+    let filled = link
+        .fill(&[(key.clone(), Token(77), copy_of(77, "x"), MINUTE.into())], Duration::ZERO, PATIENCE)
+        .await
+        .unwrap();
     assert_eq!(filled, [true]);
 }
 
@@ -36,11 +39,11 @@ async fn a_marker_takes_the_place_of_a_copy_and_of_a_lease() {
     link.lease(&[(key.clone(), Token(3), None)], MINUTE, PATIENCE).await.unwrap();
     link.mark(one, Token(4), MINUTE, PATIENCE).await.unwrap();
     let fill = [(key.clone(), Token(3), copy_of(3, "old"), MINUTE.into())];
-    assert_eq!(link.fill(&fill, PATIENCE).await.unwrap(), [false]);
+    assert_eq!(link.fill(&fill, Duration::ZERO, PATIENCE).await.unwrap(), [false]);
     link.release(&[(key.clone(), Token(3))], PATIENCE).await.unwrap();
     assert!(matches!(state(link, &key).await, CopyState::Busy(_)), "the marker stays");
     link.unmark(one, Token(4), PATIENCE).await.unwrap();
-    assert_eq!(link.fill(&fill, PATIENCE).await.unwrap(), [false], "nor when the write is over");
+    assert_eq!(link.fill(&fill, Duration::ZERO, PATIENCE).await.unwrap(), [false], "nor when the write is over");
 }
 
 #[tokio::test]
@@ -91,7 +94,7 @@ async fn an_invalidation_by_an_unused_token_kills_copies_and_leases() {
     link.unmark(&keys, Token(6), PATIENCE).await.unwrap();
     assert_eq!(link.read(&keys, PATIENCE).await.unwrap(), vec![CopyState::Absent; 3]);
     let fill = [(keys[1].clone(), Token(5), copy_of(5, "old"), MINUTE.into())];
-    assert_eq!(link.fill(&fill, PATIENCE).await.unwrap(), [false]);
+    assert_eq!(link.fill(&fill, Duration::ZERO, PATIENCE).await.unwrap(), [false]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -120,7 +123,7 @@ async fn under_contention_no_fill_outlives_a_write() {
                     let loaded = version.load(std::sync::atomic::Ordering::SeqCst);
                     tokio::task::yield_now().await;
                     let copy = format!("V{loaded}").into();
-                    link.fill(&[(key.clone(), token, copy, MINUTE.into())], PATIENCE).await.unwrap();
+                    link.fill(&[(key.clone(), token, copy, MINUTE.into())], Duration::ZERO, PATIENCE).await.unwrap();
                 }
             }
         });

@@ -60,7 +60,11 @@ async fn our_own_writes_are_told_too() {
     let key = key(&copies(), "k");
     let one = std::slice::from_ref(&key);
     linked.link.lease(&[(key.clone(), Token(1), None)], MINUTE, PATIENCE).await.unwrap();
-    linked.link.fill(&[(key.clone(), Token(1), copy_of(1, "x"), MINUTE.into())], PATIENCE).await.unwrap();
+    linked
+        .link
+        .fill(&[(key.clone(), Token(1), copy_of(1, "x"), MINUTE.into())], Duration::ZERO, PATIENCE)
+        .await
+        .unwrap();
     assert!(matches!(linked.link.read(one, PATIENCE).await.unwrap()[..], [CopyState::Value(_)]));
     linked.notes.take();
     linked.link.unmark(one, Token(2), PATIENCE).await.unwrap();

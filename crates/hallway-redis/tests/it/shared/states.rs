@@ -19,7 +19,10 @@ async fn a_key_is_absent_busy_or_a_value() {
     let copy = copy_of(1, "payload");
     let lease = [(keys[1].clone(), Token(1), None), (keys[3].clone(), Token(3), None)];
     link.lease(&lease, MINUTE, PATIENCE).await.unwrap();
-    assert_eq!(link.fill(&[(keys[1].clone(), Token(1), copy.clone(), MINUTE.into())], PATIENCE).await.unwrap(), [true]);
+    assert_eq!(
+        link.fill(&[(keys[1].clone(), Token(1), copy.clone(), MINUTE.into())], Duration::ZERO, PATIENCE).await.unwrap(),
+        [true]
+    );
     server.cli(&["SET", keys[2].as_str(), "V1 forever"]);
     link.mark(&keys[4..5], Token(4), Duration::from_secs(10), PATIENCE).await.unwrap();
     server.cli(&["SET", keys[5].as_str(), "somebody else's"]);
@@ -59,7 +62,7 @@ async fn many_keys_keep_their_order_and_duplicates() {
         .zip(1..)
         .map(|(key, at)| (key.clone(), Token(at), Bytes::from(format!("V{at}")), MINUTE.into()))
         .collect();
-    assert!(linked.link.fill(&fills, PATIENCE).await.unwrap().iter().all(|filled| *filled));
+    assert!(linked.link.fill(&fills, Duration::ZERO, PATIENCE).await.unwrap().iter().all(|filled| *filled));
     let states = linked.link.read(&keys, PATIENCE).await.unwrap();
     assert_eq!(states.len(), 1_500);
     for (at, state) in states.iter().enumerate() {
@@ -135,7 +138,7 @@ async fn copies_over_the_cap_are_refused_before_anything_is_sent() {
     let lease = linked.link.lease(&[(key.clone(), Token(1), None)], MINUTE, PATIENCE).await.unwrap();
     assert_eq!(lease, [LeaseOutcome::Granted]);
     let fill = [(key.clone(), Token(1), large.clone(), MINUTE.into())];
-    assert_eq!(linked.link.fill(&fill, PATIENCE).await.unwrap_err().kind(), ErrorKind::TooLarge);
+    assert_eq!(linked.link.fill(&fill, Duration::ZERO, PATIENCE).await.unwrap_err().kind(), ErrorKind::TooLarge);
     let replaced = linked.link.replace(&key, Token(1), large, MINUTE.into(), PATIENCE).await;
     assert_eq!(replaced.unwrap_err().kind(), ErrorKind::TooLarge);
     assert!(matches!(linked.link.read(&[key], PATIENCE).await.unwrap()[..], [CopyState::Busy(_)]));

@@ -35,7 +35,10 @@ async fn a_thousand_concurrent_misses_take_few_round_trips_and_each_gets_its_own
             // Every third one fills with another's lease.
             let token = Token(at + u64::from(at % 3 == 0));
             let copy = copy_of(at, &at.to_string());
-            let filled = link.fill(&[(key.clone(), token, copy.clone(), MINUTE.into())], PATIENCE).await.unwrap();
+            let filled = link
+                .fill(&[(key.clone(), token, copy.clone(), MINUTE.into())], Duration::ZERO, PATIENCE)
+                .await
+                .unwrap();
             assert_eq!(filled, [at % 3 != 0], "{at}");
             match &link.read(one, PATIENCE).await.unwrap()[..] {
                 [CopyState::Value(entry)] => assert!(at % 3 != 0 && entry.value == copy),

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{Run, Twin};
-use crate::sim::redis::resp::Reply;
+use crate::sim::redis::resp::{Reply, integer};
 
 /// First lines and twins, mutants of the protocol among them.
 pub(super) const TWINS: &[(&str, Twin)] = &[
@@ -53,12 +53,32 @@ fn getl(run: &mut Run<'_>) -> Result<Reply, String> {
 
 fn fill(run: &mut Run<'_>) -> Result<Reply, String> {
     let stands = found!(run) == Some(lease(&run.arg(1)));
-    write_if(run, stands)
+    write_under_lease(run, stands)
 }
 
 fn fill_any_lease(run: &mut Run<'_>) -> Result<Reply, String> {
     let stands = found!(run).is_some_and(|found| found.first() == Some(&b'L'));
-    write_if(run, stands)
+    write_under_lease(run, stands)
+}
+
+/// As [`write_if`], less what has passed of the lease, whose life is ARGV[4].
+fn write_under_lease(run: &mut Run<'_>, allowed: bool) -> Result<Reply, String> {
+    let (copy, life) = (run.arg(2), run.arg(3));
+    if !allowed || life.is_empty() {
+        return write_if(run, allowed);
+    }
+    let left = match run.on_key("PTTL")? {
+        Reply::Int(left) => left,
+        _ => 0,
+    };
+    let passed = (integer(&run.arg(4)).unwrap_or(0) - left).max(0);
+    let life = integer(&life).unwrap_or(0) - passed;
+    if life <= 0 {
+        run.on_key("DEL")?;
+        return Ok(Reply::Int(0));
+    }
+    run.set(copy, Bytes::from(life.to_string()))?;
+    Ok(Reply::Int(1))
 }
 
 fn replace(run: &mut Run<'_>) -> Result<Reply, String> {

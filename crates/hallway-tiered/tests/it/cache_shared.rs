@@ -189,6 +189,28 @@ async fn a_tag_replaced_elsewhere_during_a_load_leaves_no_stale_copy() {
     assert_eq!(there.get("1").await.unwrap().as_deref().map(String::as_str), Some("new"));
 }
 
+/// Nor when another load here has come to know the tag in between.
+#[tokio::test(start_paused = true)]
+async fn a_tag_first_met_during_a_load_proves_nothing_about_its_beginning() {
+    let (shared, _) = world();
+    let (here, there) = (cache(&shared.process(1), |told| told), cache(&shared.process(2), |told| told));
+    let tagged = |value: &'static str, time: Duration| {
+        move || async move {
+            tokio::time::sleep(time).await;
+            Ok::<_, io::Error>(Load::store(value.to_owned()).with_tags(["t"]))
+        }
+    };
+    let early = tokio::spawn({
+        let here = here.clone();
+        async move { here.get_or_load("1", tagged("old", MS * 100)).await.unwrap() }
+    });
+    tokio::time::sleep(MS * 10).await;
+    there.invalidate_tag("t").await.unwrap();
+    here.get_or_load("2", tagged("other", MS)).await.unwrap();
+    early.await.unwrap();
+    assert_eq!((here.get("1").await.unwrap(), there.get("1").await.unwrap()), (None, None));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_copy_that_is_no_value_is_counted_removed_and_replaced() {
     let (shared, _) = world();

@@ -33,10 +33,16 @@ pub(crate) use self::waiters::Waiters;
 pub(crate) use self::writes::{Ending, Outcome, Writing};
 use crate::breaker::Breaker;
 use crate::cache::Fronts;
+use crate::front::Front;
 use crate::random::Random;
 use crate::settings::Settings;
 use crate::stamps::Stamps;
 use crate::stats::Counters;
+use crate::store::RawCopy;
+
+/// Hot copies in the front of the store, and the largest of them in bytes: it holds 16 MiB at most beyond the local tier.
+const FRONT_PLACES: usize = 4_096;
+const FRONT_LARGEST: usize = 4 << 10;
 
 /// Before the keys of copies in the shared tier.
 pub(crate) const COPY: &str = "copy";
@@ -54,6 +60,8 @@ pub(crate) struct Engine {
     pub(crate) generations: Generations,
     pub(crate) debts: Debts,
     pub(crate) fronts: Fronts,
+    /// Hot copies of the store's own keys, before the local tier.
+    pub(crate) front: Option<Front<Arc<RawCopy>>>,
     stamps: Stamps,
     hasher: foldhash::fast::FixedState,
     waiters: Waiters,
@@ -90,6 +98,7 @@ impl Engine {
             generations: Generations::default(),
             debts: Debts::default(),
             fronts: Fronts::default(),
+            front: local.as_ref().map(|_| Front::new(FRONT_PLACES, FRONT_LARGEST, random.id())),
             stamps: Stamps::new(settings.stamps),
             // Another one for each engine: nobody outside can choose keys that share a stamp.
             hasher: foldhash::fast::FixedState::with_seed(random.id()),

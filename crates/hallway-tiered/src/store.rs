@@ -17,6 +17,7 @@ use hallway_core::{
     Prefix, Result, SetIf, SetOptions, SetOutcome, SharedTier, Timestamp, Ttl,
 };
 
+pub(crate) use self::copies::RawCopy;
 use crate::builder::TieredBuilder;
 use crate::engine::Engine;
 use crate::health::Health;

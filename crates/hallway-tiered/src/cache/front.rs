@@ -10,8 +10,8 @@ use super::core::{Answer, CacheCopy, Core};
 use super::outcome::ServedBy;
 use crate::front::{Found, Front};
 
-/// Larger values stay in the local tier alone, so that its bound is the bound.
-const LARGEST: usize = 64 << 10;
+/// Larger values stay in the local tier alone: what a front of 4,096 places holds beyond the bound of that is 16 MiB at most.
+const LARGEST: usize = 4 << 10;
 
 /// Hot copies of one namespace and type.
 pub(super) type Hot<V> = Front<Arc<CacheCopy<V>>>;

@@ -60,14 +60,8 @@ impl Engine {
         self.stamps.is_current(noted.slot, noted.stamp)
     }
 
-    /// Whether a copy may answer now. `degraded_ttl` in microseconds.
-    #[inline]
-    pub(crate) fn may_answer(&self, guard: &Guard, degraded_ttl: u64) -> bool {
-        // Never behind the exact clock, so nothing is served after its deadline.
-        self.may_answer_at(guard, degraded_ttl, self.clock.now_at_most())
-    }
-
-    /// As [`may_answer`](Self::may_answer), by a caller who has just asked the clock.
+    /// Whether a copy may answer. `now` is a reading that is never behind the exact clock, so that nothing is served after
+    /// its deadline; `degraded_ttl` is in microseconds.
     #[inline]
     pub(crate) fn may_answer_at(&self, guard: &Guard, degraded_ttl: u64, now: u64) -> bool {
         let Noted { slot, stamp, .. } = guard.noted;

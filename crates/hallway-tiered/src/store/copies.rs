@@ -9,6 +9,7 @@ use hallway_core::{Entry, Key, Result, Ttl};
 
 use super::TieredStore;
 use crate::engine::{Engine, Guard, Lease, Look, Noted, Patience};
+use crate::front::Found;
 use crate::header::{BYTES, Header};
 use crate::settings::{Rules, micros};
 use crate::table::Authority;
@@ -21,21 +22,42 @@ const OVERHEAD: usize = 64;
 
 /// A copy of bytes in the local tier.
 #[derive(Debug)]
-pub(super) struct RawCopy {
+pub(crate) struct RawCopy {
     value: Bytes,
     guard: Guard,
 }
 
 impl TieredStore {
-    /// The local copy, if it may answer. No lock, no allocation.
+    /// The local copy, if it may answer: from the front of hot ones, else from the local tier. Never waits, and allocates
+    /// nothing but for the one miss in eight that moves a copy to the front.
+    #[inline]
     pub(super) fn local_copy(&self, key: &Key, rules: &Rules) -> Option<Bytes> {
-        let object = self.engine.local_tier()?.copy(key)?;
-        let copy = object.downcast_ref::<RawCopy>()?;
-        let good = self.engine.may_answer(&copy.guard, rules.degraded_ttl);
-        good.then(|| {
-            self.engine.counters.local_hits.one();
-            copy.value.clone()
-        })
+        let (engine, id) = (&self.engine, key.as_str());
+        let front = engine.front.as_ref()?;
+        let hash = front.hash(id);
+        let now = engine.clock.now_at_most();
+        let look = |copy: &Arc<RawCopy>| {
+            engine.may_answer_at(&copy.guard, rules.degraded_ttl, now).then(|| copy.value.clone())
+        };
+        let value = match front.get(hash, id, look) {
+            Found::Hit { value, record } => {
+                if record && let Some(local) = engine.local_tier() {
+                    local.record_hit(key);
+                }
+                value
+            }
+            Found::Miss(seat) => {
+                let copy = engine.local_tier()?.copy(key)?.downcast::<RawCopy>().ok()?;
+                let value = look(&copy)?;
+                if let Some(seat) = seat {
+                    let bytes = copy.value.len() + OVERHEAD;
+                    front.insert(seat, hash, id, copy, bytes);
+                }
+                value
+            }
+        };
+        engine.counters.local_hits.one();
+        Some(value)
     }
 
     /// The value from beyond this process.
@@ -165,6 +187,10 @@ impl TieredStore {
         let bytes = entry.value.len() + OVERHEAD;
         let guard = Guard { noted, deadline, lease };
         local.keep(key, Arc::new(RawCopy { value: entry.value.clone(), guard }), deadline, bytes);
+        if let Some(front) = &self.engine.front {
+            // After the keep: what stood in the front is older.
+            front.remove(front.hash(key.as_str()), key.as_str());
+        }
     }
 }
 

@@ -28,6 +28,7 @@ struct State {
     sinks: Mutex<Vec<Arc<dyn InvalidationSink>>>,
     down: AtomicBool,
     mute: AtomicBool,
+    slow: AtomicBool,
     calls: [AtomicUsize; 5],
 }
 
@@ -73,6 +74,7 @@ impl Shared {
             sinks: Mutex::default(),
             down: AtomicBool::new(false),
             mute: AtomicBool::new(false),
+            slow: AtomicBool::new(false),
             calls: Default::default(),
         }))
     }
@@ -107,6 +109,17 @@ impl Shared {
     /// Calls are answered, but changes are told nobody and nothing proves that none is missing.
     pub(crate) fn mute(&self) {
         self.0.mute.store(true, Ordering::SeqCst);
+    }
+
+    /// Invalidations take 100 ms to arrive.
+    pub(crate) fn slow_down(&self) {
+        self.0.slow.store(true, Ordering::SeqCst);
+    }
+
+    async fn travel(&self) {
+        if self.0.slow.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     pub(crate) fn calls(&self, call: Call) -> usize {
@@ -356,6 +369,7 @@ impl SharedLink for Link {
     }
 
     async fn unmark(&self, keys: &[Key], writer: Token, _: Duration) -> Result<()> {
+        self.shared.travel().await;
         self.shared.check()?;
         for key in keys {
             {
@@ -393,6 +407,7 @@ impl SharedLink for Link {
     }
 
     async fn bump_generation(&self, key: &Key, new: u64, _: Duration) -> Result<()> {
+        self.shared.travel().await;
         self.shared.check()?;
         self.shared.live().insert(key.clone(), Stands::Generation(new));
         self.shared.push(key);

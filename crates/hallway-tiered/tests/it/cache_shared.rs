@@ -344,6 +344,7 @@ async fn a_cut_off_process_never_reads_again_what_it_has_ended() {
     let load = |value: &'static str| {
         move || async move { Ok::<_, io::Error>(Load::store(value.to_owned()).with_tags([value])) }
     };
+    shared.slow_down();
     for id in ["key", "tag", "clear"] {
         here.get_or_load(id, load(id)).await.unwrap();
         shared.cut();

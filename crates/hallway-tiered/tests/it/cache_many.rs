@@ -12,12 +12,11 @@ use crate::cache_support::{MS, SEC, Source, alone, pass, texts};
 
 type Log = Arc<Mutex<Vec<Vec<String>>>>;
 
+/// What a loader of many finds after a while.
+type Finding = std::pin::Pin<Box<dyn Future<Output = io::Result<HashMap<String, String>>> + Send>>;
+
 /// Doubles what it is asked for, knows no `x…`, and notes each call.
-fn doubling(
-    log: &Log,
-) -> impl FnOnce(Vec<String>) -> std::pin::Pin<Box<dyn Future<Output = io::Result<HashMap<String, String>>> + Send>>
-+ Send
-+ 'static {
+fn doubling(log: &Log) -> impl FnOnce(Vec<String>) -> Finding + Send + 'static {
     let log = Arc::clone(log);
     move |missing| {
         log.lock().unwrap().push(missing.clone());

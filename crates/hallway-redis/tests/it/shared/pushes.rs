@@ -1,5 +1,7 @@
 //! Invalidations: what is told, in which order, and when.
 
+use std::time::Duration;
+
 use hallway_core::{Bytes, CopyState, KvStore, LinkState, SetOptions, Token};
 
 use super::{Linked, Notes, PATIENCE, Told, copies, copy_of, server, told};

@@ -58,18 +58,21 @@ impl fmt::Display for Failure {
     }
 }
 
-/// How old a shared read may be in this run.
-fn promised(scenario: &Scenario, seen: &Seen) -> Duration {
+/// Whether a writer was cut off, or Redis lost its markers and the connection together: then copies are bounded by their
+/// hard TTL, and a process that has read past one may come back to it.
+fn is_void(scenario: &Scenario, seen: &Seen) -> bool {
     let unannounced: u64 = seen.stats.iter().map(|stats| stats.unannounced_writes).sum();
     let copies = scenario.tiers != Tiers::LocalShared;
-    // A writer that was cut off, and a Redis that lost its markers and the connection together, void the bound: what is
-    // left is the hard TTL.
-    let void = unannounced > 0 || matches!(scenario.fault, Fault::Restart);
+    copies && (unannounced > 0 || matches!(scenario.fault, Fault::Restart))
+}
+
+/// How old a shared read may be in this run.
+fn promised(scenario: &Scenario, seen: &Seen) -> Duration {
     let bound = match scenario.tiers {
         Tiers::SharedConsistent => Duration::ZERO,
         _ => scenario.bound.max(scenario.degraded_ttl),
     };
-    (if copies && void { bound + COPY_TTL } else { bound }) + SLACK
+    (if is_void(scenario, seen) { bound + COPY_TTL } else { bound }) + SLACK
 }
 
 pub(crate) fn judge(scenario: &Scenario, seen: &Seen) -> Result<Report, Box<Failure>> {
@@ -97,7 +100,7 @@ pub(crate) fn judge(scenario: &Scenario, seen: &Seen) -> Result<Report, Box<Fail
     found.extend(history::read_your_writes(history));
     // While local copies answer for a Redis that is down, only their age is promised; and going back within a process is
     // excluded by invalidations that come before later replies, as Redis sends them but for long turns.
-    if scenario.degraded_ttl.is_zero() && !scenario.long_turns {
+    if scenario.degraded_ttl.is_zero() && !scenario.long_turns && !is_void(scenario, seen) {
         found.extend(history::monotonic_reads(history));
     }
     if let Some(violation) = found.into_iter().next() {

@@ -18,8 +18,8 @@ use crate::settings::micros;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Began {
     pub(super) noted: Noted,
-    moment: u64,
-    generation: u64,
+    pub(super) moment: u64,
+    pub(super) generation: u64,
 }
 
 /// Where what was loaded goes.
@@ -153,7 +153,8 @@ impl<V: Send + Sync + 'static> Core<V> {
             let ids = self.engine.since(&tags, began.moment).await.ok().flatten()?;
             all.extend(tags.into_iter().zip(ids));
         }
-        (self.generation.id() == began.generation).then_some(all)
+        // Asked for again where it is not known: its own making may just have been told.
+        (self.generation_now().await.ok()? == began.generation).then_some(all)
     }
 
     /// The copy for the shared tier; `None` if there is to be none.

@@ -48,8 +48,20 @@ pub(super) enum Opened<V> {
 impl<V: Send + Sync + 'static> Core<V> {
     /// Whether the header is that of a value of this cache, as far as it says.
     pub(super) fn usable(&self, header: &Header, takes_nothing: bool) -> bool {
+        self.usable_in(header, takes_nothing, self.generation.id())
+    }
+
+    /// As [`usable`](Self::usable), by a caller who has asked for the generation before he looked: whoever makes a generation
+    /// is told of it as of a change, and does not know it for a moment.
+    pub(super) fn usable_in(&self, header: &Header, takes_nothing: bool, generation: u64) -> bool {
         let known = header.codec == self.form.name || (takes_nothing && header.codec == NOTHING);
-        known && header.generation == self.generation.id()
+        known && header.generation == generation
+    }
+
+    /// The generation as it is now.
+    pub(super) async fn generation_now(&self) -> Result<u64> {
+        let ids = self.engine.current(std::slice::from_ref(&self.generation)).await?;
+        Ok(ids.first().copied().unwrap_or_default())
     }
 
     /// Decodes a copy, checks its tags, and keeps it here.
@@ -185,7 +197,11 @@ impl<V: Send + Sync + 'static> Core<V> {
         let copy_key = self.engine.copy_key(key)?;
         let patience = Patience { lease: self.options.lease(), wait: self.options.wait_max };
         for _ in 0..TRIES {
-            let usable = |header: &Header| self.usable(header, takes_nothing);
+            let id = match self.generation_now().await {
+                Ok(id) => id,
+                Err(error) => return self.down(error, key, self.engine.note(key), loader).await,
+            };
+            let usable = |header: &Header| self.usable_in(header, takes_nothing, id);
             match self.engine.look_from(key, &copy_key, patience, absent.take(), usable).await {
                 Look::Copy { header, payload, remaining, noted } => {
                     match self.open(key, header, &payload, remaining, noted).await {
@@ -199,7 +215,7 @@ impl<V: Send + Sync + 'static> Core<V> {
                     }
                 }
                 Look::Lease(token, noted) => {
-                    let began = self.begin(noted);
+                    let began = Began { generation: id, ..self.begin(noted) };
                     return match self.run(loader()).await {
                         Ok((load, cost)) => Ok(self.settle(key, load, cost, began, Target::Lease(token)).await),
                         Err(error) => {

@@ -119,9 +119,9 @@ impl<V: Send + Sync + 'static> Core<V> {
     /// What stands in the shared tier. A copy is kept here.
     pub(super) async fn far(&self, key: &Key, takes_nothing: bool) -> Result<Far<V>> {
         let noted = self.engine.note(key);
-        self.engine.current(std::slice::from_ref(&self.generation)).await?;
+        let id = self.generation_now().await?;
         let copy_key = self.engine.copy_key(key)?;
-        let usable = |header: &Header| self.usable(header, takes_nothing);
+        let usable = |header: &Header| self.usable_in(header, takes_nothing, id);
         Ok(match self.engine.peek(&copy_key, noted, &usable).await? {
             Peek::Copy { header, payload, remaining, noted } => {
                 match self.open(key, header, &payload, remaining, noted).await? {

@@ -3,3 +3,4 @@
 
 mod conformance;
 mod stage;
+mod stampede;

@@ -52,8 +52,10 @@ async fn load(pool: PgPool, sequence: String) -> Result<i64, sqlx::Error> {
 async fn cache(redis: &str) -> (TieredStore, Cache<i64>) {
     let tiers = TieredStore::builder()
         .local(hallway::moka::MokaStore::builder().build().unwrap())
-        .shared(hallway::redis::RedisStore::open(redis).await.unwrap())
+        .shared(hallway::open(redis).await.unwrap())
         .shared_deadline(Duration::from_secs(5))
+        // Nor is a process that gets no processor for half a second one whose connection is dead.
+        .bound(Duration::from_secs(10))
         .build()
         .unwrap();
     let cache = tiers.cache("stampede").hard_timeout(LEASE / 2).lease(LEASE).wait_max(LEASE * 2).build().unwrap();
@@ -133,19 +135,27 @@ impl Drop for Process {
     }
 }
 
-/// The child's side: `crowd KEY` answers `done VALUE`, `hold KEY` loads and never ends.
+/// The child's side: `crowd KEY` answers `done VALUE`, `hold KEY` loads and never ends, `lose` waits until Redis is gone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn child() {
     let (Ok(redis), Ok(postgres), Ok(sequence)) = (env::var(REDIS), env::var(POSTGRES), env::var(SEQUENCE)) else {
         return;
     };
-    let (_tiers, cache) = cache(&redis).await;
+    let (tiers, cache) = cache(&redis).await;
     let pool = PgPool::connect(&postgres).await.unwrap();
     println!("\nready");
     let work = async {
         while let Some(line) = block_in_place(|| std::io::stdin().lines().next()) {
             let line = line.unwrap();
             match line.split_once(' ') {
+                None if line == "lose" => {
+                    let began = Instant::now();
+                    while tiers.health().is_ready() {
+                        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", tiers.health());
+                        tokio::time::sleep(Duration::from_millis(10)).await;
+                    }
+                    println!("\nlost");
+                }
                 Some(("crowd", key)) => {
                     let value = crowd(&cache, &pool, &sequence, key, TASKS_OF_EACH).await;
                     println!("\ndone {}", value.unwrap());
@@ -169,9 +179,10 @@ async fn child() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_tasks_on_a_cold_key_are_one_load() {
     let loads = block_in_place(Loads::new);
-    let (_tiers, cache) = cache(&stage::redis_url()).await;
+    let (tiers, cache) = cache(&stage::redis_url()).await;
     let pool = PgPool::connect(&PostgresServer::shared().url()).await.unwrap();
-    assert_eq!(crowd(&cache, &pool, &loads.0, "cold", 10_000).await, Some(1));
+    let value = crowd(&cache, &pool, &loads.0, "cold", 10_000).await;
+    assert_eq!(value, Some(1), "{:?} {:?} {:?}", cache.stats(), tiers.stats(), tiers.health());
     assert_eq!(block_in_place(|| loads.count()), 1);
     assert_eq!(cache.stats().loads, 1, "{:?}", cache.stats());
 }
@@ -195,6 +206,10 @@ fn eight_processes_are_one_load_with_redis_and_at_most_eight_without() {
     assert_eq!(loads.count(), 1);
 
     redis.kill9();
+    for process in &mut processes {
+        process.tell("lose");
+        process.hear("lost");
+    }
     let values = stampede(&mut processes, "down");
     let more = loads.count() - 1;
     assert!((1..=PROCESSES as u64).contains(&more), "{more} loads gave {values:?}");

@@ -252,7 +252,11 @@ impl Steps {
         let first = name.split([' ', '.', ',']).next().unwrap_or_default();
         let args = match (name.as_str(), first) {
             ("copy:getl", _) => vec![token, life, if self.rng.chance(0.5) { text("") } else { text(self.token()) }],
-            ("copy:fill" | "copy:fill:mutant_no_lease_compare" | "copy:replace", _) => vec![token, copy, maybe_life],
+            // A lease that was given far more than any life has left, so that no millisecond decides.
+            ("copy:fill" | "copy:fill:mutant_no_lease_compare", _) => {
+                vec![token, copy, maybe_life, text("9000000")]
+            }
+            ("copy:replace", _) => vec![token, copy, maybe_life],
             ("copy:mark", _) => vec![token, life],
             ("copy:release" | "copy:unmark" | "copy:unmark:mutant_unmark_only_own" | "copy:generation", _) => {
                 vec![token]

@@ -170,7 +170,7 @@ impl<C: Codec> CacheBuilder<C> {
         self
     }
 
-    /// How many of the hottest values, up to 64 KiB each, are kept before the local tier, where a hit costs a third of one
+    /// How many of the hottest values, up to 4 KiB each, are kept before the local tier, where a hit costs a third of one
     /// there. They are kept alive beside its bound. 0 keeps none; caches of one namespace and type share what the first of
     /// them asked for. Default: 4,096.
     pub fn front(mut self, places: usize) -> Self {

@@ -194,6 +194,10 @@ impl<V: Send + Sync + 'static> Core<V> {
         let Some(link) = self.engine.link() else { return false };
         let fills = [(copy_key.clone(), token, copy, Ttl::After(ttl))];
         let filled = self.engine.ask(link.fill(&fills, Duration::ZERO, self.engine.settings.shared_deadline)).await;
+        if filled.is_err() {
+            // Too large, or refused: nobody is to wait for it.
+            self.engine.release(&copy_key, token).await;
+        }
         self.filled(key, fresh, filled.map(|filled| filled == [true]))
     }
 

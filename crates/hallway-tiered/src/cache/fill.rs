@@ -153,8 +153,12 @@ impl<V: Send + Sync + 'static> Core<V> {
             let ids = self.engine.since(&tags, began.moment).await.ok().flatten()?;
             all.extend(tags.into_iter().zip(ids));
         }
-        // Asked for again where it is not known: its own making may just have been told.
-        (self.generation_now().await.ok()? == began.generation).then_some(all)
+        let now = match self.generation.id() {
+            // Asked for again where it was known: its own making may just have been told.
+            0 if began.generation != 0 => self.generation_now().await.ok()?,
+            id => id,
+        };
+        (now == began.generation).then_some(all)
     }
 
     /// The copy for the shared tier; `None` if there is to be none.

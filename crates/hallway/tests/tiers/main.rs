@@ -3,4 +3,5 @@
 
 mod conformance;
 mod stage;
+mod staleness;
 mod stampede;

@@ -102,7 +102,12 @@ fn instances_of_a_replay_share_redis_and_postgres_within_the_bound() {
         assert!(number(&json, path) > 0, "{path}: {json}");
     }
     assert!(json["bound"].as_str().unwrap().contains("writer cut off"), "{json}");
-    assert_eq!(place.redis.cli(&["keys", "copy:*"]).trim(), "", "cleared");
+    // On a busy machine the end of a marker may get no answer in time; then it ends by itself, within 10 s.
+    let began = std::time::Instant::now();
+    while !place.redis.cli(&["keys", "copy:*"]).trim().is_empty() {
+        assert!(began.elapsed() < std::time::Duration::from_secs(20), "not cleared");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
     assert_eq!(hallway(&["scan", "--store", &url]).exits(0).text(), "", "cleared");
 }
 

@@ -32,6 +32,14 @@ fn the_worst_read_is_named_with_the_write_it_missed() {
 }
 
 #[test]
+fn a_read_in_time_is_not_named_for_one_called_at_the_same_moment() {
+    let operations = vec![write(0, 1), write(100, 2), read(400, 2).cached(), read(400, 1).cached()];
+    let Lag::Behind { by, missed } = lag(operations) else { panic!("the last read was behind") };
+    assert_eq!(by, Duration::from_micros(290));
+    assert_eq!(missed, Missed { read: 3, shown_by: 1, write: Some(1) });
+}
+
+#[test]
 fn a_write_of_unknown_outcome_is_missed_from_when_somebody_saw_it() {
     let operations =
         vec![write(0, 1), Operation::unknown(0, "a", 100, Input::Write(2)), read(200, 2), read(500, 1).cached()];

@@ -3,6 +3,7 @@
 
 mod conformance;
 mod outage;
+mod processes;
 mod stage;
 mod staleness;
 mod stampede;

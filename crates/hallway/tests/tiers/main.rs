@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests may unwrap, their helpers too")]
 
 mod conformance;
+mod cut_off;
 mod outage;
 mod processes;
 mod stage;

@@ -147,6 +147,12 @@ impl Lane {
         Self { name, keys, run, verify }
     }
 
+    /// How many keys it has.
+    #[must_use]
+    pub fn keys(&self) -> usize {
+        self.keys
+    }
+
     /// The most iterations per task that this lane can do: [`Op::First`] ends with the keys.
     #[must_use]
     pub fn longest(&self, plan: Plan) -> u64 {

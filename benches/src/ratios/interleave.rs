@@ -12,6 +12,9 @@ const SAMPLE: Duration = Duration::from_millis(300);
 const WRITE_SAMPLE: Duration = Duration::from_millis(600);
 /// A percentile needs operations behind it.
 const PERCENTILE_SAMPLE: Duration = Duration::from_millis(800);
+/// Reads per key before popular keys are timed: so many until a cache that counts how often keys are asked for has
+/// forgotten what it was filled with.
+const WARMING: u64 = 4;
 /// How long a run must be before it says how fast a lane is.
 const CALIBRATION: Duration = Duration::from_millis(60);
 
@@ -58,6 +61,10 @@ pub async fn interleave(lanes: &[&Lane], plan: Plan, server: Option<u32>) -> Vec
 /// Runs longer and longer until the time can be believed; that warms the lane as well.
 async fn calibrate(lane: &Lane, plan: Plan) -> Result<Plan> {
     let most = lane.longest(plan);
+    if let Op::Popular(reads) = plan.op {
+        let iterations = (WARMING * lane.keys() as u64).div_ceil((reads * plan.concurrency) as u64);
+        lane.run(Plan { iterations, ..plan }).await?;
+    }
     let mut plan = Plan { iterations: 4.min(most), ..plan };
     let wanted = match plan {
         Plan { latencies: true, .. } => PERCENTILE_SAMPLE,

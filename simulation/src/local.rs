@@ -12,6 +12,9 @@ use hallway_core::{
 };
 use hallway_testkit::PlainStore;
 
+/// Copies from which on it says that it is full.
+const ROOM: usize = 4;
+
 /// moka decides by chance and by real time what it drops, so it has no place in a run that must be the same twice.
 #[derive(Debug)]
 pub(crate) struct SimLocal {
@@ -44,9 +47,9 @@ impl SimLocal {
 }
 
 impl LocalTier for SimLocal {
-    fn copy(&self, key: &Key) -> Option<Object> {
+    fn copy(&self, physical: &str) -> Option<Object> {
         let now = self.clock.now();
-        self.copies().get(key).filter(|kept| kept.deadline > now).map(|kept| Arc::clone(&kept.object))
+        self.copies().get(physical).filter(|kept| kept.deadline > now).map(|kept| Arc::clone(&kept.object))
     }
 
     fn keep(&self, key: &Key, object: Object, deadline: u64, _bytes: usize) {
@@ -55,6 +58,11 @@ impl LocalTier for SimLocal {
 
     fn forget(&self, key: &Key) {
         self.copies().remove(key);
+    }
+
+    /// Now and then full, so that both ways are taken.
+    fn is_full(&self) -> bool {
+        self.copies().len() > ROOM
     }
 
     fn clock(&self) -> Arc<dyn Clock> {

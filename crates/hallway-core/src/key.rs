@@ -5,6 +5,7 @@
 //! physical form, and no key can smuggle in a cluster hash tag or a separator. Keys are never hashed.
 
 use std::borrow::{Borrow, Cow};
+use std::cell::Cell;
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::{Arc, LazyLock};
@@ -30,17 +31,8 @@ impl Key {
     /// # Errors
     /// `InvalidInput` if the id is empty, has a control character, or makes the key longer than 512 bytes.
     pub fn new(namespace: &Namespace, id: &str) -> Result<Self> {
-        check_text(id, "key")?;
-        let id = escape(id);
-        let separator = usize::from(!namespace.is_root());
-        let length = namespace.0.len() + separator + id.len();
-        check_length(length)?;
-        let mut physical = String::with_capacity(length);
-        physical.push_str(&namespace.0);
-        if separator == 1 {
-            physical.push(':');
-        }
-        physical.push_str(&id);
+        let mut physical = String::new();
+        namespace.write_physical(id, &mut physical)?;
         Ok(Self { physical: physical.into(), namespace: namespace.0.len() as u16 })
     }
 
@@ -68,10 +60,36 @@ impl Key {
         self.physical.as_bytes()
     }
 
+    /// The physical form of the id alone. It is the id itself unless that has one of `%`, `:`, `{` and `}`.
+    #[must_use]
+    pub fn physical_id(&self) -> &str {
+        &self.physical[self.id_start()..]
+    }
+
+    /// Whether this is the id. Unlike a comparison with [`id`](Self::id) it never allocates.
+    #[must_use]
+    pub fn has_id(&self, id: &str) -> bool {
+        let mut rest = self.physical_id().as_bytes();
+        for byte in id.as_bytes() {
+            let written: &[u8] = match byte {
+                b'%' => b"%25",
+                b':' => b"%3A",
+                b'{' => b"%7B",
+                b'}' => b"%7D",
+                byte => std::slice::from_ref(byte),
+            };
+            match rest.strip_prefix(written) {
+                Some(left) => rest = left,
+                None => return false,
+            }
+        }
+        rest.is_empty()
+    }
+
     /// The id, unescaped.
     #[must_use]
     pub fn id(&self) -> Cow<'_, str> {
-        unescape(&self.physical[self.id_start()..])
+        unescape(self.physical_id())
     }
 
     /// The namespace.
@@ -186,7 +204,7 @@ impl Namespace {
             if !physical.is_empty() {
                 physical.push(':');
             }
-            physical.push_str(&escape(segment));
+            escape_into(segment, &mut physical);
         }
         if physical.is_empty() {
             return Err(Error::invalid_input("a namespace needs a segment; Namespace::root() is the one without"));
@@ -225,6 +243,42 @@ impl Namespace {
     /// As for [`Key::new`].
     pub fn key(&self, id: &str) -> Result<Key> {
         Key::new(self, id)
+    }
+
+    /// Hands the physical form of the key of `id` to `with`: for looking something up without the allocation of a [`Key`].
+    /// `None` if the id makes no key.
+    ///
+    /// ```
+    /// # use hallway_core::Namespace;
+    /// let users = Namespace::new("user")?;
+    /// assert_eq!(users.with_physical("a:1", |physical| physical.to_owned()).as_deref(), Some("user:a%3A1"));
+    /// # Ok::<(), hallway_core::Error>(())
+    /// ```
+    pub fn with_physical<R>(&self, id: &str, with: impl FnOnce(&str) -> R) -> Option<R> {
+        thread_local! {
+            // Taken while in use, so that nothing is borrowed should `with` come here again.
+            static TEXT: Cell<String> = const { Cell::new(String::new()) };
+        }
+        let mut text = TEXT.try_with(Cell::take).unwrap_or_default();
+        text.clear();
+        let written = self.write_physical(id, &mut text);
+        let answer = written.is_ok().then(|| with(&text));
+        // Nowhere to put it while the thread is ending.
+        let _ = TEXT.try_with(|place| place.set(text));
+        answer
+    }
+
+    fn write_physical(&self, id: &str, text: &mut String) -> Result<()> {
+        check_text(id, "key")?;
+        // Escapes make it longer; what is too long without them need not be written at all.
+        check_length(self.0.len() + id.len())?;
+        text.reserve(self.0.len() + 1 + id.len());
+        text.push_str(&self.0);
+        if !self.is_root() {
+            text.push(':');
+        }
+        escape_into(id, text);
+        check_length(text.len())
     }
 
     /// This namespace below another one.
@@ -335,7 +389,12 @@ fn check_text(text: &str, what: &str) -> Result<()> {
     if text.is_empty() {
         return Err(Error::invalid_input(format!("a {what} must not be empty")));
     }
-    if text.chars().any(char::is_control) {
+    // By bytes where all are ASCII, as in nearly every key.
+    let has_control = |text: &str| match text.is_ascii() {
+        true => text.bytes().any(|byte| byte.is_ascii_control()),
+        false => text.chars().any(char::is_control),
+    };
+    if has_control(text) {
         return Err(Error::invalid_input(format!("a {what} must not contain control characters")));
     }
     Ok(())
@@ -356,12 +415,12 @@ fn check_escaped(segment: &str) -> Result<()> {
     Ok(())
 }
 
-fn escape(text: &str) -> Cow<'_, str> {
-    const ESCAPED: [char; 4] = ['%', ':', '{', '}'];
-    if !text.contains(ESCAPED) {
-        return Cow::Borrowed(text);
+fn escape_into(text: &str, out: &mut String) {
+    // Byte by byte: no byte of a longer character looks like one of these.
+    if !text.bytes().any(|byte| matches!(byte, b'%' | b':' | b'{' | b'}')) {
+        out.push_str(text);
+        return;
     }
-    let mut out = String::with_capacity(text.len() + 8);
     for c in text.chars() {
         match c {
             '%' => out.push_str("%25"),
@@ -371,7 +430,6 @@ fn escape(text: &str) -> Cow<'_, str> {
             c => out.push(c),
         }
     }
-    Cow::Owned(out)
 }
 
 fn unescape(text: &str) -> Cow<'_, str> {

@@ -22,7 +22,7 @@ pub(crate) struct HashedKey {
 /// A key to ask with.
 #[derive(Clone, Copy)]
 pub(crate) struct Hashed<'a> {
-    pub(crate) key: &'a Key,
+    physical: &'a str,
     pub(crate) hash: u64,
 }
 
@@ -36,21 +36,22 @@ impl HashedKey {
     }
 
     pub(crate) fn as_hashed(&self) -> Hashed<'_> {
-        Hashed { key: &self.key, hash: self.hash }
+        Hashed { physical: self.key.as_str(), hash: self.hash }
+    }
+
+    /// The key of what was hashed.
+    pub(crate) fn new(key: &Key, hashed: Hashed<'_>) -> Self {
+        Self { key: key.clone(), hash: hashed.hash }
     }
 }
 
 impl<'a> Hashed<'a> {
-    pub(crate) fn of_entry(key: &'a Key, hash: u64) -> Self {
-        Self { key, hash: hash & !COPY }
+    pub(crate) fn of_entry(physical: &'a str, hash: u64) -> Self {
+        Self { physical, hash: hash & !COPY }
     }
 
-    pub(crate) fn of_copy(key: &'a Key, hash: u64) -> Self {
-        Self { key, hash: (hash ^ APART) | COPY }
-    }
-
-    pub(crate) fn to_owned(self) -> HashedKey {
-        HashedKey { key: self.key.clone(), hash: self.hash }
+    pub(crate) fn of_copy(physical: &'a str, hash: u64) -> Self {
+        Self { physical, hash: (hash ^ APART) | COPY }
     }
 }
 
@@ -76,7 +77,7 @@ impl Hash for Hashed<'_> {
 
 impl Equivalent<HashedKey> for Hashed<'_> {
     fn equivalent(&self, other: &HashedKey) -> bool {
-        self.hash == other.hash && *self.key == other.key
+        self.hash == other.hash && self.physical == other.key.as_str()
     }
 }
 

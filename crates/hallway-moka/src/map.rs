@@ -144,7 +144,7 @@ impl Map {
             if !holds {
                 return Ok(SetOutcome::ConditionNotMet);
             }
-            self.put(hashed, stored);
+            self.put(key, hashed, stored);
         }
         self.settle(weight.into());
         Ok(SetOutcome::Written)
@@ -165,7 +165,7 @@ impl Map {
         let hashed = self.entry(key);
         let _stripe = self.lock(hashed);
         let Some(stored) = self.live(hashed) else { return Ok(false) };
-        self.put(hashed, Stored { deadline, ..stored });
+        self.put(key, hashed, Stored { deadline, ..stored });
         Ok(true)
     }
 
@@ -185,7 +185,7 @@ impl Map {
         };
         let value = Bytes::from(sum.to_string());
         self.value_cap.check(value.len())?;
-        self.put(hashed, Stored { content: Content::Entry(own(value)), deadline });
+        self.put(key, hashed, Stored { content: Content::Entry(own(value)), deadline });
         Ok(sum)
     }
 
@@ -263,6 +263,16 @@ impl Map {
     /// Entries and copies.
     pub(crate) fn held(&self) -> u64 {
         self.entries.entry_count()
+    }
+
+    /// Whether what is new pushes something out: less than a sixteenth is free, or what waits to be counted may have filled
+    /// that.
+    pub(crate) fn is_full(&self) -> bool {
+        let (held, max) = match self.bound {
+            Bound::Bytes(max) => (self.entries.weighted_size(), max),
+            Bound::Entries(max) => (self.entries.entry_count(), max),
+        };
+        held >= max - max / 16
     }
 
     pub(crate) fn weighted_bytes(&self) -> u64 {
@@ -364,9 +374,9 @@ impl Map {
     }
 
     /// Under the stripe of `key`.
-    fn put(&self, key: Hashed<'_>, stored: Stored) {
+    fn put(&self, key: &Key, hashed: Hashed<'_>, stored: Stored) {
         let deadline = stored.deadline;
-        self.entries.insert(key.to_owned(), stored);
+        self.entries.insert(HashedKey::new(key, hashed), stored);
         // After the insert: either the pass that forgets `earliest` finds the entry, or this comes after it.
         if deadline < self.earliest.load(Ordering::SeqCst) {
             self.earliest.fetch_min(deadline, Ordering::SeqCst);
@@ -389,12 +399,12 @@ impl Map {
 
     #[inline]
     fn entry<'a>(&self, key: &'a Key) -> Hashed<'a> {
-        Hashed::of_entry(key, self.hasher.hash_one(key))
+        Hashed::of_entry(key.as_str(), self.hasher.hash_one(key))
     }
 
     #[inline]
-    fn copy<'a>(&self, key: &'a Key) -> Hashed<'a> {
-        Hashed::of_copy(key, self.hasher.hash_one(key))
+    fn copy<'a>(&self, physical: &'a str) -> Hashed<'a> {
+        Hashed::of_copy(physical, self.hasher.hash_one(physical))
     }
 
     fn stripe(&self, key: Hashed<'_>) -> &Mutex<()> {

@@ -215,8 +215,8 @@ impl KvStore for MokaStore {
 }
 
 impl LocalTier for MokaStore {
-    fn copy(&self, key: &Key) -> Option<Object> {
-        self.map.get_copy(key)
+    fn copy(&self, physical: &str) -> Option<Object> {
+        self.map.get_copy(physical)
     }
 
     fn keep(&self, key: &Key, copy: Object, deadline: u64, bytes: usize) {
@@ -225,6 +225,10 @@ impl LocalTier for MokaStore {
 
     fn forget(&self, key: &Key) {
         self.map.forget_copy(key);
+    }
+
+    fn is_full(&self) -> bool {
+        self.map.is_full()
     }
 
     fn clock(&self) -> Arc<dyn Clock> {

@@ -26,6 +26,7 @@ use hallway_core::{Key, Namespace, Result};
 pub use self::builder::CacheBuilder;
 use self::core::{Answer, Core};
 pub(crate) use self::front::Fronts;
+use self::front::Quick;
 pub use self::outcome::{IntoLoad, Load, Loaded, NotWritten, ServedBy};
 pub use self::stats::CacheStats;
 use crate::{Bound, TieredStore};
@@ -135,10 +136,12 @@ impl<V: Send + Sync + 'static> Cache<V> {
     /// # Errors
     /// That of the shared tier if it had to be asked and gave no answer; `InvalidInput` for an id that is no key.
     pub async fn get(&self, id: &str) -> Result<Option<Arc<V>>> {
-        if let Some(answer) = self.core.fast(id) {
-            return Ok(answer.value);
-        }
-        Ok(self.core.look(id).await?.and_then(|answer| answer.value))
+        let near = match self.core.fast(id, |copy, _| copy.value.clone()) {
+            Quick::Hit(value) => return Ok(value),
+            Quick::Closer => true,
+            Quick::Nothing => false,
+        };
+        Ok(self.core.look(id, near).await?.and_then(|answer| answer.value))
     }
 
     /// The value, if a copy in this process may answer at once: no waiting, no decoding, and for a copy read often no
@@ -159,7 +162,10 @@ impl<V: Send + Sync + 'static> Cache<V> {
     /// ```
     #[must_use]
     pub fn try_get(&self, id: &str) -> Option<Arc<V>> {
-        self.core.fast(id)?.value
+        match self.core.fast(id, |copy, _| copy.value.clone()) {
+            Quick::Hit(value) => value,
+            Quick::Closer | Quick::Nothing => None,
+        }
     }
 
     /// As [`get`](Self::get), with where the copy was found and how old it is. A copy whose value is `None` says that the
@@ -168,7 +174,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
     /// # Errors
     /// As [`get`](Self::get).
     pub async fn lookup(&self, id: &str) -> Result<Option<Loaded<Option<Arc<V>>>>> {
-        let answer = self.core.look(id).await?;
+        let answer = self.core.look(id, true).await?;
         Ok(answer.map(|answer| self.loaded(&answer, answer.value.clone())))
     }
 
@@ -213,10 +219,15 @@ impl<V: Send + Sync + 'static> Cache<V> {
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<L, E>> + Send + 'static,
     {
-        if let Some(answer) = self.core.fast(id).and_then(|answer| L::answer(answer.value)) {
-            return Ok(answer);
-        }
-        let answer = self.core.fetch(id, loader::boxed(loader), L::TAKES_NOTHING).await?;
+        let near = match self.core.fast(id, |copy, _| copy.value.clone()) {
+            Quick::Hit(value) => match L::answer(value) {
+                Some(answer) => return Ok(answer),
+                None => true,
+            },
+            Quick::Closer => true,
+            Quick::Nothing => false,
+        };
+        let answer = self.core.fetch(id, loader::boxed(loader), L::TAKES_NOTHING, near).await?;
         L::answer(answer.value).ok_or_else(|| self.core.lost())
     }
 
@@ -231,12 +242,12 @@ impl<V: Send + Sync + 'static> Cache<V> {
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<L, E>> + Send + 'static,
     {
-        if let Some(answer) = self.core.fast(id)
+        if let Quick::Hit(answer) = self.core.fast(id, |copy, now| Answer::of(copy, ServedBy::Local, now))
             && let Some(value) = L::answer(answer.value.clone())
         {
             return Ok(self.loaded(&answer, value));
         }
-        let answer = self.core.fetch(id, loader::boxed(loader), L::TAKES_NOTHING).await?;
+        let answer = self.core.fetch(id, loader::boxed(loader), L::TAKES_NOTHING, true).await?;
         let value = L::answer(answer.value.clone()).ok_or_else(|| self.core.lost())?;
         Ok(self.loaded(&answer, value))
     }

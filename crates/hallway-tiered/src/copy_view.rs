@@ -94,7 +94,15 @@ impl CopyView {
 impl CopyHeader {
     fn new(header: Header, line: String) -> Self {
         let Header { codec, ttl, soft, cost, id, tags, .. } = header;
-        Self { line, codec, ttl, soft, cost, id, tags: tags.into_iter().map(|(tag, _)| tag).collect() }
+        Self {
+            line,
+            codec: codec.into_owned(),
+            ttl,
+            soft,
+            cost,
+            id,
+            tags: tags.into_iter().map(|(tag, _)| tag).collect(),
+        }
     }
 }
 

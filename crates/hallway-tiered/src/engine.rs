@@ -10,6 +10,7 @@ mod hits;
 mod link;
 mod outbox;
 mod reads;
+mod sightings;
 mod sink;
 mod waiters;
 mod writes;
@@ -19,7 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
-use hallway_core::{Clock, Key, KvStore, LinkOptions, LocalTier, Namespace, Result, SharedLink};
+use hallway_core::{Clock, Key, KvStore, LinkOptions, LocalTier, MAX_KEY_BYTES, Namespace, Result, SharedLink};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
@@ -28,6 +29,7 @@ pub(crate) use self::generations::{Generation, Generations};
 pub(crate) use self::hits::{Guard, Lease, Noted};
 pub(crate) use self::link::LinkHealth;
 pub(crate) use self::reads::{Look, Patience, Peek};
+use self::sightings::Sightings;
 use self::sink::Sink;
 pub(crate) use self::waiters::Waiters;
 pub(crate) use self::writes::{Ending, Outcome, Writing};
@@ -37,7 +39,7 @@ use crate::front::Front;
 use crate::random::Random;
 use crate::settings::Settings;
 use crate::stamps::Stamps;
-use crate::stats::Counters;
+use crate::stats::{CacheHits, Counters};
 use crate::store::RawCopy;
 
 /// Hot copies in the front of the store, and the largest of them in bytes: it holds 16 MiB at most beyond the local tier.
@@ -55,6 +57,7 @@ pub(crate) struct Engine {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Settings,
     pub(crate) counters: Counters,
+    pub(crate) cache_hits: CacheHits,
     pub(crate) random: Random,
     pub(crate) breaker: Breaker,
     pub(crate) generations: Generations,
@@ -65,6 +68,7 @@ pub(crate) struct Engine {
     stamps: Stamps,
     hasher: foldhash::fast::FixedState,
     waiters: Waiters,
+    sightings: Sightings,
     copies: Namespace,
     link: OnceLock<Arc<dyn SharedLink>>,
     /// Itself, for tasks that must not keep it alive.
@@ -94,6 +98,7 @@ impl Engine {
         let engine = Arc::new(Self {
             clock,
             counters: Counters::default(),
+            cache_hits: CacheHits::default(),
             breaker: Breaker::new(random.clone()),
             generations: Generations::default(),
             debts: Debts::default(),
@@ -103,6 +108,7 @@ impl Engine {
             // Another one for each engine: nobody outside can choose keys that share a stamp.
             hasher: foldhash::fast::FixedState::with_seed(random.id()),
             waiters: Waiters::default(),
+            sightings: Sightings::default(),
             copies: Namespace::new(COPY)?,
             link: OnceLock::new(),
             me: OnceLock::new(),
@@ -153,6 +159,23 @@ impl Engine {
     /// `InvalidInput` if `copy:` makes the key longer than 512 bytes.
     pub(crate) fn copy_key(&self, key: &Key) -> Result<Key> {
         key.within(&self.copies)
+    }
+
+    /// As [`copy_key`](Self::copy_key), without making it.
+    ///
+    /// # Errors
+    /// As [`copy_key`](Self::copy_key).
+    pub(crate) fn check_copy_key(&self, key: &Key) -> Result<()> {
+        if key.as_bytes().len() + COPY.len() < MAX_KEY_BYTES { Ok(()) } else { self.copy_key(key).map(drop) }
+    }
+
+    /// Whether a copy found in the shared tier is worth a place in this process. What has to push something out for it has to
+    /// come twice: as a rule what comes once leaves again before it comes back, and moka's bookkeeping for that costs as
+    /// much as reading it from the shared tier.
+    pub(crate) fn promotes(&self, key: &Key) -> bool {
+        use std::hash::BuildHasher;
+        self.local_tier()
+            .is_some_and(|local| !local.is_full() || self.sightings.again(self.hasher.hash_one(key.as_bytes())))
     }
 
     fn start(self: &Arc<Self>) {

@@ -16,7 +16,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use foldhash::fast::FixedState;
+use hallway_core::Key;
 
+pub(crate) use self::place::Name;
 use self::place::Place;
 
 mod place;
@@ -111,7 +113,7 @@ impl<T> Front<T> {
 
     /// Puts a value here that was read after the seat was given, and says whether it did. Not if anything of the same set
     /// was removed meanwhile, nor if it is too large or somebody is in the way.
-    pub(crate) fn insert(&self, seat: Seat, hash: u64, id: &str, value: T, bytes: usize) -> bool {
+    pub(crate) fn insert(&self, seat: Seat, hash: u64, name: Name, value: T, bytes: usize) -> bool {
         if bytes > self.largest {
             return false;
         }
@@ -122,7 +124,7 @@ impl<T> Front<T> {
             return false;
         }
         let places = self.places_of(at);
-        let same = set.find(hash).find(|way| places[*way].holds(hash, id));
+        let same = set.find(hash).find(|way| places[*way].holds(hash, name.key()));
         let Some(way) = same
             .or_else(|| places.iter().position(Place::is_empty))
             .or_else(|| coldest(places, set.roll() as usize % WAYS))
@@ -130,7 +132,7 @@ impl<T> Front<T> {
             return false;
         };
         let Some(mut content) = places[way].try_write() else { return false };
-        let before = content.replace(place::Held { hash, id: id.into(), value });
+        let before = content.replace(place::Held { hash, name, value });
         drop(content);
         places[way].start();
         set.tags[way].store(hash, Ordering::Relaxed);
@@ -140,16 +142,16 @@ impl<T> Front<T> {
         true
     }
 
-    /// Removes `id`, and makes sure that nothing read elsewhere before comes in later. To be called after whatever the
-    /// local tier says was replaced.
-    pub(crate) fn remove(&self, hash: u64, id: &str) {
+    /// Removes what is of `key`, and makes sure that nothing read elsewhere before comes in later. To be called after
+    /// whatever the local tier says was replaced.
+    pub(crate) fn remove(&self, hash: u64, key: &Key) {
         let at = self.set_of(hash);
         let set = &self.sets[at];
         let mut removed = None;
         let changing = set.lock();
         set.revoke();
         let places = self.places_of(at);
-        if let Some(way) = set.find(hash).find(|way| places[*way].holds(hash, id)) {
+        if let Some(way) = set.find(hash).find(|way| places[*way].holds(hash, key)) {
             removed = places[way].write().take();
             set.tags[way].store(0, Ordering::Relaxed);
         }

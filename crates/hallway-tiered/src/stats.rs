@@ -1,6 +1,9 @@
 //! What is counted.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use crate::counter::Counter;
+use crate::engine::Engine;
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)+) => {
@@ -18,7 +21,7 @@ macro_rules! counters {
         }
 
         impl Counters {
-            pub(crate) fn snapshot(&self) -> TieredStats {
+            fn snapshot(&self) -> TieredStats {
                 TieredStats { $($name: self.$name.get(),)+ }
             }
         }
@@ -60,4 +63,47 @@ counters! {
     shared_failures,
     /// Calls not even tried because the shared tier is known to be down.
     shared_refusals,
+}
+
+/// Hits that caches have counted for themselves: one count for a hit has to do.
+#[derive(Debug, Default)]
+pub(crate) struct CacheHits(Mutex<Hits>);
+
+#[derive(Debug, Default)]
+struct Hits {
+    /// Of caches that are gone.
+    ended: u64,
+    live: Vec<Arc<Counter>>,
+}
+
+impl CacheHits {
+    /// A counter of the hits of one cache, to be given back with [`end`](Self::end).
+    pub(crate) fn begin(&self) -> Arc<Counter> {
+        let counter = Arc::new(Counter::default());
+        self.lock().live.push(Arc::clone(&counter));
+        counter
+    }
+
+    pub(crate) fn end(&self, counter: &Arc<Counter>) {
+        let mut hits = self.lock();
+        hits.live.retain(|live| !Arc::ptr_eq(live, counter));
+        hits.ended += counter.get();
+    }
+
+    fn get(&self) -> u64 {
+        let hits = self.lock();
+        hits.ended + hits.live.iter().map(|live| live.get()).sum::<u64>()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Hits> {
+        // Numbers and a list that are valid at every step.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Engine {
+    pub(crate) fn stats(&self) -> TieredStats {
+        let own = self.counters.snapshot();
+        TieredStats { local_hits: own.local_hits + self.cache_hits.get(), ..own }
+    }
 }

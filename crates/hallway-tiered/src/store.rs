@@ -162,7 +162,7 @@ impl TieredStore {
     /// What has been counted since the store was built.
     #[must_use]
     pub fn stats(&self) -> TieredStats {
-        self.engine.counters.snapshot()
+        self.engine.stats()
     }
 
     /// Makes good what is still owed to the shared tier and ends the background work, within `deadline`. For SIGTERM, after

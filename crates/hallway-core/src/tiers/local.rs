@@ -14,17 +14,20 @@ pub type Object = Arc<dyn Any + Send + Sync>;
 /// Copies and entries share the bound of the store but not their keys: no verb of `KvStore` ever sees a copy. The tier
 /// only drops them for room or at their deadline; whether a copy may still answer is decided by who put it there.
 pub trait LocalTier: fmt::Debug + Send + Sync {
-    /// The copy of `key`, if there is one before its deadline.
-    fn copy(&self, key: &Key) -> Option<Object>;
+    /// The copy of the key of this physical form, if there is one before its deadline.
+    fn copy(&self, physical: &str) -> Option<Object>;
     /// Keeps a copy until `deadline`, an instant on [`clock`](Self::clock) in microseconds. It counts for `bytes` beside
     /// the key. A full store may drop it at once.
     fn keep(&self, key: &Key, copy: Object, deadline: u64, bytes: usize);
     /// Drops the copy of `key`.
     fn forget(&self, key: &Key);
     /// Notes that a copy was read elsewhere (a front of hot entries), so that it stays popular.
-    fn record_hit(&self, key: &Key) {
-        drop(self.copy(key));
+    fn record_hit(&self, physical: &str) {
+        drop(self.copy(physical));
     }
+    /// Whether something has to leave before anything new can stay. Then a copy that is read once is not worth the work.
+    /// May lag behind by what was written lately.
+    fn is_full(&self) -> bool;
     /// The clock of the deadlines.
     fn clock(&self) -> Arc<dyn Clock>;
 }

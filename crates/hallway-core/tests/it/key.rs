@@ -229,3 +229,30 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn looking_a_key_up_by_its_id_says_what_the_key_says((namespace, _) in namespace(), id in name(), other in name()) {
+        let key = namespace.key(&id).unwrap();
+        prop_assert_eq!(namespace.with_physical(&id, str::to_owned), Some(key.as_str().to_owned()));
+        prop_assert!(key.has_id(&id));
+        prop_assert_eq!(key.has_id(&other), id == other);
+        prop_assert_eq!(key.has_id(key.physical_id()), key.physical_id() == id);
+    }
+}
+
+#[test]
+fn what_makes_no_key_is_not_looked_up() {
+    let namespace = Namespace::new("user").unwrap();
+    for id in ["", "a\n", &"x".repeat(MAX_KEY_BYTES), &":".repeat(MAX_KEY_BYTES / 3)] {
+        assert_eq!(namespace.with_physical(id, |_| ()), None);
+        assert_eq!(namespace.key(id).unwrap_err().kind(), ErrorKind::InvalidInput);
+    }
+    // One look inside another.
+    let nested = namespace.with_physical("a", |outer| {
+        namespace.with_physical("b", |inner| assert_eq!((outer, inner), ("user:a", "user:b")))
+    });
+    assert_eq!(nested.flatten(), Some(()));
+}

@@ -33,7 +33,7 @@ fn store() -> (MokaStore, ManualClock) {
 
 /// The number that was kept.
 fn found(store: &MokaStore, id: &str) -> Option<u64> {
-    store.copy(&key(id)).map(|copy| *copy.downcast::<u64>().unwrap())
+    store.copy(key(id).as_str()).map(|copy| *copy.downcast::<u64>().unwrap())
 }
 
 fn set(store: &MokaStore, id: &str, value: &'static str) {
@@ -47,14 +47,14 @@ fn a_copy_is_the_object_that_was_kept() {
     let (store, _) = store();
     let local = store.as_local().expect("a MokaStore can be the local tier");
     let kept: Object = Arc::new(String::from("Ada"));
-    assert!(local.copy(&key("42")).is_none());
+    assert!(local.copy(key("42").as_str()).is_none());
     local.keep(&key("42"), kept.clone(), NEVER, 100);
-    assert!(Arc::ptr_eq(&local.copy(&key("42")).unwrap(), &kept));
-    assert!(local.copy(&key("43")).is_none());
+    assert!(Arc::ptr_eq(&local.copy(key("42").as_str()).unwrap(), &kept));
+    assert!(local.copy(key("43").as_str()).is_none());
     local.keep(&key("42"), copy(7), NEVER, 100);
     assert_eq!(found(&store, "42"), Some(7));
     local.forget(&key("42"));
-    assert!(local.copy(&key("42")).is_none());
+    assert!(local.copy(key("42").as_str()).is_none());
     local.forget(&key("42"));
 }
 
@@ -64,7 +64,7 @@ fn handles_share_their_copies() {
     let (store, _) = store();
     store.clone().keep(&key("42"), copy(1), NEVER, 8);
     let view = store.with_deadline(Duration::from_secs(1));
-    assert!(view.as_local().unwrap().copy(&key("42")).is_some());
+    assert!(view.as_local().unwrap().copy(key("42").as_str()).is_some());
 }
 
 #[test]
@@ -120,7 +120,7 @@ async fn the_contract_holds_amid_copies() {
                 for key in page.keys {
                     kept += 1;
                     store.keep(&key, copy(kept), NEVER, 8);
-                    let _ = store.copy(&key);
+                    let _ = store.copy(key.as_str());
                     if kept % 3 == 0 {
                         store.forget(&key);
                     }
@@ -323,13 +323,13 @@ fn nothing_grows_with_use() {
     for _ in 0..20 {
         round();
     }
-    let counted = allocation_counter::measure(|| {
-        for _ in 0..100 {
-            round();
-        }
-    });
-    // Deferred frees of moka come in batches; a hundred rounds that leaked would leave 100,000 objects.
-    assert!(counted.bytes_current < 1 << 20, "{counted:?}");
+    // moka frees in batches, and not while a thread of another test is held up in the middle of a look: what leaks leaks
+    // each time.
+    let grown = || {
+        let counted = allocation_counter::measure(|| (0..100).for_each(|_| round()));
+        counted.bytes_current
+    };
+    assert!((0..5).any(|_| grown() < 1 << 20), "each time 100 rounds leave more than 1 MiB");
     assert_eq!(store.weighted_bytes(), 0);
     assert!(alive.load(Ordering::SeqCst) <= 2_000, "{alive:?} objects wait to be freed");
 }
@@ -344,15 +344,15 @@ fn a_hit_on_a_copy_allocates_nothing() {
     }
     // The read log of moka and the epochs of this thread are set up by the first reads of anything.
     for _ in 0..1_000 {
-        assert!(store.copy(&keys[0]).is_some());
+        assert!(store.copy(keys[0].as_str()).is_some());
     }
     store.run_pending_tasks();
     let counted = allocation_counter::measure(|| {
         for key in &keys[1..60] {
-            assert!(store.copy(key).is_some());
+            assert!(store.copy(key.as_str()).is_some());
         }
         for key in &keys[..4] {
-            store.record_hit(key);
+            store.record_hit(key.as_str());
         }
     });
     assert_eq!(counted.count_total, 0, "{counted:?}");
@@ -368,7 +368,7 @@ fn recorded_hits_keep_a_copy_popular() {
     }
     for _ in 0..20 {
         for key in &popular {
-            store.record_hit(key);
+            store.record_hit(key.as_str());
         }
         store.run_pending_tasks();
     }
@@ -376,6 +376,6 @@ fn recorded_hits_keep_a_copy_popular() {
         store.keep(&key(&id.to_string()), copy(id), NEVER, 1_000);
     }
     store.run_pending_tasks();
-    let stayed = popular.iter().filter(|key| store.copy(key).is_some()).count();
+    let stayed = popular.iter().filter(|key| store.copy(key.as_str()).is_some()).count();
     assert!(stayed >= 95, "{stayed} of 100");
 }

@@ -67,11 +67,16 @@ pub(super) struct CacheCopy<V> {
     pub(super) created: i64,
     /// What loading it took, in microseconds.
     pub(super) cost: u64,
-    /// What it was loaded under: the namespace's generation, then those of its tags.
-    pub(super) generations: Box<[(Arc<Generation>, u64)]>,
+    /// The generation of the namespace that it was loaded under.
+    pub(super) generation: u64,
+    /// Those of its tags.
+    pub(super) tags: Tags,
     /// What it counts for in the local tier.
     pub(super) bytes: usize,
 }
+
+/// Generations of tags, with the ids that something was loaded under.
+pub(super) type Tags = Box<[(Arc<Generation>, u64)]>;
 
 /// What a read came to.
 pub(super) struct Answer<V> {
@@ -143,7 +148,7 @@ impl<V: Send + Sync + 'static> Core<V> {
             refreshes: Arc::new(Semaphore::new(options.max_refreshes)),
             throttle: Throttle::new(options.max_in_flight),
             claims: Throttle::new(options.max_in_flight),
-            counters: Counters::default(),
+            counters: Counters::new(engine.cache_hits.begin()),
             engine,
             namespace,
             rules: Arc::new(rules),
@@ -165,7 +170,7 @@ impl<V: Send + Sync + 'static> Core<V> {
     pub(super) fn key(&self, id: &str) -> Result<Key> {
         let key = self.namespace.key(id)?;
         if self.is_linked() {
-            self.engine.copy_key(&key)?;
+            self.engine.check_copy_key(&key)?;
         }
         Ok(key)
     }
@@ -180,14 +185,15 @@ impl<V: Send + Sync + 'static> Core<V> {
         if !self.rules.plan.local_copies {
             return None;
         }
-        let copy = self.engine.local_tier()?.copy(key)?.downcast::<CacheCopy<V>>().ok()?;
+        let copy = self.engine.local_tier()?.copy(key.as_str())?.downcast::<CacheCopy<V>>().ok()?;
         self.may_answer(&copy, now).then_some(copy)
     }
 
     #[inline]
     pub(super) fn may_answer(&self, copy: &CacheCopy<V>, now: u64) -> bool {
         self.engine.may_answer_at(&copy.guard, self.rules.degraded_ttl, now)
-            && copy.generations.iter().all(|(generation, id)| generation.id() == *id)
+            && copy.generation == self.generation.id()
+            && copy.tags.iter().all(|(generation, id)| generation.id() == *id)
     }
 
     /// Whether a read of this copy is the one that refreshes it before its TTL ends.
@@ -226,8 +232,7 @@ impl<V: Send + Sync + 'static> Core<V> {
     /// Removes a value from the front.
     pub(super) fn cool(&self, key: &Key) {
         if let Some(front) = &self.front {
-            let id = key.id();
-            front.remove(front.hash(&id), &id);
+            front.remove(front.hash(&key.id()), key);
         }
     }
 
@@ -245,7 +250,8 @@ impl<V: Send + Sync + 'static> Core<V> {
         age: Duration,
         cost: Duration,
         id: Token,
-        generations: Box<[(Arc<Generation>, u64)]>,
+        generation: u64,
+        tags: Tags,
         length: usize,
     ) -> Arc<CacheCopy<V>> {
         let created = signed(noted.at).saturating_sub(signed(micros(age)));
@@ -260,9 +266,16 @@ impl<V: Send + Sync + 'static> Core<V> {
             early: self.early(soft, cost),
             created,
             cost,
-            generations,
+            generation,
+            tags,
             bytes: length + OVERHEAD,
         })
+    }
+}
+
+impl<V> Drop for Core<V> {
+    fn drop(&mut self) {
+        self.engine.cache_hits.end(&self.counters.local_hits);
     }
 }
 

@@ -7,10 +7,10 @@ use bytes::Bytes;
 use hallway_core::mutant::Mutant;
 use hallway_core::{Key, MAX_TTL, Result, Token, Ttl};
 
-use super::core::{Answer, CacheCopy, Core};
+use super::core::{Answer, CacheCopy, Core, Tags};
 use super::outcome::{Keep, Load, ServedBy};
 use super::tags;
-use crate::engine::{Generation, Lease, Noted};
+use crate::engine::{Lease, Noted};
 use crate::header::{Header, NOTHING};
 use crate::settings::micros;
 
@@ -44,6 +44,12 @@ pub(super) struct Lives {
     pub(super) hard: Duration,
 }
 
+/// What a value was loaded under: the generation of the namespace, those of its tags.
+pub(super) struct Under {
+    generation: u64,
+    tags: Tags,
+}
+
 /// A copy for the shared tier.
 pub(super) struct Sealed {
     pub(super) copy: Bytes,
@@ -55,7 +61,7 @@ pub(super) struct Fresh<V> {
     value: Option<Arc<V>>,
     lives: Option<Lives>,
     /// `None` if one of them may have been replaced meanwhile.
-    generations: Option<Vec<(Arc<Generation>, u64)>>,
+    under: Option<Under>,
     cost: Duration,
     began: Began,
 }
@@ -69,12 +75,12 @@ impl<V: Send + Sync + 'static> Core<V> {
     /// Makes what was loaded ready.
     pub(super) async fn fresh(&self, load: Load<V>, cost: Duration, began: Began) -> Fresh<V> {
         let lives = self.lives(&load);
-        let generations = self.generations_of(&load, began).await;
+        let under = self.loaded_under(&load, began).await;
         let value = load.value.map(Arc::new);
         if value.is_none() {
             self.counters.not_found.one();
         }
-        Fresh { value, lives, generations, cost, began }
+        Fresh { value, lives, under, cost, began }
     }
 
     /// Keeps it where it may be kept. Never fails: whoever waits has his value.
@@ -140,8 +146,8 @@ impl<V: Send + Sync + 'static> Core<V> {
     }
 
     /// What the value depends on; `None` if something of it was replaced since the load began, or cannot be known.
-    async fn generations_of(&self, load: &Load<V>, began: Began) -> Option<Vec<(Arc<Generation>, u64)>> {
-        let mut all = vec![(Arc::clone(&self.generation), began.generation)];
+    async fn loaded_under(&self, load: &Load<V>, began: Began) -> Option<Under> {
+        let mut under = Under { generation: began.generation, tags: Tags::default() };
         if !load.tags.is_empty() {
             let tags = match tags::generations(&self.engine, &load.tags, !self.is_linked()) {
                 Ok(tags) => tags,
@@ -151,19 +157,19 @@ impl<V: Send + Sync + 'static> Core<V> {
                 }
             };
             let ids = self.engine.since(&tags, began.moment).await.ok().flatten()?;
-            all.extend(tags.into_iter().zip(ids));
+            under.tags = tags.into_iter().zip(ids).collect();
         }
         let now = match self.generation.id() {
             // Asked for again where it was known: its own making may just have been told.
             0 if began.generation != 0 => self.generation_now().await.ok()?,
             id => id,
         };
-        (now == began.generation).then_some(all)
+        (now == began.generation).then_some(under)
     }
 
     /// The copy for the shared tier; `None` if there is to be none.
     pub(super) fn seal(&self, fresh: &Fresh<V>) -> Option<Sealed> {
-        let (Some(lives), Some(generations)) = (fresh.lives, &fresh.generations) else { return None };
+        let (Some(lives), Some(under)) = (fresh.lives, &fresh.under) else { return None };
         let payload = match &fresh.value {
             None => Bytes::new(),
             Some(value) => match (self.form.encode)(value) {
@@ -175,18 +181,17 @@ impl<V: Send + Sync + 'static> Core<V> {
                 }
             },
         };
-        let generation = generations.first().map_or(0, |(_, id)| *id);
         let header = Header {
-            codec: if fresh.value.is_some() { self.form.name } else { NOTHING }.to_owned(),
+            codec: if fresh.value.is_some() { self.form.name } else { NOTHING }.into(),
             ttl: lives.hard,
             soft: lives.soft,
             cost: fresh.cost,
             id: self.engine.random.token(),
-            generation,
-            tags: generations.iter().skip(1).map(|(tag, id)| (tags::word(tag), *id)).collect(),
+            generation: under.generation,
+            tags: under.tags.iter().map(|(tag, id)| (tags::word(tag), *id)).collect(),
         };
         // A namespace of unknown generation has no copies.
-        (generation != 0).then(|| Sealed { copy: header.seal(&payload), ttl: lives.hard })
+        (under.generation != 0).then(|| Sealed { copy: header.seal(&payload), ttl: lives.hard })
     }
 
     async fn fill(&self, key: &Key, fresh: &Fresh<V>, token: Token) -> bool {
@@ -228,11 +233,11 @@ impl<V: Send + Sync + 'static> Core<V> {
                 self.counters.fills.one();
                 self.engine.counters.fills.one();
                 if Mutant::LocalFromOwnFill.is_on()
-                    && let (Some(lives), Some(generations)) = (fresh.lives, &fresh.generations)
+                    && let (Some(lives), Some(under)) = (fresh.lives, &fresh.under)
                 {
                     let noted = self.engine.note(key);
                     let hard = micros(lives.hard).min(self.rules.local_ttl);
-                    self.keep(key, self.copy(key, fresh, generations, noted, Lease::Link, micros(lives.soft), hard));
+                    self.keep(key, self.copy(key, fresh, under, noted, Lease::Link, micros(lives.soft), hard));
                 }
                 true
             }
@@ -250,7 +255,7 @@ impl<V: Send + Sync + 'static> Core<V> {
     }
 
     pub(super) fn keep_here(&self, key: &Key, fresh: &Fresh<V>, target: Target) -> bool {
-        let (Some(lives), Some(generations)) = (fresh.lives, &fresh.generations) else { return false };
+        let (Some(lives), Some(under)) = (fresh.lives, &fresh.under) else { return false };
         // One that may not answer would only take the place of one that may.
         if !self.rules.plan.local_copies || !self.engine.is_unchanged(&fresh.began.noted) {
             return false;
@@ -264,7 +269,7 @@ impl<V: Send + Sync + 'static> Core<V> {
             Target::Meanwhile(most) => (Lease::Timed, soft.min(most), soft.min(most)),
             _ => return false,
         };
-        self.keep(key, self.copy(key, fresh, generations, fresh.began.noted, lease, soft, hard));
+        self.keep(key, self.copy(key, fresh, under, fresh.began.noted, lease, soft, hard));
         true
     }
 
@@ -273,7 +278,7 @@ impl<V: Send + Sync + 'static> Core<V> {
         &self,
         key: &Key,
         fresh: &Fresh<V>,
-        generations: &[(Arc<Generation>, u64)],
+        under: &Under,
         noted: Noted,
         lease: Lease,
         soft: u64,
@@ -285,8 +290,8 @@ impl<V: Send + Sync + 'static> Core<V> {
             .as_ref()
             .map_or(0, |value| size_of::<V>().max((self.form.encode)(value).map_or(0, |payload| payload.len())));
         let value = fresh.value.clone();
-        let generations = generations.into();
-        self.copy_of(key, value, noted, lease, soft, hard, Duration::ZERO, fresh.cost, Token(0), generations, length)
+        let (age, id, tags) = (Duration::ZERO, Token(0), under.tags.clone());
+        self.copy_of(key, value, noted, lease, soft, hard, age, fresh.cost, id, under.generation, tags, length)
     }
 }
 
@@ -297,7 +302,7 @@ impl<V> Fresh<V> {
             tier: ServedBy::Loader,
             created: super::core::signed(self.began.noted.at),
             stale: false,
-            certain: self.generations.is_some(),
+            certain: self.under.is_some(),
         }
     }
 }

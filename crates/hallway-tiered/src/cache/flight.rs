@@ -8,7 +8,7 @@ use hallway_core::mutant::Mutant;
 use hallway_core::{Error, ErrorKind, Key, Result, Token};
 use tokio::time::Instant;
 
-use super::core::{Answer, CacheCopy, Core};
+use super::core::{Answer, CacheCopy, Core, Tags};
 use super::fill::{Began, Target};
 use super::loader::Loader;
 use super::outcome::ServedBy;
@@ -64,7 +64,7 @@ impl<V: Send + Sync + 'static> Core<V> {
         Ok(ids.first().copied().unwrap_or_default())
     }
 
-    /// Decodes a copy, checks its tags, and keeps it here.
+    /// Decodes a copy, checks its tags, and keeps it here if that is worth the work.
     pub(super) async fn open(
         &self,
         key: &Key,
@@ -85,7 +85,7 @@ impl<V: Send + Sync + 'static> Core<V> {
                 }
             }
         };
-        let mut generations = vec![(Arc::clone(&self.generation), header.generation)];
+        let mut under = Tags::default();
         if !header.tags.is_empty() {
             let named: Option<Vec<_>> =
                 header.tags.iter().map(|(word, _)| tags::of_word(&self.engine, word, false)).collect();
@@ -94,7 +94,7 @@ impl<V: Send + Sync + 'static> Core<V> {
             if header.tags.iter().zip(&ids).any(|((_, loaded), now)| loaded != now) {
                 return Ok(Opened::Dead(header.id));
             }
-            generations.extend(named.into_iter().zip(ids));
+            under = named.into_iter().zip(ids).collect();
         }
         let age = header.age(remaining);
         let (age, hard, noted) = if Mutant::ClientClockTtl.is_on() {
@@ -103,7 +103,7 @@ impl<V: Send + Sync + 'static> Core<V> {
             (age, remaining, noted)
         };
         let hard = micros(hard).min(self.local_life());
-        let (generations, length) = (generations.into(), payload.len().max(size_of::<V>()));
+        let length = payload.len().max(size_of::<V>());
         let copy = self.copy_of(
             key,
             value,
@@ -114,10 +114,13 @@ impl<V: Send + Sync + 'static> Core<V> {
             age,
             header.cost,
             header.id,
-            generations,
+            header.generation,
+            under,
             length,
         );
-        self.keep(key, Arc::clone(&copy));
+        if self.engine.promotes(key) {
+            self.keep(key, Arc::clone(&copy));
+        }
         Ok(Opened::Copy(copy))
     }
 

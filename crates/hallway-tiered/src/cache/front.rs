@@ -6,9 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hallway_core::Namespace;
 
-use super::core::{Answer, CacheCopy, Core};
-use super::outcome::ServedBy;
-use crate::front::{Found, Front};
+use super::core::{CacheCopy, Core};
+use crate::front::{Found, Front, Name, Seat};
 
 /// Larger values stay in the local tier alone: what a front of 4,096 places holds beyond the bound of that is 16 MiB at most.
 const LARGEST: usize = 4 << 10;
@@ -31,52 +30,66 @@ impl Fronts {
     }
 }
 
+/// What the quickest look comes to.
+pub(super) enum Quick<R> {
+    /// A fresh copy that nobody has to refresh.
+    Hit(R),
+    /// There is one in this process that does not answer just like that.
+    Closer,
+    /// This process has nothing.
+    Nothing,
+}
+
 impl<V: Send + Sync + 'static> Core<V> {
-    /// A fresh copy in this process that nobody has to refresh. `None` says only that a closer look is needed.
+    /// What `of` makes of a fresh copy in this process that nobody has to refresh.
     #[inline]
-    pub(super) fn fast(&self, id: &str) -> Option<Answer<V>> {
-        let front = self.front.as_ref()?;
+    pub(super) fn fast<R>(&self, id: &str, of: impl Fn(&CacheCopy<V>, u64) -> R) -> Quick<R> {
+        let Some(front) = &self.front else { return Quick::Closer };
         let hash = front.hash(id);
         // Never behind the exact clock.
         let now = self.engine.clock.now_at_most();
         let look = |copy: &Arc<CacheCopy<V>>| {
             let answers = copy.is_calm(now) && self.may_answer(copy, now);
-            answers.then(|| Answer::of(copy, ServedBy::Local, now))
+            answers.then(|| of(copy, now))
         };
         match front.get(hash, id, look) {
             Found::Hit { value, record } => {
                 if record {
-                    self.record(front, hash, id);
+                    self.record(id);
                 }
-                self.count_local();
-                Some(value)
+                self.counters.local_hits.one();
+                Quick::Hit(value)
             }
-            Found::Miss(seat) => {
-                let key = self.namespace.key(id).ok()?;
-                let copy = self.engine.local_tier()?.copy(&key)?.downcast::<CacheCopy<V>>().ok()?;
-                let answer = look(&copy)?;
-                if let Some(seat) = seat {
-                    let bytes = copy.bytes;
-                    front.insert(seat, hash, id, copy, bytes);
-                }
-                self.count_local();
-                Some(answer)
-            }
+            Found::Miss(seat) => self.near(front, id, hash, seat, look),
         }
+    }
+
+    /// As [`fast`](Self::fast), from the local tier.
+    fn near<R>(
+        &self,
+        front: &Hot<V>,
+        id: &str,
+        hash: u64,
+        seat: Option<Seat>,
+        look: impl Fn(&Arc<CacheCopy<V>>) -> Option<R>,
+    ) -> Quick<R> {
+        let Some(local) = self.engine.local_tier() else { return Quick::Nothing };
+        let found = self.namespace.with_physical(id, |physical| local.copy(physical)).flatten();
+        let Some(copy) = found.and_then(|copy| copy.downcast::<CacheCopy<V>>().ok()) else { return Quick::Nothing };
+        let Some(answer) = look(&copy) else { return Quick::Closer };
+        if let Some(seat) = seat {
+            let (name, bytes) = (Name::id(&copy.key), copy.bytes);
+            front.insert(seat, hash, name, copy, bytes);
+        }
+        self.counters.local_hits.one();
+        Quick::Hit(answer)
     }
 
     /// Keeps what is hot here popular in the local tier.
     #[cold]
-    fn record(&self, front: &Hot<V>, hash: u64, id: &str) {
-        let key = |copy: &Arc<CacheCopy<V>>| Some(copy.key.clone());
-        if let (Found::Hit { value: key, .. }, Some(local)) = (front.get(hash, id, key), self.engine.local_tier()) {
-            local.record_hit(&key);
+    fn record(&self, id: &str) {
+        if let Some(local) = self.engine.local_tier() {
+            self.namespace.with_physical(id, |physical| local.record_hit(physical));
         }
-    }
-
-    #[inline]
-    fn count_local(&self) {
-        self.counters.local_hits.one();
-        self.engine.counters.local_hits.one();
     }
 }

@@ -221,7 +221,7 @@ impl<V: Send + Sync + 'static> Core<V> {
         let error = match answer {
             Ok(answer) if leads || answer.certain => return Ok(answer),
             // Something that it depends on was replaced while another caller loaded it: only a newer copy will do.
-            Ok(_) => match self.look(&asked_id(key)).await? {
+            Ok(_) => match self.look(&asked_id(key), true).await? {
                 Some(answer) => return Ok(answer),
                 None => self.lost(),
             },

@@ -26,12 +26,18 @@ enum Found<V> {
 }
 
 impl<V: Send + Sync + 'static> Core<V> {
-    /// The value, loaded if it must be.
-    pub(super) async fn fetch(self: &Arc<Self>, id: &str, loader: Loader<V>, takes_nothing: bool) -> Result<Answer<V>> {
+    /// The value, loaded if it must be. `near` says whether this process may have a copy.
+    pub(super) async fn fetch(
+        self: &Arc<Self>,
+        id: &str,
+        loader: Loader<V>,
+        takes_nothing: bool,
+        near: bool,
+    ) -> Result<Answer<V>> {
         let key = self.key(id)?;
         let mut loader = Some(loader);
         for round in 0..ROUNDS {
-            let ticket = match self.approach(&key, &mut loader, takes_nothing).await {
+            let ticket = match self.approach(&key, &mut loader, takes_nothing, near || round > 0).await {
                 Ok(Approach::Answer(answer)) => return Ok(answer),
                 Ok(Approach::Wait(ticket)) => ticket,
                 Err(error) => return self.instead(&key, error, takes_nothing).await,
@@ -63,10 +69,12 @@ impl<V: Send + Sync + 'static> Core<V> {
         key: &Key,
         loader: &mut Option<Loader<V>>,
         takes_nothing: bool,
+        near: bool,
     ) -> Result<Approach<V>> {
         let now = self.now();
         let mut start = Start::Alone;
-        if let Some(copy) = self.nearby(key, now)
+        if near
+            && let Some(copy) = self.nearby(key, now)
             && (takes_nothing || copy.value.is_some())
         {
             match self.judge(key, &copy, now) {
@@ -158,7 +166,6 @@ impl<V: Send + Sync + 'static> Core<V> {
         match tier {
             ServedBy::Local => {
                 self.counters.local_hits.one();
-                self.engine.counters.local_hits.one();
             }
             _ => {
                 self.counters.shared_hits.one();
@@ -343,12 +350,13 @@ impl<V: Send + Sync + 'static> Core<V> {
         ended.map_err(|error| error.with_namespace(&self.namespace))
     }
 
-    /// What there is, without loading anything.
-    pub(super) async fn look(&self, id: &str) -> Result<Option<Answer<V>>> {
+    /// What there is, without loading anything. `near` says whether this process may have a copy.
+    pub(super) async fn look(&self, id: &str, near: bool) -> Result<Option<Answer<V>>> {
         let key = self.key(id)?;
         let now = self.now();
         let good = |copy: &CacheCopy<V>, now: u64| copy.is_within(self.options.revalidate, now);
-        if let Some(copy) = self.nearby(&key, now)
+        if near
+            && let Some(copy) = self.nearby(&key, now)
             && good(&copy, now)
         {
             return Ok(Some(self.hit(&copy, ServedBy::Local, now)));

@@ -1,12 +1,16 @@
 //! What a cache counts.
 
+use std::sync::Arc;
+
 use crate::counter::Counter;
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)+) => {
         /// Counters of one cache.
-        #[derive(Debug, Default)]
+        #[derive(Debug)]
         pub(super) struct Counters {
+            /// Shared with the store, which counts those of all caches.
+            pub(super) local_hits: Arc<Counter>,
             $(pub(super) $name: Counter,)+
         }
 
@@ -14,20 +18,24 @@ macro_rules! counters {
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct CacheStats {
+            /// Reads answered by a copy in this process.
+            pub local_hits: u64,
             $($(#[$doc])* pub $name: u64,)+
         }
 
         impl Counters {
+            pub(super) fn new(local_hits: Arc<Counter>) -> Self {
+                Self { local_hits, $($name: Counter::default(),)+ }
+            }
+
             pub(super) fn snapshot(&self) -> CacheStats {
-                CacheStats { $($name: self.$name.get(),)+ }
+                CacheStats { local_hits: self.local_hits.get(), $($name: self.$name.get(),)+ }
             }
         }
     };
 }
 
 counters! {
-    /// Reads answered by a copy in this process.
-    local_hits,
     /// Reads answered by a copy in the shared tier.
     shared_hits,
     /// Reads that found nothing.

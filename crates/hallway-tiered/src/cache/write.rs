@@ -175,7 +175,8 @@ impl<V: Send + Sync + 'static> Core<V> {
                 early: soft,
                 created: copy.created,
                 cost: copy.cost,
-                generations: copy.generations.clone(),
+                generation: copy.generation,
+                tags: copy.tags.clone(),
                 bytes: copy.bytes,
             }),
         );

@@ -16,9 +16,17 @@ fn seat<T>(front: &Front<T>, hash: u64) -> Seat {
     Seat { removals: front.sets[front.set_of(hash)].removals.load(Ordering::SeqCst) }
 }
 
+fn key(id: &str) -> Key {
+    Key::from_physical(id).unwrap()
+}
+
+fn name(id: &str) -> Name {
+    Name::whole(&key(id))
+}
+
 fn put<T>(front: &Front<T>, id: &str, value: T) -> bool {
     let hash = front.hash(id);
-    front.insert(seat(front, hash), hash, id, value, 8)
+    front.insert(seat(front, hash), hash, name(id), value, 8)
 }
 
 fn found<T: Clone>(front: &Front<T>, id: &str) -> Option<T> {
@@ -36,7 +44,7 @@ fn what_was_put_is_found_until_it_is_removed() {
     assert_eq!((found(&front, "a"), found(&front, "b"), found(&front, "c")), (Some(1), Some(2), None));
     assert!(put(&front, "a", 3));
     assert_eq!(found(&front, "a"), Some(3));
-    front.remove(front.hash("a"), "a");
+    front.remove(front.hash("a"), &key("a"));
     assert_eq!((found(&front, "a"), found(&front, "b")), (None, Some(2)));
 }
 
@@ -45,7 +53,7 @@ fn ids_of_one_hash_are_told_apart() {
     let front = front();
     let hash = 0;
     for (id, value) in [("a", 1), ("b", 2)] {
-        assert!(front.insert(seat(&front, hash), hash, id, value, 8));
+        assert!(front.insert(seat(&front, hash), hash, name(id), value, 8));
     }
     for (id, expected) in [("a", Some(1)), ("b", Some(2)), ("c", None), ("", None)] {
         let found = match front.get(hash, id, |value| Some(*value)) {
@@ -54,8 +62,26 @@ fn ids_of_one_hash_are_told_apart() {
         };
         assert_eq!(found, expected, "{id}");
     }
-    front.remove(hash, "a");
+    front.remove(hash, &key("a"));
     assert!(matches!(front.get(hash, "b", |value| Some(*value)), Found::Hit { value: 2, .. }));
+}
+
+#[test]
+fn an_id_is_found_as_it_was_given() {
+    let front = front();
+    let namespace = hallway_core::Namespace::new("user").unwrap();
+    for (value, id) in ["42", "a:b", "100%", "%3A", "{x}"].into_iter().enumerate() {
+        let (hash, key) = (front.hash(id), namespace.key(id).unwrap());
+        assert!(front.insert(seat(&front, hash), hash, Name::id(&key), value, 8));
+        assert_eq!(found(&front, id), Some(value));
+        front.remove(hash, &key);
+        assert_eq!(found(&front, id), None);
+    }
+    // What it is written as is another id.
+    let (hash, key) = (0, namespace.key(":").unwrap());
+    assert!(front.insert(seat(&front, hash), hash, Name::id(&key), 1, 8));
+    assert!(matches!(front.get(hash, "%3A", |value| Some(*value)), Found::Miss(_)));
+    assert!(matches!(front.get(hash, ":", |value| Some(*value)), Found::Hit { value: 1, .. }));
 }
 
 #[test]
@@ -94,7 +120,7 @@ fn what_is_not_good_is_let_go_at_once() {
     assert!(matches!(front.get(front.hash("a"), "a", |_| None::<()>), Found::Miss(_)));
     assert_eq!(Arc::strong_count(&value), 1);
     assert!(put(&front, "a", value.clone()));
-    front.remove(front.hash("a"), "a");
+    front.remove(front.hash("a"), &key("a"));
     assert_eq!(Arc::strong_count(&value), 1);
 }
 
@@ -103,10 +129,10 @@ fn a_removal_revokes_the_seats_given_before() {
     let front = front();
     let hash = front.hash("a");
     let early = seat(&front, hash);
-    front.remove(hash, "a");
-    assert!(!front.insert(early, hash, "a", 1, 8), "read before the removal, perhaps");
+    front.remove(hash, &key("a"));
+    assert!(!front.insert(early, hash, name("a"), 1, 8), "read before the removal, perhaps");
     assert_eq!(found(&front, "a"), None);
-    assert!(front.insert(seat(&front, hash), hash, "a", 2, 8));
+    assert!(front.insert(seat(&front, hash), hash, name("a"), 2, 8));
     assert_eq!(found(&front, "a"), Some(2));
 }
 
@@ -114,9 +140,9 @@ fn a_removal_revokes_the_seats_given_before() {
 fn large_values_stay_out_and_places_are_all_there_is() {
     let front = front();
     let hash = front.hash("large");
-    assert!(front.insert(seat(&front, hash), hash, "large", Arc::new(0), 1_000));
-    front.remove(hash, "large");
-    assert!(!front.insert(seat(&front, hash), hash, "large", Arc::new(0), 1_001));
+    assert!(front.insert(seat(&front, hash), hash, name("large"), Arc::new(0), 1_000));
+    front.remove(hash, &key("large"));
+    assert!(!front.insert(seat(&front, hash), hash, name("large"), Arc::new(0), 1_001));
     let value = Arc::new(0);
     for id in 0..10_000 {
         assert!(put(&front, &id.to_string(), value.clone()));
@@ -161,7 +187,7 @@ fn readers_do_not_wait_for_writers() {
     let changing = front.sets[set].lock();
     assert_eq!(found(&front, "a"), Some(1));
     assert!(matches!(front.get(hash, "a", |_| None::<()>), Found::Miss(_)));
-    assert!(!front.insert(seat(&front, hash), hash, "b", 1, 8));
+    assert!(!front.insert(seat(&front, hash), hash, name("b"), 1, 8));
     let held: Vec<_> = front.places_of(set).iter().map(Place::write).collect();
     assert_eq!(found(&front, "a"), None);
     drop((held, changing));
@@ -196,6 +222,7 @@ fn the_front_is_never_behind_the_tier() {
     const IDS: usize = 6;
     let front = Front::<(usize, u64)>::new(4, 1_000, 7);
     let ids: Vec<String> = (0..IDS).map(|id| id.to_string()).collect();
+    let keys: Vec<Key> = ids.iter().map(|id| key(id)).collect();
     let tier: Vec<AtomicU64> = (0..IDS).map(|_| AtomicU64::new(0)).collect();
     let replaced: Vec<AtomicU64> = (0..IDS).map(|_| AtomicU64::new(0)).collect();
     let ended = AtomicBool::new(false);
@@ -218,7 +245,7 @@ fn the_front_is_never_behind_the_tier() {
                                 let number = tier[at].load(Ordering::SeqCst);
                                 thread::yield_now();
                                 promoted.fetch_add(
-                                    u64::from(front.insert(seat, hash, id, (at, number), 8)),
+                                    u64::from(front.insert(seat, hash, Name::whole(&keys[at]), (at, number), 8)),
                                     Ordering::Relaxed,
                                 );
                             }
@@ -233,7 +260,7 @@ fn the_front_is_never_behind_the_tier() {
             number += 1;
             for (at, id) in ids.iter().enumerate() {
                 tier[at].store(number, Ordering::SeqCst);
-                front.remove(front.hash(id), id);
+                front.remove(front.hash(id), &keys[at]);
                 replaced[at].store(number, Ordering::SeqCst);
             }
             // Without a pause no seat would stay good for long enough.

@@ -9,7 +9,7 @@ use hallway_core::{Entry, Key, Result, Ttl};
 
 use super::TieredStore;
 use crate::engine::{Engine, Guard, Lease, Look, Noted, Patience};
-use crate::front::Found;
+use crate::front::{Found, Name};
 use crate::header::{BYTES, Header};
 use crate::settings::{Rules, micros};
 use crate::table::Authority;
@@ -42,16 +42,16 @@ impl TieredStore {
         let value = match front.get(hash, id, look) {
             Found::Hit { value, record } => {
                 if record && let Some(local) = engine.local_tier() {
-                    local.record_hit(key);
+                    local.record_hit(id);
                 }
                 value
             }
             Found::Miss(seat) => {
-                let copy = engine.local_tier()?.copy(key)?.downcast::<RawCopy>().ok()?;
+                let copy = engine.local_tier()?.copy(id)?.downcast::<RawCopy>().ok()?;
                 let value = look(&copy)?;
                 if let Some(seat) = seat {
                     let bytes = copy.value.len() + OVERHEAD;
-                    front.insert(seat, hash, id, copy, bytes);
+                    front.insert(seat, hash, Name::whole(key), copy, bytes);
                 }
                 value
             }
@@ -189,7 +189,7 @@ impl TieredStore {
         local.keep(key, Arc::new(RawCopy { value: entry.value.clone(), guard }), deadline, bytes);
         if let Some(front) = &self.engine.front {
             // After the keep: what stood in the front is older.
-            front.remove(front.hash(key.as_str()), key.as_str());
+            front.remove(front.hash(key.as_str()), key);
         }
     }
 }
@@ -206,7 +206,7 @@ pub(super) fn copy_life(entry: &Entry, rules: &Rules) -> Option<Duration> {
 /// A copy of plain bytes for the shared tier.
 pub(super) fn seal(engine: &Engine, value: &Bytes, ttl: Duration) -> Bytes {
     let header = Header {
-        codec: BYTES.to_owned(),
+        codec: BYTES.into(),
         ttl,
         soft: ttl,
         cost: Duration::ZERO,

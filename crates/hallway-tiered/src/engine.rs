@@ -11,6 +11,7 @@ mod link;
 mod outbox;
 mod reads;
 mod sink;
+mod strays;
 mod waiters;
 mod writes;
 
@@ -22,6 +23,7 @@ use std::time::Duration;
 use hallway_core::{Clock, Key, KvStore, LinkOptions, LocalTier, Namespace, Result, SharedLink};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 pub(crate) use self::debts::Debts;
 pub(crate) use self::generations::{Generation, Generations};
@@ -29,6 +31,7 @@ pub(crate) use self::hits::{Guard, Lease, Noted};
 pub(crate) use self::link::LinkHealth;
 pub(crate) use self::reads::{Look, Patience, Peek};
 use self::sink::Sink;
+pub(crate) use self::strays::Strays;
 pub(crate) use self::waiters::Waiters;
 pub(crate) use self::writes::{Ending, Outcome, Writing};
 use crate::breaker::Breaker;
@@ -59,6 +62,7 @@ pub(crate) struct Engine {
     pub(crate) breaker: Breaker,
     pub(crate) generations: Generations,
     pub(crate) debts: Debts,
+    strays: Strays,
     pub(crate) fronts: Fronts,
     /// Hot copies of the store's own keys, before the local tier.
     pub(crate) front: Option<Front<Arc<RawCopy>>>,
@@ -97,6 +101,7 @@ impl Engine {
             breaker: Breaker::new(random.clone()),
             generations: Generations::default(),
             debts: Debts::default(),
+            strays: Strays::default(),
             fronts: Fronts::default(),
             front: local.as_ref().map(|_| Front::new(FRONT_PLACES, FRONT_LARGEST, random.id())),
             stamps: Stamps::new(settings.stamps),
@@ -196,7 +201,8 @@ impl Engine {
     }
 }
 
-/// Repairs in the background, while the engine lives: the outbox of any instance, and this process's own debts.
+/// Repairs in the background, while the engine lives: the outbox of any instance, and what this process itself owes or has
+/// left behind.
 async fn repair(engine: Weak<Engine>, wake: Arc<Notify>) {
     const PAUSE: Duration = Duration::from_secs(1);
     loop {
@@ -208,8 +214,13 @@ async fn repair(engine: Weak<Engine>, wake: Arc<Notify>) {
             if engine.health() == LinkHealth::Up {
                 engine.settle_debts().await;
             }
+            let next = engine.clear_strays().await;
             // Not all instances at the same time.
-            PAUSE.mul_f64(engine.random.range(0.7..1.0))
+            let pause = PAUSE.mul_f64(engine.random.range(0.7..1.0));
+            match next {
+                Some(next) if engine.health() != LinkHealth::Down => pause.min(next.duration_since(Instant::now())),
+                _ => pause,
+            }
         };
         // The engine is not held while waiting, or it would never end.
         let _ = tokio::time::timeout(pause, wake.notified()).await;

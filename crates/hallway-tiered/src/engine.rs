@@ -7,6 +7,7 @@
 mod debts;
 mod generations;
 mod hits;
+mod holds;
 mod link;
 mod outbox;
 mod reads;
@@ -28,6 +29,7 @@ use tokio::time::Instant;
 pub(crate) use self::debts::Debts;
 pub(crate) use self::generations::{Generation, Generations};
 pub(crate) use self::hits::{Guard, Lease, Noted};
+pub(crate) use self::holds::Hold;
 pub(crate) use self::link::LinkHealth;
 pub(crate) use self::reads::{Look, Patience, Peek};
 use self::sink::Sink;

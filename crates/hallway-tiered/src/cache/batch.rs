@@ -49,7 +49,14 @@ impl<V: Send + Sync + 'static> Core<V> {
         if loads.is_empty() {
             return;
         }
-        let began: Vec<Began> = loads.iter().map(|load| self.begin(load.noted)).collect();
+        let shared = loads.iter().any(|load| matches!(load.target, Target::Lease(_) | Target::Replace(_)));
+        let generation = match self.generation.id() {
+            // Whoever has just made it does not know it for a moment. Without an answer nothing is kept.
+            0 if shared => self.generation_now().await.unwrap_or_default(),
+            id => id,
+        };
+        let began = |load: &Loading<V>| Began { generation, ..self.begin(load.noted) };
+        let began: Vec<Began> = loads.iter().map(began).collect();
         let ids = loads.iter().map(|load| load.missing.id.clone()).collect();
         let held = self.hold(loads.iter().map(|load| (&load.missing.key, load.target)));
         let loaded = self.run(loader(ids)).await;

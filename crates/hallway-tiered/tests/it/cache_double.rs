@@ -414,13 +414,27 @@ impl SharedLink for Link {
 
     async fn generations(&self, keys: &[(Key, u64)], _: Duration) -> Result<Vec<u64>> {
         self.shared.check()?;
-        let mut live = self.shared.live();
-        let mut one =
-            |(key, proposed): &(Key, u64)| match live.entry(key.clone()).or_insert(Stands::Generation(*proposed)) {
-                Stands::Generation(id) => Ok(*id),
-                _ => Err(Error::new(ErrorKind::Corrupt, "no generation")),
+        let mut made = Vec::new();
+        let ids = {
+            let mut live = self.shared.live();
+            let mut one = |(key, proposed): &(Key, u64)| {
+                let stands = live.entry(key.clone()).or_insert_with(|| {
+                    made.push(key.clone());
+                    Stands::Generation(*proposed)
+                });
+                match stands {
+                    Stands::Generation(id) => Ok(*id),
+                    _ => Err(Error::new(ErrorKind::Corrupt, "no generation")),
+                }
             };
-        keys.iter().map(&mut one).collect()
+            keys.iter().map(&mut one).collect()
+        };
+        // Whoever makes one has just read that it was missing, so he is told as well: after the reply.
+        if !made.is_empty() {
+            let shared = self.shared.clone();
+            tokio::spawn(async move { made.iter().for_each(|key| shared.push(key)) });
+        }
+        ids
     }
 
     async fn bump_generation(&self, key: &Key, new: u64, _: Duration) -> Result<()> {

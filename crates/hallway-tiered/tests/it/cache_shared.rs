@@ -151,6 +151,18 @@ async fn tags_and_clear_reach_every_process_and_every_cache() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_maker_of_a_generation_keeps_his_first_load() {
+    let (shared, _) = world();
+    let (here, there) = (cache(&shared.process(1), |told| told), cache(&shared.process(2), |told| told));
+    let source = Source::default();
+    // Told of the generation as of a change, he does not know it when he has loaded.
+    assert_eq!(here.load("1", source.number()).await.unwrap().tier, ServedBy::Loader);
+    assert_eq!(here.stats().fills, 1, "{:?}", here.stats());
+    assert_eq!(there.load("1", source.number()).await.unwrap().tier, ServedBy::Shared);
+    assert_eq!(source.calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_forgotten_generation_revives_nothing() {
     let (shared, _) = world();
     let (here, there) = (cache(&shared.process(1), |told| told), cache(&shared.process(2), |told| told));

@@ -281,3 +281,35 @@ async fn of_all_who_wait_for_a_dead_refresher_one_loads_when_his_claim_ends() {
     let took = began.elapsed();
     assert!(took >= MS * 800 && took <= MS * 1_500, "{took:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_takes_long_is_waited_for_and_waits_less_itself() {
+    let (_, clock) = alone();
+    let shared = Shared::new(&clock);
+    let _tick = tick(&clock);
+    let source = Source::default();
+    let many = |seed: u64, took: Duration| {
+        let (cache, calls) = (cache_of(&shared, seed), source.slow(took));
+        async move {
+            let load = move |ids: Vec<String>| async move {
+                let value = calls().await?;
+                Ok::<_, hallway_core::Error>(ids.into_iter().map(|id| (id, value.clone())).collect::<Vec<_>>())
+            };
+            let found = cache.get_or_load_many(["1".to_owned(), "2".to_owned()], load).await.unwrap();
+            found.into_iter().map(|value| value.unwrap().to_string()).collect::<Vec<_>>()
+        }
+    };
+    let began = tokio::time::Instant::now();
+    let first = tokio::spawn(many(1, Duration::from_millis(4_900)));
+    tokio::time::sleep(MS * 100).await;
+    let one = {
+        let (cache, loader) = (cache_of(&shared, 2), source.number());
+        async move { cache.get_or_load("1", loader).await.unwrap() }
+    };
+    let second = async { (many(3, MS * 10).await, began.elapsed()) };
+    let (one, (second, waited)) = tokio::join!(one, second);
+    assert_eq!((first.await.unwrap(), one.as_str()), (vec!["1".to_owned(); 2], "1"));
+    assert_eq!(second, ["2"; 2], "it did not wait for as long as a load may take");
+    assert!(waited >= Duration::from_millis(2_500) && waited < SEC * 3, "{waited:?}");
+    assert_eq!(source.calls(), 2);
+}

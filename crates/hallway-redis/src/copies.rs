@@ -13,7 +13,9 @@ use crate::batch::worse;
 use crate::coalesce::{self, Coalescer, Job};
 use crate::engine::{Effect, Engine, Lane};
 use crate::fault::Fault;
-use crate::scripts::{GENERATION, GETL, MARK, RELEASE, REPLACE, Script, fill as fill_script, unmark as unmark_script};
+use crate::scripts::{
+    GENERATION, GETL, MARK, RELEASE, RENEW, REPLACE, Script, fill as fill_script, unmark as unmark_script,
+};
 use crate::store::set_command;
 use crate::{scan, states};
 
@@ -320,13 +322,30 @@ async fn flags<const N: usize>(
     all_or_worst(answers.into_iter().map(|answer| answer.and_then(|answer| engine.flag(&answer))))
 }
 
-pub(crate) async fn release(engine: &Engine, leases: &[(Key, Token)], deadline: Instant) -> Result<(), Fault> {
-    for leases in leases.chunks(BATCH_KEYS) {
-        let tokens: Vec<String> = leases.iter().map(|(_, token)| token.to_string()).collect();
-        let calls: Vec<_> = leases.iter().zip(&tokens).map(|((key, _), token)| (key, [token.as_bytes()])).collect();
+pub(crate) async fn release(engine: &Engine, tokens: &[(Key, Token)], deadline: Instant) -> Result<(), Fault> {
+    for tokens in tokens.chunks(BATCH_KEYS) {
+        let texts: Vec<String> = tokens.iter().map(|(_, token)| token.to_string()).collect();
+        let calls: Vec<_> = tokens.iter().zip(&texts).map(|((key, _), text)| (key, [text.as_bytes()])).collect();
         flags(engine, Lane::Small, &RELEASE, &calls, deadline).await?;
     }
     Ok(())
+}
+
+pub(crate) async fn renew(
+    engine: &Engine,
+    leases: &[(Key, Token)],
+    life: Duration,
+    deadline: Instant,
+) -> Result<Vec<bool>, Fault> {
+    let life = millis(life)?;
+    let mut stand = Vec::with_capacity(leases.len());
+    for leases in leases.chunks(BATCH_KEYS) {
+        let tokens: Vec<String> = leases.iter().map(|(_, token)| token.to_string()).collect();
+        let keys = leases.iter().map(|(key, _)| key);
+        let calls: Vec<_> = keys.zip(&tokens).map(|(key, token)| (key, [token.as_bytes(), life.as_bytes()])).collect();
+        stand.extend(flags(engine, Lane::Small, &RENEW, &calls, deadline).await?);
+    }
+    Ok(stand)
 }
 
 pub(crate) async fn claim_refresh(

@@ -26,6 +26,7 @@ script!(INCREMENT, "../scripts/increment.lua");
 script!(MARK, "../scripts/mark.lua");
 script!(READ, "../scripts/read.lua");
 script!(RELEASE, "../scripts/release.lua");
+script!(RENEW, "../scripts/renew.lua");
 script!(REPLACE, "../scripts/replace.lua");
 script!(SET_IF, "../scripts/set_if.lua");
 script!(TAKE, "../scripts/take.lua");

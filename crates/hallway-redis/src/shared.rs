@@ -110,8 +110,12 @@ impl SharedLink for RedisLink {
         copies::fill(&self.engine, copies, lease, until(within)).await.map_err(of_write("fill"))
     }
 
-    async fn release(&self, leases: &[(Key, Token)], within: Duration) -> Result<()> {
-        copies::release(&self.engine, leases, until(within)).await.map_err(of_write("release"))
+    async fn release(&self, tokens: &[(Key, Token)], within: Duration) -> Result<()> {
+        copies::release(&self.engine, tokens, until(within)).await.map_err(of_write("release"))
+    }
+
+    async fn renew(&self, leases: &[(Key, Token)], life: Duration, within: Duration) -> Result<Vec<bool>> {
+        copies::renew(&self.engine, leases, life, until(within)).await.map_err(of_write("renew"))
     }
 
     async fn claim_refresh(&self, key: &Key, token: Token, life: Duration, within: Duration) -> Result<bool> {

@@ -7,11 +7,13 @@
 mod debts;
 mod generations;
 mod hits;
+mod holds;
 mod link;
 mod outbox;
 mod reads;
 mod sightings;
 mod sink;
+mod strays;
 mod waiters;
 mod writes;
 
@@ -23,14 +25,17 @@ use std::time::Duration;
 use hallway_core::{Clock, Key, KvStore, LinkOptions, LocalTier, MAX_KEY_BYTES, Namespace, Result, SharedLink};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 pub(crate) use self::debts::Debts;
 pub(crate) use self::generations::{Generation, Generations};
 pub(crate) use self::hits::{Guard, Lease, Noted};
+pub(crate) use self::holds::Hold;
 pub(crate) use self::link::LinkHealth;
 pub(crate) use self::reads::{Look, Patience, Peek};
 use self::sightings::Sightings;
 use self::sink::Sink;
+pub(crate) use self::strays::Strays;
 pub(crate) use self::waiters::Waiters;
 pub(crate) use self::writes::{Ending, Outcome, Writing};
 use crate::breaker::Breaker;
@@ -62,6 +67,7 @@ pub(crate) struct Engine {
     pub(crate) breaker: Breaker,
     pub(crate) generations: Generations,
     pub(crate) debts: Debts,
+    strays: Strays,
     pub(crate) fronts: Fronts,
     /// Hot copies of the store's own keys, before the local tier.
     pub(crate) front: Option<Front<Arc<RawCopy>>>,
@@ -102,6 +108,7 @@ impl Engine {
             breaker: Breaker::new(random.clone()),
             generations: Generations::default(),
             debts: Debts::default(),
+            strays: Strays::default(),
             fronts: Fronts::default(),
             front: local.as_ref().map(|_| Front::new(FRONT_PLACES, FRONT_LARGEST, random.id())),
             stamps: Stamps::new(settings.stamps),
@@ -219,7 +226,8 @@ impl Engine {
     }
 }
 
-/// Repairs in the background, while the engine lives: the outbox of any instance, and this process's own debts.
+/// Repairs in the background, while the engine lives: the outbox of any instance, and what this process itself owes or has
+/// left behind.
 async fn repair(engine: Weak<Engine>, wake: Arc<Notify>) {
     const PAUSE: Duration = Duration::from_secs(1);
     loop {
@@ -231,8 +239,13 @@ async fn repair(engine: Weak<Engine>, wake: Arc<Notify>) {
             if engine.health() == LinkHealth::Up {
                 engine.settle_debts().await;
             }
+            let next = engine.clear_strays().await;
             // Not all instances at the same time.
-            PAUSE.mul_f64(engine.random.range(0.7..1.0))
+            let pause = PAUSE.mul_f64(engine.random.range(0.7..1.0));
+            match next {
+                Some(next) if engine.health() != LinkHealth::Down => pause.min(next.duration_since(Instant::now())),
+                _ => pause,
+            }
         };
         // The engine is not held while waiting, or it would never end.
         let _ = tokio::time::timeout(pause, wake.notified()).await;

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use crate::{Clock, Entry, Key, Result, Ttl};
 
 /// A random name for one lease or one writer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token(pub u64);
 
 /// Sixteen lower-case hexadecimal digits, as the shared tier stores it.
@@ -134,8 +134,11 @@ pub trait SharedLink: fmt::Debug + Send + Sync + 'static {
     /// is taken off the TTLs by the server's clock, so that no copy outlives an entry that was read after the lease was
     /// granted, however long the fill was under way; a copy with no life left is not written. Zero takes nothing off.
     async fn fill(&self, copies: &[(Key, Token, Bytes, Ttl)], lease: Duration, within: Duration) -> Result<Vec<bool>>;
-    /// Gives leases back; only those that still stand under their token.
-    async fn release(&self, leases: &[(Key, Token)], within: Duration) -> Result<()>;
+    /// Gives leases and markers back; only those that still stand under their token, and nothing else that stands there.
+    async fn release(&self, tokens: &[(Key, Token)], within: Duration) -> Result<()>;
+    /// Prolongs leases that still stand under their token, to `life` from now; says which. One that is gone stays gone:
+    /// somebody may have written since.
+    async fn renew(&self, leases: &[(Key, Token)], life: Duration, within: Duration) -> Result<Vec<bool>>;
     /// The right to refresh a copy that stays readable meanwhile: one winner per key until `life` has passed.
     async fn claim_refresh(&self, key: &Key, token: Token, life: Duration, within: Duration) -> Result<bool>;
     /// Replaces a copy if its header still says `id=<seen>`.

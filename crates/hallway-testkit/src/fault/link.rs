@@ -50,8 +50,11 @@ impl SharedLink for FaultLink {
     async fn fill(&self, copies: &[(Key, Token, Bytes, Ttl)], lease: Duration, within: Duration) -> Result<Vec<bool>> {
         judged(&self.faults, within, Access::Write, "fill", self.inner.fill(copies, lease, within)).await
     }
-    async fn release(&self, leases: &[(Key, Token)], within: Duration) -> Result<()> {
-        judged(&self.faults, within, Access::Write, "release", self.inner.release(leases, within)).await
+    async fn release(&self, tokens: &[(Key, Token)], within: Duration) -> Result<()> {
+        judged(&self.faults, within, Access::Write, "release", self.inner.release(tokens, within)).await
+    }
+    async fn renew(&self, leases: &[(Key, Token)], life: Duration, within: Duration) -> Result<Vec<bool>> {
+        judged(&self.faults, within, Access::Write, "renew", self.inner.renew(leases, life, within)).await
     }
     async fn claim_refresh(&self, key: &Key, token: Token, life: Duration, within: Duration) -> Result<bool> {
         judged(&self.faults, within, Access::Write, "claim_refresh", self.inner.claim_refresh(key, token, life, within))

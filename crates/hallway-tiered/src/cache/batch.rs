@@ -49,9 +49,19 @@ impl<V: Send + Sync + 'static> Core<V> {
         if loads.is_empty() {
             return;
         }
-        let began: Vec<Began> = loads.iter().map(|load| self.begin(load.noted)).collect();
+        let shared = loads.iter().any(|load| matches!(load.target, Target::Lease(_) | Target::Replace(_)));
+        let generation = match self.generation.id() {
+            // Whoever has just made it does not know it for a moment. Without an answer nothing is kept.
+            0 if shared => self.generation_now().await.unwrap_or_default(),
+            id => id,
+        };
+        let began = |load: &Loading<V>| Began { generation, ..self.begin(load.noted) };
+        let began: Vec<Began> = loads.iter().map(began).collect();
         let ids = loads.iter().map(|load| load.missing.id.clone()).collect();
-        match self.run(loader(ids)).await {
+        let held = self.hold(loads.iter().map(|load| (&load.missing.key, load.target)));
+        let loaded = self.run(loader(ids)).await;
+        drop(held);
+        match loaded {
             Ok((found, cost)) => self.settle_batch(loads, began, found, cost).await,
             Err(error) => {
                 self.release_batch(&loads.iter().map(|load| (&load.missing.key, load.target)).collect::<Vec<_>>())
@@ -81,11 +91,25 @@ impl<V: Send + Sync + 'static> Core<V> {
             let _ = self.engine.current(std::slice::from_ref(&self.generation)).await;
         }
         self.lease_batch(missing, &noted, &mut steps).await;
-        // Those that another process loads or writes just now.
-        let waits = missing.iter().zip(&mut steps).filter(|(_, step)| step.is_none()).map(|(missing, step)| async {
-            *step = Some(self.step_busy(&missing.key).await);
+        // Those that another process loads or writes just now. It may have to wait for others before it loads.
+        let leased = missing.iter().zip(&steps).filter_map(|(missing, step)| match step {
+            Some(Step::Load(target @ Target::Lease(_), _)) => Some((&missing.key, *target)),
+            _ => None,
         });
-        join_all(waits).await;
+        let leased: Vec<_> = leased.collect();
+        let wait = self.options.batch_wait(!leased.is_empty());
+        let held = self.hold(leased);
+        let waits = missing.iter().zip(&mut steps).filter(|(_, step)| step.is_none()).map(|(missing, step)| async {
+            let planned = self.step_busy(&missing.key, wait).await;
+            let held = match &planned {
+                Step::Load(target, _) => self.hold([(&missing.key, *target)]),
+                Step::Answer(_) => self.hold([]),
+            };
+            *step = Some(planned);
+            held
+        });
+        let gained = join_all(waits).await;
+        drop((held, gained));
         let unplanned = || Step::Answer(Err(self.lost()));
         steps.into_iter().map(|step| step.unwrap_or_else(unplanned)).collect()
     }
@@ -117,8 +141,7 @@ impl<V: Send + Sync + 'static> Core<V> {
             }
         }
         let Some(link) = engine.link().filter(|_| !asked.is_empty()) else { return };
-        // It may have to wait for others before it loads.
-        let life = self.options.lease().saturating_add(self.options.wait_max);
+        let life = self.options.lease;
         let outcomes = match engine.ask(link.lease(&asked, life, engine.settings.shared_deadline)).await {
             Ok(outcomes) => outcomes,
             Err(error) => {
@@ -157,12 +180,11 @@ impl<V: Send + Sync + 'static> Core<V> {
     }
 
     /// Waits for whoever loads or writes it.
-    async fn step_busy(&self, key: &Key) -> Step<V> {
+    async fn step_busy(&self, key: &Key, wait: Duration) -> Step<V> {
         let Ok(copy_key) = self.engine.copy_key(key) else {
             return Step::Load(Target::Nowhere, self.engine.note(key));
         };
-        let life = self.options.lease().saturating_add(self.options.wait_max);
-        let patience = Patience { lease: life, wait: self.options.wait_max };
+        let patience = Patience { lease: self.options.lease, wait };
         let usable = |header: &Header| self.usable(header, true);
         match self.engine.look(key, &copy_key, patience, usable).await {
             Look::Copy { header, payload, remaining, noted } => {

@@ -133,16 +133,18 @@ impl<C: Codec> CacheBuilder<C> {
         self
     }
 
-    /// How long other processes leave a load to this one if it dies. Default: the hard timeout and 500 ms.
+    /// How long other processes leave a load to this one if it dies, up to 5 s; while it lives the lease is prolonged. It is
+    /// to be longer than this process may stand still. Default: 2 s.
     pub fn lease(mut self, lease: Duration) -> Self {
-        self.options.lease = Some(lease);
+        self.options.lease = lease;
         self
     }
 
-    /// How long a caller waits for the load or write of another process before he loads for himself, without keeping the
-    /// value. Default: 1 s.
+    /// How long a caller waits for the load of another process before he loads for himself, without keeping the value.
+    /// Default: the longest that a load may queue and take, and a lease: 8 s. So however many processes wait, one loads, also
+    /// where the first one dies.
     pub fn wait_max(mut self, wait: Duration) -> Self {
-        self.options.wait_max = wait;
+        self.options.wait_max = Some(wait);
         self
     }
 

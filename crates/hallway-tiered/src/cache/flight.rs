@@ -13,7 +13,7 @@ use super::fill::{Began, Target};
 use super::loader::Loader;
 use super::outcome::ServedBy;
 use super::tags;
-use crate::engine::{LinkHealth, Look, Noted, Patience, Peek};
+use crate::engine::{Hold, LinkHealth, Look, Noted, Patience, Peek};
 use crate::header::{Header, NOTHING};
 use crate::settings::micros;
 
@@ -43,6 +43,16 @@ pub(super) enum Opened<V> {
     Copy(Arc<CacheCopy<V>>),
     /// No value of this cache, or one whose tag was replaced.
     Dead(Token),
+}
+
+/// What became of a copy that another process was to replace.
+enum Refreshed<V> {
+    Done(Arc<CacheCopy<V>>),
+    Down(Error, Noted),
+    /// Nothing is there, or a dead copy with this id; the outer `None` if somebody loads or writes it.
+    Gone(Option<Option<Token>>),
+    /// The old one still stands.
+    Not(Arc<CacheCopy<V>>, Noted),
 }
 
 impl<V: Send + Sync + 'static> Core<V> {
@@ -198,7 +208,7 @@ impl<V: Send + Sync + 'static> Core<V> {
         takes_nothing: bool,
     ) -> Result<Answer<V>> {
         let copy_key = self.engine.copy_key(key)?;
-        let patience = Patience { lease: self.options.lease(), wait: self.options.wait_max };
+        let patience = Patience { lease: self.options.lease, wait: self.options.wait_max() };
         for _ in 0..TRIES {
             let id = match self.generation_now().await {
                 Ok(id) => id,
@@ -219,7 +229,10 @@ impl<V: Send + Sync + 'static> Core<V> {
                 }
                 Look::Lease(token, noted) => {
                     let began = Began { generation: id, ..self.begin(noted) };
-                    return match self.run(loader()).await {
+                    let held = self.hold([(key, Target::Lease(token))]);
+                    let loaded = self.run(loader()).await;
+                    drop(held);
+                    return match loaded {
                         Ok((load, cost)) => Ok(self.settle(key, load, cost, began, Target::Lease(token)).await),
                         Err(error) => {
                             self.engine.release(&copy_key, token).await;
@@ -242,6 +255,15 @@ impl<V: Send + Sync + 'static> Core<V> {
         self.fly_degraded(key, noted, loader).await
     }
 
+    /// Prolongs the leases among these targets until what is returned is dropped.
+    pub(super) fn hold<'a>(&self, targets: impl IntoIterator<Item = (&'a Key, Target)>) -> Hold {
+        let lease = |(key, target): (&Key, Target)| match target {
+            Target::Lease(token) => Some((self.engine.copy_key(key).ok()?, token)),
+            _ => None,
+        };
+        self.engine.hold(targets.into_iter().filter_map(lease).collect(), self.options.lease)
+    }
+
     /// Replaces a copy that still answers, unless another process is doing it.
     async fn fly_stale(
         &self,
@@ -253,43 +275,61 @@ impl<V: Send + Sync + 'static> Core<V> {
         takes_nothing: bool,
     ) -> Result<Answer<V>> {
         let copy_key = self.engine.copy_key(key)?;
-        let noted = self.engine.note(key);
         let Some(link) = self.engine.link() else { return self.fly_alone(key, loader, takes_nothing).await };
-        // As long as it may take, going by the last time: a refresh that is done does not keep the next one waiting.
-        let life =
-            Duration::from_micros(cost.saturating_mul(4)).clamp(Duration::from_millis(250), self.options.lease());
-        if self.claims.holds(key, self.now()) {
-            // This process's own claim, whose load failed, still stands.
-            return self.load(key, loader, self.begin(noted), Target::Replace(seen)).await;
-        }
-        let token = self.engine.random.token();
-        let claim = link.claim_refresh(&copy_key, token, life, self.engine.settings.shared_deadline);
-        match self.engine.ask(claim).await {
-            Ok(true) => {
-                let now = self.now();
-                let loaded = self.load(key, loader, self.begin(noted), Target::Replace(seen)).await;
-                if loaded.is_err() {
-                    self.claims.hold(key, self.now(), now.saturating_add(micros(life)));
-                }
-                loaded
+        // A refresh that is done does not keep the next one waiting.
+        let life = self.options.claim(Duration::from_micros(cost));
+        let began = Instant::now();
+        let most = if waits { self.options.wait_max() } else { Duration::ZERO };
+        loop {
+            let noted = self.engine.note(key);
+            if self.claims.holds(key, self.now()) {
+                // This process's own claim, whose load failed, still stands.
+                return self.load(key, loader, self.begin(noted), Target::Replace(seen)).await;
             }
-            Ok(false) => self.await_refresh(key, &copy_key, seen, waits, loader, takes_nothing).await,
-            Err(error) => self.down(error, key, noted, loader).await,
+            let token = self.engine.random.token();
+            let claim = link.claim_refresh(&copy_key, token, life, self.engine.settings.shared_deadline);
+            match self.engine.ask(claim).await {
+                Ok(true) => {
+                    let now = self.now();
+                    let loaded = self.load(key, loader, self.begin(noted), Target::Replace(seen)).await;
+                    if loaded.is_err() {
+                        self.claims.hold(key, self.now(), now.saturating_add(micros(life)));
+                    }
+                    return loaded;
+                }
+                Ok(false) => {}
+                Err(error) => return self.down(error, key, noted, loader).await,
+            }
+            // As long as the claim stands, should its holder have died.
+            let wait = life.min(most.saturating_sub(began.elapsed()));
+            match self.await_refresh(key, &copy_key, seen, wait, takes_nothing).await {
+                Refreshed::Done(copy) => return Ok(Answer::of(&copy, ServedBy::Shared, self.now())),
+                Refreshed::Gone(absent) => return self.fly_linked(key, absent, loader, takes_nothing).await,
+                Refreshed::Down(error, noted) => return self.down(error, key, noted, loader).await,
+                Refreshed::Not(..) if began.elapsed() < most => {}
+                Refreshed::Not(copy, noted) => {
+                    let now = self.now();
+                    if waits && !copy.is_within(self.options.overtime(), now) {
+                        return self.load(key, loader, self.begin(noted), Target::Replace(seen)).await;
+                    }
+                    // Whoever refreshes it takes long.
+                    self.leave_alone(key);
+                    return Ok(Answer::of(&copy, ServedBy::Shared, now));
+                }
+            }
         }
     }
 
-    /// Waits for another process to replace a copy; answers with the old one when that takes too long.
+    /// Waits for another process to replace a copy.
     async fn await_refresh(
         &self,
         key: &Key,
         copy_key: &Key,
         seen: Token,
-        waits: bool,
-        loader: Loader<V>,
+        wait: Duration,
         takes_nothing: bool,
-    ) -> Result<Answer<V>> {
+    ) -> Refreshed<V> {
         let began = Instant::now();
-        let wait = if waits { self.options.wait_max } else { Duration::ZERO };
         let mut pause = Duration::from_millis(20);
         loop {
             let noted = self.engine.note(key);
@@ -299,27 +339,20 @@ impl<V: Send + Sync + 'static> Core<V> {
                 Ok(Peek::Copy { header, payload, remaining, noted }) => {
                     match self.open(key, header, &payload, remaining, noted).await {
                         Ok(Opened::Copy(copy)) => copy,
-                        Ok(Opened::Dead(id)) => {
-                            return self.fly_linked(key, Some(Some(id)), loader, takes_nothing).await;
-                        }
-                        Err(error) => return self.down(error, key, noted, loader).await,
+                        Ok(Opened::Dead(id)) => return Refreshed::Gone(Some(Some(id))),
+                        Err(error) => return Refreshed::Down(error, noted),
                     }
                 }
-                Ok(Peek::Absent(dead)) => return self.fly_linked(key, Some(dead), loader, takes_nothing).await,
-                Ok(Peek::Busy(_)) => return self.fly_linked(key, None, loader, takes_nothing).await,
-                Err(error) => return self.down(error, key, noted, loader).await,
+                Ok(Peek::Absent(dead)) => return Refreshed::Gone(Some(dead)),
+                Ok(Peek::Busy(_)) => return Refreshed::Gone(None),
+                Err(error) => return Refreshed::Down(error, noted),
             };
+            if copy.id != seen {
+                return Refreshed::Done(copy);
+            }
             let waited = began.elapsed();
-            if copy.id != seen || waited >= wait {
-                let now = self.now();
-                if copy.id == seen && waits && !copy.is_within(self.options.overtime(), now) {
-                    return self.load(key, loader, self.begin(noted), Target::Replace(seen)).await;
-                }
-                if copy.id == seen {
-                    // Whoever refreshes it takes long.
-                    self.leave_alone(key);
-                }
-                return Ok(Answer::of(&copy, ServedBy::Shared, now));
+            if waited >= wait {
+                return Refreshed::Not(copy, noted);
             }
             let next = pause.mul_f64(self.engine.random.range(0.5..1.0)).min(wait - waited);
             pause = (pause * 2).min(Duration::from_millis(250));

@@ -143,13 +143,13 @@ impl<V: Send + Sync + 'static> Core<V> {
     async fn read_many(&self, asked: &mut [Asked<V>], open: &[usize]) -> Result<Vec<(usize, Start)>> {
         let engine = &self.engine;
         let noted: Vec<_> = open.iter().map(|place| engine.note(&asked[*place].key)).collect();
-        engine.current(std::slice::from_ref(&self.generation)).await?;
+        let id = self.generation_now().await?;
         let copy_keys = open.iter().map(|place| engine.copy_key(&asked[*place].key)).collect::<Result<Vec<_>>>()?;
         let states = engine.read_copies(&copy_keys).await?;
         let mut starts = Vec::new();
         for (((place, noted), copy_key), state) in open.iter().zip(noted).zip(&copy_keys).zip(states) {
             let key = asked[*place].key.clone();
-            let usable = |header: &Header| self.usable(header, true);
+            let usable = |header: &Header| self.usable_in(header, true, id);
             let start = match engine.weigh(copy_key, state, noted, &usable).await {
                 Peek::Copy { header, payload, remaining, noted } => {
                     match self.open(&key, header, &payload, remaining, noted).await? {

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use hallway_core::{Error, MAX_TTL, Result};
 
+/// What stands longer is taken for the marker of a write, which stands for 10 s and is renewed every 3 s.
+const LONGEST_LEASE: Duration = Duration::from_secs(5);
+
 /// The settings of a cache.
 #[derive(Debug, Clone)]
 pub(super) struct Options {
@@ -18,8 +21,9 @@ pub(super) struct Options {
     pub(super) beta: f64,
     pub(super) soft_timeout: Option<Duration>,
     pub(super) hard_timeout: Duration,
-    pub(super) lease: Option<Duration>,
-    pub(super) wait_max: Duration,
+    /// How long the right to load stands if its holder dies.
+    pub(super) lease: Duration,
+    pub(super) wait_max: Option<Duration>,
     pub(super) queue_max: Duration,
     pub(super) max_in_flight: usize,
     /// Places for hot copies.
@@ -44,8 +48,8 @@ impl Default for Options {
             beta: 0.0,
             soft_timeout: None,
             hard_timeout: Duration::from_secs(5),
-            lease: None,
-            wait_max: Duration::from_secs(1),
+            lease: Duration::from_secs(2),
+            wait_max: None,
             queue_max: Duration::from_secs(1),
             max_in_flight: 10_000,
             front: 4_096,
@@ -64,9 +68,21 @@ impl Options {
         self.revalidate.max(self.if_error)
     }
 
-    /// How long the right to load stands if its holder dies.
-    pub(super) fn lease(&self) -> Duration {
-        self.lease.unwrap_or_else(|| self.hard_timeout.saturating_add(Duration::from_millis(500)))
+    /// How long a caller waits for another process: by default as long as a load may take, and a dead holder's lease.
+    pub(super) fn wait_max(&self) -> Duration {
+        self.wait_max.unwrap_or_else(|| self.queue_max.saturating_add(self.hard_timeout).saturating_add(self.lease))
+    }
+
+    /// How long a batch waits. Batches that hold leases of their own may wait for each other, so it is less then.
+    pub(super) fn batch_wait(&self, holds: bool) -> Duration {
+        let most = if holds { Duration::from_secs(1) } else { self.lease + Duration::from_millis(500) };
+        self.wait_max().min(most)
+    }
+
+    /// How long the right to refresh a copy stands: as long as it may take, going by the last time.
+    pub(super) fn claim(&self, cost: Duration) -> Duration {
+        let longest = self.hard_timeout.saturating_add(Duration::from_millis(500));
+        cost.saturating_mul(4).clamp(Duration::from_millis(250), longest)
     }
 
     /// The longest that a copy may stay anywhere.
@@ -82,7 +98,7 @@ impl Options {
             }
         }
         for (name, duration) in [
-            ("lease", self.lease.unwrap_or(Duration::from_secs(1))),
+            ("lease", self.lease),
             ("soft_timeout", self.soft_timeout.unwrap_or(Duration::from_secs(1))),
             ("write_deadline", self.write_deadline),
         ] {
@@ -99,6 +115,11 @@ impl Options {
             if duration > MAX_TTL {
                 return Err(Error::invalid_config(format!("`{name}` is at most 10 years")));
             }
+        }
+        if self.lease > LONGEST_LEASE {
+            return wrong(
+                "`lease` is at most 5 s: it is prolonged while the loader runs, so it need not be longer than a load",
+            );
         }
         if !(0.0..=0.5).contains(&self.jitter) {
             return wrong("`jitter` is 0 to 0.5");

@@ -318,7 +318,7 @@ impl<V: Send + Sync + 'static> Core<V> {
             let mut noted = core.engine.note(&key);
             if core.is_linked() {
                 let copy_key = core.engine.copy_key(&key)?;
-                let patience = Patience { lease: core.options.lease(), wait: core.options.wait_max };
+                let patience = Patience { lease: core.options.lease, wait: core.options.wait_max() };
                 let any = |header: &Header| header.generation == core.generation.id();
                 // A copy that is no value of this cache is replaced as well.
                 let looked = match core.engine.current(std::slice::from_ref(&core.generation)).await {
@@ -336,7 +336,10 @@ impl<V: Send + Sync + 'static> Core<V> {
                 core.engine.current(std::slice::from_ref(&core.generation)).await?;
             }
             let began = core.begin(noted);
-            match core.run(loader()).await {
+            let held = core.hold([(&key, target)]);
+            let loaded = core.run(loader()).await;
+            drop(held);
+            match loaded {
                 Ok((load, cost)) => Ok(core.settle(&key, load, cost, began, target).await),
                 Err(error) => {
                     if let (Target::Lease(token), Ok(copy_key)) = (target, core.engine.copy_key(&key)) {

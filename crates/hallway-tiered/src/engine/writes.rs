@@ -4,6 +4,7 @@
 //! then the end of the stamps, and only then the caller hears of it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hallway_core::mutant::Mutant;
@@ -46,6 +47,14 @@ pub(crate) struct Ending {
     pub(crate) generation: Option<Key>,
 }
 
+/// The task that renews the marker of a long write.
+#[derive(Debug)]
+struct Renewal {
+    task: AbortHandle,
+    /// Whether the last renewal has not been answered.
+    unsure: Arc<AtomicBool>,
+}
+
 /// A write in progress. Dropping it counts as an unknown outcome.
 #[derive(Debug)]
 pub(crate) struct Writing {
@@ -54,8 +63,10 @@ pub(crate) struct Writing {
     copies: Vec<Key>,
     token: Token,
     announced: Announced,
+    /// Whether a marker was asked for and it was not heard what became of it.
+    unsure: bool,
     ending: Ending,
-    renewal: Option<AbortHandle>,
+    renewal: Option<Renewal>,
     ended: bool,
 }
 
@@ -92,6 +103,7 @@ impl Engine {
             copies,
             token: self.random.token(),
             announced: Announced::NotNeeded,
+            unsure: false,
             ending,
             renewal: None,
             ended: false,
@@ -101,6 +113,7 @@ impl Engine {
                 Ok(announced) => writing.announced = announced,
                 Err(error) if policy == OnSharedDown::Fail => {
                     self.counters.refused_writes.one();
+                    writing.unsure = may_stand(&error, &writing.copies);
                     writing.end(Outcome::Known).await;
                     return Err(error
                         .with_kind(ErrorKind::Unavailable)
@@ -109,6 +122,7 @@ impl Engine {
                 Err(error) => {
                     self.counters.unannounced_writes.one();
                     tracing::debug!(%error, "a write goes on although the shared tier cannot be told");
+                    writing.unsure = may_stand(&error, &writing.copies);
                     writing.announced = Announced::Not;
                 }
             }
@@ -123,6 +137,11 @@ impl Engine {
             local.forget(key);
         }
     }
+}
+
+/// Whether some of these may have been marked, although the call failed: it was sent, or a part of it was answered.
+fn may_stand(error: &Error, copies: &[Key]) -> bool {
+    error.kind() != ErrorKind::Unavailable || copies.len() > 1
 }
 
 impl Writing {
@@ -155,24 +174,31 @@ impl Writing {
         }
         let (engine, copies, token) = (Arc::downgrade(&self.engine), self.copies.clone(), self.token);
         let pause = self.engine.settings.marker.mul_f64(0.3);
+        let unsure = Arc::new(AtomicBool::new(false));
+        let asked = Arc::clone(&unsure);
         let task = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(pause).await;
                 let Some(engine) = engine.upgrade() else { return };
                 let Some(link) = engine.link() else { return };
                 let (life, within) = (engine.settings.marker, engine.settings.shared_deadline);
-                if let Err(error) = engine.ask(link.mark(&copies, token, life, within)).await {
-                    tracing::warn!(%error, "the marker of a long write could not be renewed; it is tried again");
+                asked.store(true, Ordering::SeqCst);
+                match engine.ask(link.mark(&copies, token, life, within)).await {
+                    Ok(()) => asked.store(false, Ordering::SeqCst),
+                    Err(error) => {
+                        tracing::warn!(%error, "the marker of a long write could not be renewed; it is tried again");
+                    }
                 }
             }
         });
-        self.renewal = Some(task.abort_handle());
+        self.renewal = Some(Renewal { task: task.abort_handle(), unsure });
     }
 
     /// Ends the write: whoever reads from here on gets the new value.
     pub(crate) async fn end(mut self, outcome: Outcome) {
         if let Some(renewal) = self.renewal.take() {
-            renewal.abort();
+            renewal.task.abort();
+            self.unsure |= renewal.unsure.load(Ordering::SeqCst);
         }
         let engine = Arc::clone(&self.engine);
         if outcome == Outcome::Unknown {
@@ -191,6 +217,11 @@ impl Writing {
             };
             if told.is_err() {
                 self.owe();
+            }
+            let left_behind = self.unsure || (self.announced == Announced::Marked && told.is_err());
+            if left_behind && outcome == Outcome::Known {
+                engine.strays.add(&self.copies, self.token);
+                engine.wake.notify_one();
             }
         }
         self.release(outcome);
@@ -233,7 +264,7 @@ impl Writing {
 impl Drop for Writing {
     fn drop(&mut self) {
         if let Some(renewal) = self.renewal.take() {
-            renewal.abort();
+            renewal.task.abort();
         }
         if !self.ended {
             self.engine.counters.unknown_writes.one();

@@ -232,6 +232,7 @@ fn what_cannot_work_is_refused_with_the_name_of_the_setting() {
     refused(cache().hard_timeout(Duration::ZERO).build::<String>().unwrap_err(), "`hard_timeout`");
     refused(cache().soft_timeout(Duration::ZERO).build::<String>().unwrap_err(), "`soft_timeout`");
     refused(cache().lease(Duration::ZERO).build::<String>().unwrap_err(), "`lease`");
+    refused(cache().lease(SEC * 6).build::<String>().unwrap_err(), "`lease`");
     refused(cache().max_in_flight(0).build::<String>().unwrap_err(), "`max_in_flight`");
     refused(cache().max_loads(0).build::<String>().unwrap_err(), "`max_loads`");
     refused(cache().max_refreshes(0).build::<String>().unwrap_err(), "`max_refreshes`");

@@ -301,13 +301,17 @@ impl SharedLink for Link {
         Ok(filled)
     }
 
-    async fn release(&self, leases: &[(Key, Token)], _: Duration) -> Result<()> {
+    async fn release(&self, tokens: &[(Key, Token)], _: Duration) -> Result<()> {
         self.shared.check()?;
-        for (key, token) in leases {
+        for (key, token) in tokens {
             let mine = {
                 let mut live = self.shared.live();
-                let mine = matches!(live.get(key), Some(Stands::Lease(holder, _)) if holder == token);
-                if mine {
+                let (mine, last) = match live.get_mut(key) {
+                    Some(Stands::Lease(holder, _)) => (holder == token, holder == token),
+                    Some(Stands::Marks(marks)) => (marks.remove(&token.0).is_some(), marks.is_empty()),
+                    _ => (false, false),
+                };
+                if last {
                     live.remove(key);
                 }
                 mine
@@ -317,6 +321,19 @@ impl SharedLink for Link {
             }
         }
         Ok(())
+    }
+
+    async fn renew(&self, leases: &[(Key, Token)], life: Duration, _: Duration) -> Result<Vec<bool>> {
+        self.shared.check()?;
+        let (now, mut live) = (self.shared.0.clock.now(), self.shared.live());
+        let mut one = |(key, token): &(Key, Token)| match live.get_mut(key) {
+            Some(Stands::Lease(holder, until)) if holder == token => {
+                *until = now + micros(life);
+                true
+            }
+            _ => false,
+        };
+        Ok(leases.iter().map(&mut one).collect())
     }
 
     async fn claim_refresh(&self, key: &Key, token: Token, life: Duration, _: Duration) -> Result<bool> {
@@ -397,13 +414,27 @@ impl SharedLink for Link {
 
     async fn generations(&self, keys: &[(Key, u64)], _: Duration) -> Result<Vec<u64>> {
         self.shared.check()?;
-        let mut live = self.shared.live();
-        let mut one =
-            |(key, proposed): &(Key, u64)| match live.entry(key.clone()).or_insert(Stands::Generation(*proposed)) {
-                Stands::Generation(id) => Ok(*id),
-                _ => Err(Error::new(ErrorKind::Corrupt, "no generation")),
+        let mut made = Vec::new();
+        let ids = {
+            let mut live = self.shared.live();
+            let mut one = |(key, proposed): &(Key, u64)| {
+                let stands = live.entry(key.clone()).or_insert_with(|| {
+                    made.push(key.clone());
+                    Stands::Generation(*proposed)
+                });
+                match stands {
+                    Stands::Generation(id) => Ok(*id),
+                    _ => Err(Error::new(ErrorKind::Corrupt, "no generation")),
+                }
             };
-        keys.iter().map(&mut one).collect()
+            keys.iter().map(&mut one).collect()
+        };
+        // Whoever makes one has just read that it was missing, so he is told as well: after the reply.
+        if !made.is_empty() {
+            let shared = self.shared.clone();
+            tokio::spawn(async move { made.iter().for_each(|key| shared.push(key)) });
+        }
+        ids
     }
 
     async fn bump_generation(&self, key: &Key, new: u64, _: Duration) -> Result<()> {

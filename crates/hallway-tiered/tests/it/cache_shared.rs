@@ -151,6 +151,41 @@ async fn tags_and_clear_reach_every_process_and_every_cache() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_maker_of_a_generation_keeps_his_first_load() {
+    let (shared, _) = world();
+    let (here, there) = (cache(&shared.process(1), |told| told), cache(&shared.process(2), |told| told));
+    let source = Source::default();
+    // Told of the generation as of a change, he does not know it when he asks for the lease.
+    assert_eq!(here.load("1", source.number()).await.unwrap().tier, ServedBy::Loader);
+    assert_eq!(here.stats().fills, 1, "{:?}", here.stats());
+    assert_eq!(there.load("1", source.number()).await.unwrap().tier, ServedBy::Shared);
+    assert_eq!(source.calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_during_which_the_link_was_lost_is_kept_unless_the_namespace_was_cleared() {
+    for cleared in [false, true] {
+        let (shared, _) = world();
+        let (here, there) = (cache(&shared.process(1), |told| told), cache(&shared.process(2), |told| told));
+        let source = Source::default();
+        let loading = tokio::spawn({
+            let (cache, loader) = (here.clone(), source.slow(MS * 100));
+            async move { cache.get_or_load("1", loader).await.unwrap() }
+        });
+        tokio::time::sleep(MS * 50).await;
+        shared.cut();
+        shared.mend();
+        if cleared {
+            there.clear().await.unwrap();
+        }
+        assert_eq!(*loading.await.unwrap(), "1");
+        assert_eq!(here.stats().fills, u64::from(!cleared), "{:?}", here.stats());
+        let found = if cleared { "2" } else { "1" };
+        assert_eq!(*there.get_or_load("1", source.number()).await.unwrap(), found);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_forgotten_generation_revives_nothing() {
     let (shared, _) = world();
     let (here, there) = (cache(&shared.process(1), |told| told), cache(&shared.process(2), |told| told));

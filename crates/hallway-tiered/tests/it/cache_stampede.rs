@@ -1,6 +1,7 @@
 //! Many who want the same at once: one load, whatever becomes of it, and bounds on all of it.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use hallway_core::ErrorKind;
+use hallway_testkit::ManualClock;
 use hallway_tiered::Cache;
 
 use crate::cache_double::Shared;
@@ -182,34 +184,132 @@ async fn values_stored_together_do_not_expire_together() {
     assert!(most <= 3 * mean && busy.len() >= 12, "{busy:?}");
 }
 
+/// Lets the clock of the shared tier go with the one of the timers.
+fn tick(clock: &ManualClock) -> Ticking {
+    let clock = clock.clone();
+    Ticking(tokio::spawn(async move {
+        for _ in 0..3_000 {
+            clock.advance(MS * 10);
+            tokio::time::sleep(MS * 10).await;
+        }
+    }))
+}
+
+struct Ticking(tokio::task::JoinHandle<()>);
+
+impl Drop for Ticking {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// A process begins `op` and dies of it a moment later: its runtime ends, and nobody gives anything back.
+fn die_of<Fut: Future>(shared: &Shared, op: impl FnOnce(Cache<String>) -> Fut + Send + 'static) {
+    let shared = shared.clone();
+    let process = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let cache = cache_of(&shared, 100);
+            tokio::time::timeout(MS * 100, op(cache)).await.map(drop).unwrap_err();
+        });
+    });
+    process.join().unwrap();
+}
+
+fn cache_of(shared: &Shared, seed: u64) -> Cache<String> {
+    let told = shared.process(seed).cache("text").ttl(SEC * 100).jitter(0.0).stale_if_error(SEC * 10);
+    told.build().unwrap()
+}
+
 #[tokio::test(start_paused = true)]
-async fn a_dead_holder_of_the_lease_is_replaced_when_it_ends() {
+async fn of_all_who_wait_for_a_dead_holder_of_the_lease_one_loads_when_it_ends() {
+    let (_, clock) = alone();
+    let shared = Shared::new(&clock);
+    die_of(&shared, |dead| async move { dead.get_or_load("1", std::future::pending::<io::Result<String>>).await });
+    let _tick = tick(&clock);
+    let source = Source::default();
+    let began = tokio::time::Instant::now();
+    let reads = (0..8).map(|seed| {
+        let (cache, loader) = (cache_of(&shared, seed), source.slow(SEC * 2));
+        async move { cache.get_or_load("1", loader).await.unwrap() }
+    });
+    let values = join_all(reads).await;
+    assert!(values.iter().all(|value| **value == "1"), "{values:?}");
+    let took = began.elapsed();
+    // The lease, a pause between two looks, and the load.
+    assert!(took >= SEC * 3 && took <= Duration::from_millis(4_300), "{took:?}");
+    assert_eq!(source.calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_holder_who_takes_long_is_waited_for_as_long_as_he_lives() {
+    let (_, clock) = alone();
+    let shared = Shared::new(&clock);
+    let _tick = tick(&clock);
+    let source = Source::default();
+    let began = tokio::time::Instant::now();
+    let reads = (0..8).map(|seed| {
+        let (cache, loader) = (cache_of(&shared, seed), source.slow(Duration::from_millis(4_900)));
+        async move { cache.get_or_load("1", loader).await.unwrap() }
+    });
+    let values = join_all(reads).await;
+    assert!(values.iter().all(|value| **value == "1"), "{values:?}");
+    assert_eq!(source.calls(), 1);
+    assert!(began.elapsed() < Duration::from_millis(5_200), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_all_who_wait_for_a_dead_refresher_one_loads_when_his_claim_ends() {
     let (_, clock) = alone();
     let shared = Shared::new(&clock);
     let source = Source::default();
-    let dead: Cache<String> = shared.process(1).cache("text").wait_max(SEC * 10).build().unwrap();
-    let other: Cache<String> = shared.process(2).cache("text").wait_max(SEC * 10).build().unwrap();
-    // The first process takes the lease and its runtime ends: nobody gives the lease back.
-    let runtime = tokio::task::LocalSet::new();
-    let _ = runtime
-        .run_until(async {
-            let hanging = dead.get_or_load("1", std::future::pending::<io::Result<String>>);
-            tokio::time::timeout(MS, hanging).await
-        })
-        .await;
-    let tick = tokio::spawn({
-        let clock = clock.clone();
-        async move {
-            for _ in 0..700 {
-                clock.advance(MS * 10);
-                tokio::time::sleep(MS * 10).await;
-            }
-        }
-    });
+    let caches: Vec<_> = (0..8).map(|seed| cache_of(&shared, seed)).collect();
+    caches[0].get_or_load("1", source.slow(MS * 200)).await.unwrap();
+    // Past its TTL, but still there.
+    clock.advance(SEC * 105);
+    die_of(&shared, |dead| async move { dead.get_or_load("1", std::future::pending::<io::Result<String>>).await });
+    let _tick = tick(&clock);
     let began = tokio::time::Instant::now();
-    assert_eq!(*other.get_or_load("1", source.number()).await.unwrap(), "1");
+    let reads = caches.iter().map(|cache| {
+        let loader = source.slow(MS * 200);
+        async move { cache.get_or_load("1", loader).await.unwrap() }
+    });
+    let values = join_all(reads).await;
+    assert!(values.iter().all(|value| **value == "2"), "{values:?}");
+    assert_eq!(source.calls(), 2);
+    // The claim stands for four times what the value took to load.
     let took = began.elapsed();
-    assert!(took >= SEC * 4 && took <= Duration::from_millis(5_800), "{took:?}");
-    assert_eq!(source.calls(), 1);
-    tick.abort();
+    assert!(took >= MS * 800 && took <= MS * 1_500, "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_takes_long_is_waited_for_and_waits_less_itself() {
+    let (_, clock) = alone();
+    let shared = Shared::new(&clock);
+    let _tick = tick(&clock);
+    let source = Source::default();
+    let many = |seed: u64, took: Duration| {
+        let (cache, calls) = (cache_of(&shared, seed), source.slow(took));
+        async move {
+            let load = move |ids: Vec<String>| async move {
+                let value = calls().await?;
+                Ok::<_, hallway_core::Error>(ids.into_iter().map(|id| (id, value.clone())).collect::<Vec<_>>())
+            };
+            let found = cache.get_or_load_many(["1".to_owned(), "2".to_owned()], load).await.unwrap();
+            found.into_iter().map(|value| value.unwrap().to_string()).collect::<Vec<_>>()
+        }
+    };
+    let began = tokio::time::Instant::now();
+    let first = tokio::spawn(many(1, Duration::from_millis(4_900)));
+    tokio::time::sleep(MS * 100).await;
+    let one = {
+        let (cache, loader) = (cache_of(&shared, 2), source.number());
+        async move { cache.get_or_load("1", loader).await.unwrap() }
+    };
+    let second = async { (many(3, MS * 10).await, began.elapsed()) };
+    let (one, (second, waited)) = tokio::join!(one, second);
+    assert_eq!((first.await.unwrap(), one.as_str()), (vec!["1".to_owned(); 2], "1"));
+    assert_eq!(second, ["2"; 2], "it did not wait for as long as a load may take");
+    assert!(waited >= Duration::from_millis(2_500) && waited < SEC * 3, "{waited:?}");
+    assert_eq!(source.calls(), 2);
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use hallway::{Bytes, Cache, ErrorKind, Key, KvStore, NamespaceOptions, OnSharedDown, SetOptions, TieredStore, Ttl};
 use hallway_testkit::servers::{RedisOptions, RedisServer};
 use hallway_testkit::{FaultProxy, LinkFault};
+use tokio::sync::Notify;
 use tokio::task::{JoinSet, block_in_place};
 use tokio::time::sleep;
 
@@ -274,4 +275,103 @@ async fn while_redis_is_stopped_a_reader_is_at_most_the_bound_behind_and_current
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_redis_is_dead_a_reader_is_at_most_the_bound_behind_and_current_once_it_is_back() {
     apart("killed", true, |scene| scene.redis.kill9(), |scene| scene.redis.restart().unwrap()).await;
+}
+
+/// Writes a hot key while Redis is stopped, so that it runs their announcements when it goes on, whenever their ends may
+/// have come. Then reads on: the key is soon answered by copies again, and not when the markers end by themselves.
+async fn late(policy: OnSharedDown, stopped: Duration) {
+    const WRITES: usize = 12;
+    let redis = redis();
+    let options = NamespaceOptions::new().with_on_shared_down(policy);
+    let (writing, reading) =
+        (tiers(&redis.url(), None, options.clone()).await, tiers(&redis.url(), None, options).await);
+    let (writer, reader): (Cache<u64>, Cache<u64>) =
+        (writing.cache("late").build().unwrap(), reading.cache("late").build().unwrap());
+    let truth = Arc::new(AtomicU64::new(0));
+    let write = || {
+        let (writer, truth) = (writer.clone(), Arc::clone(&truth));
+        async move {
+            let write = move || async move { Ok::<_, std::io::Error>(truth.fetch_add(1, Ordering::SeqCst)) };
+            writer.write("hot", write).await.is_ok()
+        }
+    };
+    // Redis does not run a script whose text it has never seen.
+    assert!(write().await);
+    read(&writer, &truth).await;
+    read(&reader, &truth).await;
+    assert_eq!(writing.stats().loads + reading.stats().loads, 1, "there is a copy in Redis");
+
+    redis.pause();
+    let began = Instant::now();
+    let written = (0..WRITES).map(|_| write()).collect::<JoinSet<bool>>().join_all().await;
+    let written = written.into_iter().filter(|written| *written).count();
+    assert_eq!(written, if policy == OnSharedDown::Fail { 0 } else { WRITES });
+    sleep(stopped.saturating_sub(began.elapsed())).await;
+    redis.resume();
+    let back = Instant::now();
+    let name = format!("{policy:?}, stopped for {stopped:?}");
+    soon_answered_by_copies(&name, &reader, &truth, back, 1 + written as u64).await;
+}
+
+/// Reads on from when Redis went on. A marker that stays would send every read to the loader.
+async fn soon_answered_by_copies(name: &str, reader: &Cache<u64>, truth: &Arc<AtomicU64>, back: Instant, current: u64) {
+    let before = reader.stats().loads;
+    let (mut loads, mut last) = (before, Duration::ZERO);
+    while back.elapsed() < REPAIR + SLACK * 2 {
+        let value = read(reader, truth).await;
+        if back.elapsed() > REPAIR + SLACK {
+            assert_eq!(value, current);
+        }
+        if loads != reader.stats().loads {
+            (loads, last) = (reader.stats().loads, back.elapsed());
+        }
+        sleep(Duration::from_millis(5)).await;
+    }
+    eprintln!("{name}: {} loads, the last {last:?} after Redis went on", loads - before);
+    assert!(last < REPAIR, "{name}: {last:?}, {} loads", loads - before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn markers_that_come_late_on_the_same_connection_do_not_stay() {
+    late(OnSharedDown::Proceed, Duration::from_millis(350)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn markers_that_come_late_on_a_connection_that_was_given_up_do_not_stay() {
+    late(OnSharedDown::Proceed, Duration::from_secs(2)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn markers_of_writes_that_were_refused_do_not_stay() {
+    late(OnSharedDown::Fail, Duration::from_secs(2)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_marker_whose_end_could_not_be_sent_does_not_stay() {
+    let redis = redis();
+    let options = NamespaceOptions::new();
+    let (writing, reading) =
+        (tiers(&redis.url(), None, options.clone()).await, tiers(&redis.url(), None, options).await);
+    let (writer, reader): (Cache<u64>, Cache<u64>) =
+        (writing.cache("late").build().unwrap(), reading.cache("late").build().unwrap());
+    let truth = Arc::new(AtomicU64::new(0));
+    let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let write = {
+        let (truth, begun, go_on) = (Arc::clone(&truth), Arc::clone(&begun), Arc::clone(&go_on));
+        move || async move {
+            begun.notify_one();
+            go_on.notified().await;
+            Ok::<_, std::io::Error>(truth.fetch_add(1, Ordering::SeqCst))
+        }
+    };
+    let written = tokio::spawn(async move { writer.write("hot", write).await });
+    begun.notified().await;
+    redis.pause();
+    // From here on nothing is sent any more.
+    until("the link is given up", Duration::from_secs(5), async || !writing.health().is_ready()).await;
+    go_on.notify_one();
+    written.await.unwrap().unwrap();
+    assert_eq!(writing.stats().marked_writes, 1);
+    redis.resume();
+    soon_answered_by_copies("no end", &reader, &truth, Instant::now(), 1).await;
 }

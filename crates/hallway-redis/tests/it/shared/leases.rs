@@ -60,6 +60,29 @@ async fn a_released_lease_is_free_and_another_ones_stays() {
 }
 
 #[tokio::test]
+async fn a_lease_is_prolonged_as_long_as_it_stands_and_never_made_anew() {
+    let linked = Linked::shared().await;
+    let (link, ns) = (&linked.link, copies());
+    let [mine, other, marked, free] = ["mine", "other", "marked", "free"].map(|id| key(&ns, id));
+    let short = Duration::from_secs(5);
+    link.lease(&[(mine.clone(), Token(1), None), (other.clone(), Token(2), None)], short, PATIENCE).await.unwrap();
+    link.lease(&[(marked.clone(), Token(1), None)], short, PATIENCE).await.unwrap();
+    link.mark(std::slice::from_ref(&marked), Token(3), short, PATIENCE).await.unwrap();
+    let keys = [mine, other, marked, free];
+    let leases: Vec<_> = keys.iter().map(|key| (key.clone(), Token(1))).collect();
+    assert_eq!(link.renew(&leases, MINUTE, PATIENCE).await.unwrap(), [true, false, false, false]);
+    let states = link.read(&keys, PATIENCE).await.unwrap();
+    assert!(
+        matches!(states[..], [CopyState::Busy(mine), CopyState::Busy(other), CopyState::Busy(marked), CopyState::Absent]
+            if mine > MINUTE / 2 && other <= short && marked <= short),
+        "{states:?}"
+    );
+    let fill = [(keys[0].clone(), Token(1), copy_of(1, "x"), MINUTE.into())];
+    assert_eq!(link.fill(&fill, Duration::ZERO, PATIENCE).await.unwrap(), [true]);
+    assert_eq!(link.renew(&leases[..1], MINUTE, PATIENCE).await.unwrap(), [false], "used");
+}
+
+#[tokio::test]
 async fn a_lease_ends_by_itself() {
     let linked = Linked::shared().await;
     let (link, key) = (&linked.link, key(&copies(), "k"));
@@ -114,6 +137,8 @@ async fn scripts_that_the_server_forgot_are_sent_again() {
         forget();
         assert_eq!(link.lease(&leases[..1], MINUTE, PATIENCE).await.unwrap(), [LeaseOutcome::Granted]);
         forget();
+        assert_eq!(link.renew(&[(one.clone(), Token(1))], MINUTE, PATIENCE).await.unwrap(), [true]);
+        forget();
         link.release(&[(one.clone(), Token(1))], PATIENCE).await.unwrap();
         forget();
         assert_eq!(link.generations(&[(one, 3)], PATIENCE).await.unwrap(), [3]);
@@ -135,6 +160,7 @@ async fn a_foreign_type_stands_in_the_way_of_writes_and_plain_text_does_not() {
             .unwrap_err(),
     );
     corrupt(link.release(&[(list.clone(), Token(1))], PATIENCE).await.unwrap_err());
+    corrupt(link.renew(&[(list.clone(), Token(1))], MINUTE, PATIENCE).await.unwrap_err());
     corrupt(link.replace(&list, Token(1), copy_of(1, ""), MINUTE.into(), PATIENCE).await.unwrap_err());
     corrupt(link.mark(std::slice::from_ref(&list), Token(1), MINUTE, PATIENCE).await.unwrap_err());
     corrupt(link.unmark(std::slice::from_ref(&list), Token(1), PATIENCE).await.unwrap_err());

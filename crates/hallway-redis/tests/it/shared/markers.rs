@@ -69,6 +69,39 @@ async fn every_writer_has_a_marker_of_his_own() {
 }
 
 #[tokio::test]
+async fn a_marker_that_is_given_back_takes_nothing_else_with_it() {
+    let linked = Linked::shared().await;
+    let (link, ns) = (&linked.link, copies());
+    let [one, two, lease, copy] = ["one", "two", "lease", "copy"].map(|id| key(&ns, id));
+    link.mark(&[one.clone(), two.clone()], Token(1), MINUTE, PATIENCE).await.unwrap();
+    link.mark(std::slice::from_ref(&two), Token(2), Duration::from_secs(10), PATIENCE).await.unwrap();
+    link.lease(&[(lease.clone(), Token(3), None)], MINUTE, PATIENCE).await.unwrap();
+    put(link, &copy).await;
+    let all = [one, two, lease, copy];
+    let give_back = async |token: u64| {
+        let tokens: Vec<_> = all.iter().map(|key| (key.clone(), Token(token))).collect();
+        link.release(&tokens, PATIENCE).await.unwrap();
+        link.read(&all, PATIENCE).await.unwrap()
+    };
+    let states = give_back(9).await;
+    assert!(
+        matches!(states[..], [CopyState::Busy(_), CopyState::Busy(_), CopyState::Busy(_), CopyState::Value(_)]),
+        "{states:?}"
+    );
+    let states = give_back(1).await;
+    assert!(
+        matches!(states[..], [CopyState::Absent, CopyState::Busy(life), CopyState::Busy(_), CopyState::Value(_)]
+            if life <= Duration::from_secs(10)),
+        "{states:?}"
+    );
+    let states = give_back(2).await;
+    assert!(
+        matches!(states[..], [CopyState::Absent, CopyState::Absent, CopyState::Busy(_), CopyState::Value(_)]),
+        "{states:?}"
+    );
+}
+
+#[tokio::test]
 async fn markers_whose_time_has_passed_are_forgotten() {
     let linked = Linked::shared().await;
     let (link, key) = (&linked.link, key(&copies(), "k"));

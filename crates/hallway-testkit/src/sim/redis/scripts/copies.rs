@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Run, Twin};
+use super::{Run, Twin, word};
 use crate::sim::redis::resp::{Reply, integer};
 
 /// First lines and twins, mutants of the protocol among them.
@@ -14,6 +14,7 @@ pub(super) const TWINS: &[(&str, Twin)] = &[
     ("-- hallway:copy:mark", mark),
     ("-- hallway:copy:read", read),
     ("-- hallway:copy:release", release),
+    ("-- hallway:copy:renew", renew),
     ("-- hallway:copy:replace", replace),
     ("-- hallway:copy:unmark", unmark),
     ("-- hallway:copy:unmark:mutant_unmark_only_own", unmark_only_own),
@@ -98,10 +99,24 @@ fn write_if(run: &mut Run<'_>, allowed: bool) -> Result<Reply, String> {
 }
 
 fn release(run: &mut Run<'_>) -> Result<Reply, String> {
+    let found = found!(run);
+    if found == Some(lease(&run.arg(1))) {
+        return run.on_key("DEL");
+    }
+    let writer = run.arg(1);
+    if !markers(found.as_ref()).any(|(other, _)| *other == writer) {
+        return Ok(Reply::Int(0));
+    }
+    end_marker(run, found, |own| own)?;
+    Ok(Reply::Int(1))
+}
+
+fn renew(run: &mut Run<'_>) -> Result<Reply, String> {
     if found!(run) != Some(lease(&run.arg(1))) {
         return Ok(Reply::Int(0));
     }
-    run.on_key("DEL")
+    let (key, life) = (run.key(), run.arg(2));
+    run.call([word("PEXPIRE"), key, life])
 }
 
 fn mark(run: &mut Run<'_>) -> Result<Reply, String> {

@@ -257,7 +257,7 @@ impl Steps {
                 vec![token, copy, maybe_life, text("9000000")]
             }
             ("copy:replace", _) => vec![token, copy, maybe_life],
-            ("copy:mark", _) => vec![token, life],
+            ("copy:mark" | "copy:renew", _) => vec![token, life],
             ("copy:release" | "copy:unmark" | "copy:unmark:mutant_unmark_only_own" | "copy:generation", _) => {
                 vec![token]
             }

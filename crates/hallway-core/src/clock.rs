@@ -40,6 +40,7 @@ impl Clock for SystemClock {
         system::now()
     }
 
+    #[inline]
     fn now_at_most(&self) -> u64 {
         system::now_at_most()
     }
@@ -72,6 +73,7 @@ mod system {
         boot / 1_000
     }
 
+    #[inline]
     pub(super) fn now_at_most() -> u64 {
         let ahead = match AHEAD.load(Ordering::Relaxed) {
             0 => measure(),
@@ -93,11 +95,13 @@ mod system {
         AHEAD.fetch_max(ahead, Ordering::Relaxed).max(ahead)
     }
 
+    #[inline]
     fn read(clock: ClockId) -> u64 {
         nanos(clock_gettime(clock))
     }
 
     // Both clocks start at boot: neither part is negative, and 64 bits of nanoseconds last 584 years.
+    #[inline]
     fn nanos(time: Timespec) -> u64 {
         time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
     }

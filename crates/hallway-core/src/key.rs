@@ -50,18 +50,21 @@ impl Key {
 
     /// The physical form, as backends store it.
     #[must_use]
+    #[inline]
     pub fn as_str(&self) -> &str {
         &self.physical
     }
 
     /// The physical form as bytes.
     #[must_use]
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         self.physical.as_bytes()
     }
 
     /// The physical form of the id alone. It is the id itself unless that has one of `%`, `:`, `{` and `}`.
     #[must_use]
+    #[inline]
     pub fn physical_id(&self) -> &str {
         &self.physical[self.id_start()..]
     }
@@ -100,6 +103,7 @@ impl Key {
 
     /// The physical form of the namespace, for labels and messages; empty for the root.
     #[must_use]
+    #[inline]
     pub fn namespace_str(&self) -> &str {
         &self.physical[..usize::from(self.namespace)]
     }
@@ -134,6 +138,7 @@ impl Key {
         Some(Self { physical: rest.into(), namespace: namespace as u16 })
     }
 
+    #[inline]
     fn id_start(&self) -> usize {
         if self.namespace == 0 { 0 } else { usize::from(self.namespace) + 1 }
     }

@@ -197,12 +197,25 @@ impl Engine {
         key: &Key,
         args: &[&[u8]],
     ) -> Result<Value, Fault> {
-        let value = self.call(lane, Effect::Write, deadline, &script.by_hash(key.as_bytes(), args)).await?;
-        match self.checked(Some(key), value) {
+        self.script_on(lane, deadline, script, &[key], args).await
+    }
+
+    /// Runs a script once on all of these keys, sending its text if the server does not have it.
+    pub(crate) async fn script_on(
+        &self,
+        lane: Lane,
+        deadline: Instant,
+        script: &Script,
+        keys: &[&Key],
+        args: &[&[u8]],
+    ) -> Result<Value, Fault> {
+        let names: Vec<&[u8]> = keys.iter().map(|key| key.as_bytes()).collect();
+        let value = self.call(lane, Effect::Write, deadline, &script.by_hash(&names, args)).await?;
+        match self.checked(keys.first().copied(), value) {
             // The server says that it ran nothing.
             Err(fault) if fault.reply == Reply::NoScript => {
-                let value = self.call(lane, Effect::Write, deadline, &script.by_text(key.as_bytes(), args)).await?;
-                self.checked(Some(key), value)
+                let value = self.call(lane, Effect::Write, deadline, &script.by_text(&names, args)).await?;
+                self.checked(keys.first().copied(), value)
             }
             answer => answer,
         }
@@ -223,14 +236,14 @@ impl Engine {
         if let [(key, args)] = calls {
             return vec![self.script(lane, deadline, script, key, args).await];
         }
-        let mut outcomes = self.script_round(lane, deadline, calls, |key, args| script.by_hash(key, args)).await;
+        let mut outcomes = self.script_round(lane, deadline, calls, |key, args| script.by_hash(&[key], args)).await;
         let missed =
             |outcome: &Result<Value, Fault>| outcome.as_ref().is_err_and(|fault| fault.reply == Reply::NoScript);
         let again: Vec<usize> = (0..calls.len()).filter(|at| outcomes.get(*at).is_some_and(missed)).collect();
         if !again.is_empty() {
             // Each brings the text: the first one's may be refused for its key, and the others would miss it.
             let few: Vec<_> = again.iter().map(|at| calls[*at]).collect();
-            let late = self.script_round(lane, deadline, &few, |key, args| script.by_text(key, args)).await;
+            let late = self.script_round(lane, deadline, &few, |key, args| script.by_text(&[key], args)).await;
             for (at, outcome) in again.into_iter().zip(late) {
                 outcomes[at] = outcome;
             }

@@ -1,4 +1,4 @@
-//! The Lua scripts. Each touches one key, so that all of them work in a cluster.
+//! The Lua scripts. Each but [`FILL_MANY`] touches one key, so that they work in a cluster.
 
 use std::sync::LazyLock;
 
@@ -20,6 +20,7 @@ macro_rules! script {
 
 script!(DELETE_IF, "../scripts/delete_if.lua");
 script!(FILL, "../scripts/fill.lua");
+script!(FILL_MANY, "../scripts/fill_many.lua");
 script!(GENERATION, "../scripts/generation.lua");
 script!(GETL, "../scripts/getl.lua");
 script!(INCREMENT, "../scripts/increment.lua");
@@ -67,19 +68,23 @@ impl Script {
     }
 
     /// The command by hash: what is sent first.
-    pub(crate) fn by_hash(&self, key: &[u8], args: &[&[u8]]) -> redis::Cmd {
-        self.command("EVALSHA", self.hash.as_bytes(), key, args)
+    pub(crate) fn by_hash(&self, keys: &[&[u8]], args: &[&[u8]]) -> redis::Cmd {
+        self.command("EVALSHA", self.hash.as_bytes(), keys, args)
     }
 
     /// The command with the whole text, after `NOSCRIPT`: the server runs the script and keeps it.
-    pub(crate) fn by_text(&self, key: &[u8], args: &[&[u8]]) -> redis::Cmd {
-        self.command("EVAL", self.code.as_bytes(), key, args)
+    pub(crate) fn by_text(&self, keys: &[&[u8]], args: &[&[u8]]) -> redis::Cmd {
+        self.command("EVAL", self.code.as_bytes(), keys, args)
     }
 
-    fn command(&self, verb: &str, script: &[u8], key: &[u8], args: &[&[u8]]) -> redis::Cmd {
-        let bytes = script.len() + key.len() + args.iter().map(|arg| arg.len()).sum::<usize>() + 16;
-        let mut command = redis::Cmd::with_capacity(4 + args.len(), bytes);
-        command.arg(verb).arg(script).arg(1).arg(key);
+    #[expect(clippy::unused_self, reason = "a script makes its commands")]
+    fn command(&self, verb: &str, script: &[u8], keys: &[&[u8]], args: &[&[u8]]) -> redis::Cmd {
+        let bytes = script.len() + keys.iter().chain(args).map(|word| word.len()).sum::<usize>() + 16;
+        let mut command = redis::Cmd::with_capacity(3 + keys.len() + args.len(), bytes);
+        command.arg(verb).arg(script).arg(keys.len());
+        for key in keys {
+            command.arg(*key);
+        }
         for arg in args {
             command.arg(*arg);
         }

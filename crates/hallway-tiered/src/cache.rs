@@ -8,6 +8,7 @@ mod flight;
 mod front;
 mod loader;
 mod many;
+mod odds;
 mod options;
 mod outcome;
 mod read;

@@ -33,6 +33,7 @@ pub(crate) use self::hits::{Guard, Lease, Noted};
 pub(crate) use self::holds::Hold;
 pub(crate) use self::link::LinkHealth;
 pub(crate) use self::reads::{Look, Patience, Peek};
+use self::holds::Holds;
 use self::sightings::Sightings;
 use self::sink::Sink;
 pub(crate) use self::strays::Strays;
@@ -75,6 +76,7 @@ pub(crate) struct Engine {
     hasher: foldhash::fast::FixedState,
     waiters: Waiters,
     sightings: Sightings,
+    holds: Holds,
     copies: Namespace,
     link: OnceLock<Arc<dyn SharedLink>>,
     /// Itself, for tasks that must not keep it alive.
@@ -116,6 +118,7 @@ impl Engine {
             hasher: foldhash::fast::FixedState::with_seed(random.id()),
             waiters: Waiters::default(),
             sightings: Sightings::default(),
+            holds: Holds::default(),
             copies: Namespace::new(COPY)?,
             link: OnceLock::new(),
             me: OnceLock::new(),

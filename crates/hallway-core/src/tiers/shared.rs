@@ -63,6 +63,7 @@ pub struct Freshness(AtomicU64);
 impl Freshness {
     /// Microseconds on the link's clock; 0 before the first proof.
     #[must_use]
+    #[inline]
     pub fn proven(&self) -> u64 {
         self.0.load(Ordering::Acquire)
     }

@@ -83,7 +83,7 @@ impl<V: Send + Sync + 'static> Core<V> {
                 Start::Alone => Some(self.step_alone(&missing.key, *noted)),
                 Start::Down => Some(self.step_down(*noted)),
                 Start::Stale { seen, .. } => Some(Step::Load(Target::Replace(seen), *noted)),
-                Start::Absent(_) | Start::Busy | Start::Again => None,
+                Start::Absent(_) | Start::Unread | Start::Busy | Start::Again => None,
             })
             .collect();
         if missing.iter().any(|missing| matches!(missing.start, Start::Alone)) {

@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::front::Hot;
 use super::loader::Loads;
+use super::odds::Odds;
 use super::options::Options;
 use super::outcome::ServedBy;
 use super::stats::Counters;
@@ -44,6 +45,8 @@ pub(super) struct Core<V> {
     pub(super) flights: Flights<Answer<V>>,
     pub(super) loads: Loads,
     pub(super) refreshes: Arc<Semaphore>,
+    /// Of a value being missing in the shared tier.
+    pub(super) odds: Odds,
     pub(super) throttle: Throttle,
     /// Rights to refresh that this process has and whose load failed.
     pub(super) claims: Throttle,
@@ -146,6 +149,7 @@ impl<V: Send + Sync + 'static> Core<V> {
             flights: Flights::new(options.max_in_flight),
             loads: Loads::new(options.max_loads),
             refreshes: Arc::new(Semaphore::new(options.max_refreshes)),
+            odds: Odds::default(),
             throttle: Throttle::new(options.max_in_flight),
             claims: Throttle::new(options.max_in_flight),
             counters: Counters::new(engine.cache_hits.begin()),

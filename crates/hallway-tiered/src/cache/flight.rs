@@ -27,6 +27,8 @@ pub(super) enum Start {
     Alone,
     /// The same, although there is a copy that answers.
     Again,
+    /// Nobody has looked into the shared tier, because nothing is likely to be there.
+    Unread,
     /// Nothing was found in the shared tier, or a copy with this id that is dead.
     Absent(Option<Token>),
     /// Somebody else is at it.
@@ -145,6 +147,7 @@ impl<V: Send + Sync + 'static> Core<V> {
         match start {
             Start::Alone => self.fly_alone(&key, loader, takes_nothing).await,
             Start::Again => self.load_here(&key, self.engine.note(&key), loader).await,
+            Start::Unread => self.fly_unread(&key, loader, takes_nothing).await,
             Start::Absent(dead) => self.fly_linked(&key, Some(dead), loader, takes_nothing).await,
             Start::Busy => self.fly_linked(&key, None, loader, takes_nothing).await,
             Start::Down => self.fly_degraded(&key, self.engine.note(&key), loader).await,
@@ -199,6 +202,15 @@ impl<V: Send + Sync + 'static> Core<V> {
         self.load(key, loader, self.begin(noted), Target::Meanwhile(self.meanwhile())).await
     }
 
+    /// As if nothing had been found; the lease that is asked for says whether that is so.
+    async fn fly_unread(&self, key: &Key, loader: Loader<V>, takes_nothing: bool) -> Result<Answer<V>> {
+        let answer = self.fly_linked(key, Some(None), loader, takes_nothing).await;
+        if let Ok(answer) = &answer {
+            self.odds.count(answer.tier == ServedBy::Loader);
+        }
+        answer
+    }
+
     /// Under a lease, or waiting for whoever has it.
     async fn fly_linked(
         &self,
@@ -218,6 +230,10 @@ impl<V: Send + Sync + 'static> Core<V> {
             match self.engine.look_from(key, &copy_key, patience, absent.take(), usable).await {
                 Look::Copy { header, payload, remaining, noted } => {
                     match self.open(key, header, &payload, remaining, noted).await {
+                        // A cache of other settings serves it longer than this one.
+                        Ok(Opened::Copy(copy)) if self.options.overtime().is_zero() && !copy.is_fresh(self.now()) => {
+                            absent = Some(Some(copy.id));
+                        }
                         Ok(Opened::Copy(copy)) => {
                             self.counters.shared_hits.one();
                             self.engine.counters.shared_hits.one();

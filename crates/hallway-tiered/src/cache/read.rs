@@ -89,7 +89,10 @@ impl<V: Send + Sync + 'static> Core<V> {
         if let Some(ticket) = self.flights.join(key) {
             return Ok(Approach::Wait(ticket));
         }
-        if self.is_linked() {
+        // What is past its TTL may have to answer, and a lease says nothing about that.
+        if self.is_linked() && self.options.overtime().is_zero() && self.odds.are_against() {
+            start = Start::Unread;
+        } else if self.is_linked() {
             match self.look_around(key, loader, takes_nothing).await? {
                 Found::Answer(answer) => return Ok(Approach::Answer(answer)),
                 Found::Load(other) => start = other,
@@ -107,8 +110,14 @@ impl<V: Send + Sync + 'static> Core<V> {
         takes_nothing: bool,
     ) -> Result<Found<V>> {
         let copy = match self.far(key, takes_nothing).await {
-            Ok(Far::Copy(copy)) => copy,
-            Ok(Far::Absent(dead)) => return Ok(Found::Load(Start::Absent(dead))),
+            Ok(Far::Copy(copy)) => {
+                self.odds.count(false);
+                copy
+            }
+            Ok(Far::Absent(dead)) => {
+                self.odds.count(true);
+                return Ok(Found::Load(Start::Absent(dead)));
+            }
             Ok(Far::Busy) => return Ok(Found::Load(Start::Busy)),
             Err(error) if self.options.fail_fast => return Err(error.with_namespace(&self.namespace)),
             Err(_) => return Ok(Found::Load(Start::Down)),

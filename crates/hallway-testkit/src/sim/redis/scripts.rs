@@ -46,6 +46,16 @@ impl Run<'_> {
 
     /// `redis.call`, or `redis.pcall` if the error is not passed on.
     pub(super) fn call<const N: usize>(&mut self, words: [Bytes; N]) -> Result<Reply, String> {
+        self.run(&words)
+    }
+
+    /// A command on all of KEYS.
+    pub(super) fn call_all(&mut self, command: &'static str) -> Result<Reply, String> {
+        let words: Vec<Bytes> = std::iter::once(word(command)).chain(self.keys.iter().cloned()).collect();
+        self.run(&words)
+    }
+
+    fn run(&mut self, words: &[Bytes]) -> Result<Reply, String> {
         let spec = spec(&words[0]).expect("twins call only commands that there are");
         if spec.has(commands::WRITE) && self.server.condition.read_only {
             return Err(READONLY.into());
@@ -55,8 +65,8 @@ impl Run<'_> {
         }
         self.wrote |= spec.has(commands::WRITE);
         let reply = match spec.run {
-            commands::Run::Data(run) => run(self.server, self.database, &words),
-            commands::Run::Session(run) => run(self.server, self.client, &words),
+            commands::Run::Data(run) => run(self.server, self.database, words),
+            commands::Run::Session(run) => run(self.server, self.client, words),
         };
         // A script that reads anything has read all its keys.
         if spec.has(commands::READ) {

@@ -8,6 +8,7 @@ use crate::sim::redis::resp::{Reply, integer};
 /// First lines and twins, mutants of the protocol among them.
 pub(super) const TWINS: &[(&str, Twin)] = &[
     ("-- hallway:copy:fill", fill),
+    ("-- hallway:copy:fill_many", fill_many),
     ("-- hallway:copy:fill:mutant_no_lease_compare", fill_any_lease),
     ("-- hallway:copy:generation", generation),
     ("-- hallway:copy:getl", getl),
@@ -55,6 +56,22 @@ fn getl(run: &mut Run<'_>) -> Result<Reply, String> {
 fn fill(run: &mut Run<'_>) -> Result<Reply, String> {
     let stands = found!(run) == Some(lease(&run.arg(1)));
     write_under_lease(run, stands)
+}
+
+fn fill_many(run: &mut Run<'_>) -> Result<Reply, String> {
+    let keys = run.keys;
+    let found = run.call_all("MGET")?;
+    let Reply::Array(found) = found else { return Ok(Reply::Array(Vec::new())) };
+    let mut filled = Vec::new();
+    for (at, (key, found)) in keys.iter().zip(found).enumerate() {
+        let (token, copy, life) = (run.arg(3 * at + 1), run.arg(3 * at + 2), run.arg(3 * at + 3));
+        let stands = matches!(&found, Reply::Bulk(found) if *found == lease(&token));
+        if stands {
+            run.call([word("SET"), key.clone(), copy, word("PX"), life])?;
+        }
+        filled.push(Reply::Int(i64::from(stands)));
+    }
+    Ok(Reply::Array(filled))
 }
 
 fn fill_any_lease(run: &mut Run<'_>) -> Result<Reply, String> {

@@ -199,7 +199,11 @@ impl Steps {
             12 => words(&format!("STRLEN {key}")),
             13 => words(&format!("INCRBY {key} {}", self.any(&["1", "-5", "9223372036854775807", "x"]))),
             14 => words(&format!("SCAN 0 COUNT 1000 MATCH {}", self.any(&["*", "k*", "k[0-2]", "k?", "x*"]))),
-            15 => words(&format!("{} {key} a b", self.any(&["LPUSH", "SADD", "HSET"]))),
+            // A name that is new: the simulation knows how many members there are, not which.
+            15 => {
+                let new = self.rng.below(1 << 60);
+                words(&format!("{} {key} a{new} b{new}", self.any(&["LPUSH", "SADD", "HSET"])))
+            }
             16 => words(self.any(&["FLUSHALL", "FLUSHDB", "FLUSHALL ASYNC", "FLUSHDB SYNC"])),
             17 => words("DBSIZE"),
             _ => {
@@ -256,6 +260,10 @@ impl Steps {
             ("copy:fill" | "copy:fill:mutant_no_lease_compare", _) => {
                 vec![token, copy, maybe_life, text("9000000")]
             }
+            ("copy:fill_many", _) => {
+                let other = text(format!("V1 id={} y", self.token()));
+                vec![token, copy, life.clone(), text(self.token()), other, life]
+            }
             ("copy:replace", _) => vec![token, copy, maybe_life],
             ("copy:mark" | "copy:renew", _) => vec![token, life],
             ("copy:release" | "copy:unmark" | "copy:unmark:mutant_unmark_only_own" | "copy:generation", _) => {
@@ -276,6 +284,11 @@ impl Steps {
         } else {
             [text("EVALSHA"), text(sha1_smol::Sha1::from(code.as_bytes()).digest().to_string())]
         };
-        [call.to_vec(), vec![text("1"), text(self.key())], args].concat()
+        let keys = if name == "copy:fill_many" {
+            vec![text("2"), text(self.key()), text(self.key())]
+        } else {
+            vec![text("1"), text(self.key())]
+        };
+        [call.to_vec(), keys, args].concat()
     }
 }

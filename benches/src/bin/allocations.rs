@@ -11,6 +11,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use hallway::moka::MokaStore;
+use hallway::sql::SqlStore;
 use hallway::{Bytes, Cache, Key, KvStore, Namespace, SetOptions, StoreUrl, TieredStore, Ttl};
 use tokio::runtime::Runtime;
 
@@ -25,11 +26,15 @@ fn main() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let _entered = runtime.enter();
     let store = MokaStore::open_url(StoreUrl::parse("moka:?max=64MiB")?)?;
-    let tiers = || TieredStore::builder().local(store.clone()).single_instance().build();
+    let tiers = || TieredStore::builder().local(store.clone()).single_instance();
     let count = match std::env::args().nth(1).as_deref() {
         Some("store") => of_store(&runtime, &store)?,
-        Some("tiers") => of_store(&runtime, &tiers()?)?,
-        Some("cache") => of_cache(&runtime, &tiers()?)?,
+        // Copies of what is in an embedded database.
+        Some("tiers") => {
+            let sql = runtime.block_on(SqlStore::open_url(StoreUrl::parse("sqlite::memory:")?))?;
+            of_store(&runtime, &tiers().consistent(sql).build()?)?
+        }
+        Some("cache") => of_cache(&runtime, &tiers().build()?)?,
         _ => return Err("say what is hit: `store`, `tiers` or `cache`".into()),
     };
     println!("{count}");
@@ -43,6 +48,10 @@ fn of_store(runtime: &Runtime, store: &dyn KvStore) -> Result<f64> {
     for key in &keys {
         let options = SetOptions::new(Ttl::After(Duration::from_secs(3600)));
         runtime.block_on(store.set(key, Bytes::from(vec![7; 128]), options))?;
+    }
+    // Where there are copies, they are made now: after all writes, because one voids copies that share its stamp.
+    for key in &keys {
+        runtime.block_on(store.get(key))?;
     }
     count(|hit| store.try_get(&keys[hit % keys.len()]).is_some())
 }

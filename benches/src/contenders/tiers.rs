@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use hallway::moka::MokaStore;
 use hallway::redis::RedisStore;
-use hallway::{Cache, StoreUrl, TieredStore};
+use hallway::sql::SqlStore;
+use hallway::{Cache, Key, NamespaceOptions, StoreUrl, TieredStore};
 
-use crate::contenders::ours::TTL;
+use crate::contenders::ours::{OursAtOnce, TTL};
 use crate::{CacheAside, Contender, Loader, Page, Result};
 
 /// How long the tiers may take to connect.
@@ -57,6 +58,42 @@ pub async fn tiers(entries: u64, url: Option<&str>) -> Result<TieredStore> {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     Ok(tiers)
+}
+
+/// A local tier with room for that many copies of what is in an embedded database.
+///
+/// # Errors
+/// If the database cannot be opened.
+pub async fn copying(entries: u64) -> Result<TieredStore> {
+    let local = MokaStore::open_url(StoreUrl::parse(&format!("moka:?max_entries={entries}"))?)?;
+    let sql = SqlStore::open_url(StoreUrl::parse("sqlite::memory:")?).await?;
+    let defaults = NamespaceOptions::default().with_local_ttl(TTL);
+    Ok(TieredStore::builder().local(local).consistent(sql).single_instance().defaults(defaults).build()?)
+}
+
+/// A store that keeps copies in this process, asked for them without waiting.
+#[derive(Debug, Clone)]
+pub struct CopiesAtOnce(pub OursAtOnce<TieredStore>);
+
+impl Contender for CopiesAtOnce {
+    type Key = Key;
+    type Value = Bytes;
+
+    fn key(&self, text: &str) -> Result<Key> {
+        self.0.key(text)
+    }
+
+    /// Reads on where there is no copy, which makes one.
+    async fn get(&mut self, key: &Key) -> Result<Option<Bytes>> {
+        match self.0.get(key).await? {
+            Some(found) => Ok(Some(found)),
+            None => self.0.0.get(key).await,
+        }
+    }
+
+    async fn set(&mut self, key: &Key, value: &Bytes) -> Result<()> {
+        self.0.set(key, value).await
+    }
 }
 
 impl Contender for OurCache {

@@ -8,20 +8,25 @@ use hallway::{Mode, StoreUrl, TieredStore};
 
 use super::{Lanes, RawMoka, RawPostgres, RawRedis};
 use crate::contenders::ours::{Ours, OursAtOnce};
-use crate::contenders::tiers::{OurCache, tiers};
-use crate::{Driver, Lane, Result, Workload};
+use crate::contenders::tiers::{CopiesAtOnce, OurCache, copying};
+use crate::{Contender, Driver, Lane, Result, Workload};
 
 /// Room in this process for everything.
 const ROOM: u64 = 1_000_000;
 /// Of this many keys on Redis one fits into this process.
 const ONE_IN: u64 = 10;
 
-/// Hits in this process: the cache and the tiered store, against moka used plainly.
+/// Hits in this process: the cache and copies of the tiered store, against moka used plainly.
 pub(super) async fn local(workload: &Arc<Workload>) -> Result<Lanes> {
-    let (cache, store) = (OurCache::open(ROOM, None).await?, Arc::new(tiers(ROOM, None).await?));
-    let at_once = OursAtOnce(Ours::new(store, "bench:at"));
+    let (cache, store) = (OurCache::open(ROOM, None).await?, Arc::new(copying(ROOM).await?));
+    let mut copies = CopiesAtOnce(OursAtOnce(Ours::new(store, "bench:at")));
+    let at_once = Lane::prepare("hallway try_get", copies.clone(), workload.clone(), Driver::Threads).await?;
+    // After all writes, because a write voids copies that share its stamp.
+    for name in workload.names() {
+        copies.get(&copies.key(name)?).await?;
+    }
     Ok(Lanes {
-        at_once: Some(Lane::prepare("hallway try_get", at_once, workload.clone(), Driver::Threads).await?),
+        at_once: Some(at_once),
         ours: Lane::prepare_cache("hallway cache", cache, workload.clone(), Driver::Threads).await?,
         ours_dyn: None,
         raw: Lane::prepare("moka", RawMoka::new(ROOM), workload.clone(), Driver::Threads).await?,

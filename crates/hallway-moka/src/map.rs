@@ -265,14 +265,13 @@ impl Map {
         self.entries.entry_count()
     }
 
-    /// Whether what is new pushes something out: less than a sixteenth is free, or what waits to be counted may have filled
-    /// that.
+    /// Whether what is new pushes something out, or soon will: what waits to be counted may have filled the rest.
     pub(crate) fn is_full(&self) -> bool {
         let (held, max) = match self.bound {
             Bound::Bytes(max) => (self.entries.weighted_size(), max),
             Bound::Entries(max) => (self.entries.entry_count(), max),
         };
-        held >= max - max / 16
+        held >= max - max / 32
     }
 
     pub(crate) fn weighted_bytes(&self) -> u64 {

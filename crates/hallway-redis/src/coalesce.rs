@@ -112,7 +112,8 @@ pub(crate) async fn ask<J: Job>(engine: &Arc<Engine>, ask: J::Ask, deadline: Ins
     let answer = match coalescer.enter(&ask, deadline).map_err(Fault::unsent)? {
         Admission::Lone => {
             let _slot = Slot(coalescer);
-            return J::alone(engine, &ask, deadline).await;
+            // In a box, here and below, or all who queue would carry room for a command of their own.
+            return Box::pin(J::alone(engine, &ask, deadline)).await;
         }
         Admission::Wait(answer, set_out) => {
             if set_out {
@@ -130,7 +131,7 @@ pub(crate) async fn ask<J: Job>(engine: &Arc<Engine>, ask: J::Ask, deadline: Ins
     match timeout_at(deadline, answer).await {
         Ok(Ok(answer)) => answer,
         // The batch was torn down with its runtime.
-        Ok(Err(_)) if J::HARMLESS => J::alone(engine, &ask, deadline).await,
+        Ok(Err(_)) if J::HARMLESS => Box::pin(J::alone(engine, &ask, deadline)).await,
         Ok(Err(_)) => Err(Fault::torn_down()),
         Err(_) => {
             engine.missed_in_queue(asked.elapsed());

@@ -13,8 +13,8 @@ use crate::batch::worse;
 use crate::coalesce::{self, Coalescer, Job};
 use crate::engine::{Effect, Engine, Lane};
 use crate::fault::Fault;
-use crate::scripts::{FILL_MANY,
-    GENERATION, GETL, MARK, RELEASE, RENEW, REPLACE, Script, fill as fill_script, unmark as unmark_script,
+use crate::scripts::{
+    FILL_MANY, GENERATION, GETL, MARK, RELEASE, RENEW, REPLACE, Script, fill as fill_script, unmark as unmark_script,
 };
 use crate::store::set_command;
 use crate::{scan, states};
@@ -177,7 +177,7 @@ pub(crate) async fn lease(
     for keys in keys.chunks(BATCH_KEYS) {
         let asks: Vec<Lease> = keys.iter().map(lease).collect();
         let asks: Vec<&Lease> = asks.iter().collect();
-        all.extend(all_or_worst(Lease::together(engine, &asks, deadline).await)?);
+        all.extend(all_or_worst(Box::pin(Lease::together(engine, &asks, deadline)).await)?);
     }
     Ok(all)
 }
@@ -325,7 +325,7 @@ pub(crate) async fn fill(
     for chunk in write_batches(&sizes) {
         let asks: Vec<Fill> = copies[chunk].iter().map(fill).collect();
         let asks: Vec<&Fill> = asks.iter().collect();
-        filled.extend(all_or_worst(Fill::together(engine, &asks, deadline).await)?);
+        filled.extend(all_or_worst(Box::pin(Fill::together(engine, &asks, deadline)).await)?);
     }
     Ok(filled)
 }

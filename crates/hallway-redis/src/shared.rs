@@ -85,7 +85,8 @@ impl SharedLink for RedisLink {
             let state = coalesce::ask::<State>(engine, key.clone(), until(within)).await.map_err(of_read("read"))?;
             return Ok(vec![state]);
         }
-        let pairs = states::all_pairs(engine, keys, until(within)).await.map_err(of_read("read"))?;
+        // In a box, or each read of one key would carry room for a batch.
+        let pairs = Box::pin(states::all_pairs(engine, keys, until(within))).await.map_err(of_read("read"))?;
         let state = |(key, (value, life))| states::state(engine, key, value, &life);
         keys.iter().zip(pairs).map(state).collect::<Result<_, _>>().map_err(of_read("read"))
     }

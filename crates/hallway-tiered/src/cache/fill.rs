@@ -95,7 +95,7 @@ impl<V: Send + Sync + 'static> Core<V> {
         let fresh = self.fresh(load, cost, began).await;
         let kept = match target {
             Target::Lease(token) => self.fill(key, &fresh, token).await,
-            Target::Replace(seen) => self.replace(key, &fresh, seen).await,
+            Target::Replace(seen) => Box::pin(self.replace(key, &fresh, seen)).await,
             Target::Here | Target::Meanwhile(_) => self.keep_here(key, &fresh, target),
             Target::Nowhere => false,
         };

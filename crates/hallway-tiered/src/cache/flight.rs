@@ -150,8 +150,11 @@ impl<V: Send + Sync + 'static> Core<V> {
             Start::Unread => self.fly_unread(&key, loader, takes_nothing).await,
             Start::Absent(dead) => self.fly_linked(&key, Some(dead), loader, takes_nothing).await,
             Start::Busy => self.fly_linked(&key, None, loader, takes_nothing).await,
-            Start::Down => self.fly_degraded(&key, self.engine.note(&key), loader).await,
-            Start::Stale { seen, cost, waits } => self.fly_stale(&key, seen, cost, waits, loader, takes_nothing).await,
+            Start::Down => Box::pin(self.fly_degraded(&key, self.engine.note(&key), loader)).await,
+            // In a box, as whatever else is seldom: each load would carry room for it.
+            Start::Stale { seen, cost, waits } => {
+                Box::pin(self.fly_stale(&key, seen, cost, waits, loader, takes_nothing)).await
+            }
         }
     }
 
@@ -256,19 +259,21 @@ impl<V: Send + Sync + 'static> Core<V> {
                         }
                     };
                 }
-                Look::Busy(noted) => return self.load(key, loader, self.begin(noted), Target::Nowhere).await,
+                Look::Busy(noted) => {
+                    return Box::pin(self.load(key, loader, self.begin(noted), Target::Nowhere)).await;
+                }
                 Look::Down(error, noted) => return self.down(error, key, noted, loader).await,
             }
         }
         // Copies that die as fast as they are made: the value is still right.
-        self.load(key, loader, self.begin(self.engine.note(key)), Target::Nowhere).await
+        Box::pin(self.load(key, loader, self.begin(self.engine.note(key)), Target::Nowhere)).await
     }
 
     async fn down(&self, error: Error, key: &Key, noted: Noted, loader: Loader<V>) -> Result<Answer<V>> {
         if self.options.fail_fast {
             return Err(error.with_namespace(&self.namespace));
         }
-        self.fly_degraded(key, noted, loader).await
+        Box::pin(self.fly_degraded(key, noted, loader)).await
     }
 
     /// Prolongs the leases among these targets until what is returned is dropped.

@@ -6,10 +6,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hallway_core::{CopyState, Error, ErrorKind, Key, Result};
+use hallway_core::{CopyState, Error, ErrorKind, Key, Result, SharedLink};
 use tokio::time::Instant;
 
 use super::Engine;
@@ -138,17 +138,23 @@ impl Engine {
         let Some(link) = self.link() else {
             return Err(Error::new(ErrorKind::Unavailable, "there is no shared tier"));
         };
-        let within = self.settings.shared_deadline;
         if self.debts.any.load(Ordering::Acquire) {
-            let stale = self.debts.of(copies)?;
-            if !stale.is_empty() {
-                let keys: Vec<Key> = stale.iter().map(|(key, _)| key.clone()).collect();
-                self.ask(link.unmark(&keys, self.random.token(), within)).await?;
-                self.debts.paid(&stale);
-                self.counters.repairs.add(stale.len() as u64);
-            }
+            // In a box: it is seldom needed, and every read would carry room for it.
+            Box::pin(self.pay_for(link, copies)).await?;
         }
-        self.ask(link.read(copies, within)).await
+        self.ask(link.read(copies, self.settings.shared_deadline)).await
+    }
+
+    /// Pays what is owed of these copies.
+    async fn pay_for(&self, link: &Arc<dyn SharedLink>, copies: &[Key]) -> Result<()> {
+        let stale = self.debts.of(copies)?;
+        if !stale.is_empty() {
+            let keys: Vec<Key> = stale.iter().map(|(key, _)| key.clone()).collect();
+            self.ask(link.unmark(&keys, self.random.token(), self.settings.shared_deadline)).await?;
+            self.debts.paid(&stale);
+            self.counters.repairs.add(stale.len() as u64);
+        }
+        Ok(())
     }
 
     /// Makes good what is owed. Says whether nothing is left.

@@ -181,7 +181,8 @@ impl Engine {
         if generations.iter().all(|generation| generation.id() != 0) {
             return Ok(generations.iter().map(|generation| generation.id()).collect());
         }
-        let learned = self.learn(generations).await?;
+        // In a box, here and below: it is seldom needed, and every read would carry room for it.
+        let learned = Box::pin(self.learn(generations)).await?;
         let id = |generation: &Arc<Generation>| match learned.get(&generation.key) {
             Some((id, _)) => *id,
             None => generation.id(),
@@ -196,7 +197,7 @@ impl Engine {
         if known.is_some() {
             return Ok(known);
         }
-        let learned = self.learn(generations).await?;
+        let learned = Box::pin(self.learn(generations)).await?;
         let id = |generation: &Arc<Generation>| match learned.get(&generation.key) {
             Some((id, made)) => made.then_some(*id),
             None => generation.unchanged_since(moment),

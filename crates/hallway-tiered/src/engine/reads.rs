@@ -180,7 +180,7 @@ impl Engine {
                 Judged::Good(Look::Copy { header, payload, remaining, noted })
             }
             Err(_) => {
-                self.discard(copy_key).await;
+                Box::pin(self.discard(copy_key)).await;
                 Judged::Damaged
             }
         }

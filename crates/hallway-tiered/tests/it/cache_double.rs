@@ -82,6 +82,10 @@ impl Shared {
     /// One process with a local tier of its own.
     pub(crate) fn process(&self, seed: u64) -> TieredStore {
         let local = MokaConfig::default().with_clock(Arc::new(self.0.clock.clone())).build().unwrap();
+        self.process_over(local, seed)
+    }
+
+    pub(crate) fn process_over(&self, local: MokaStore, seed: u64) -> TieredStore {
         TieredStore::builder().local(local).shared(self.clone()).seed(seed).build().unwrap()
     }
 

@@ -1,9 +1,11 @@
 //! A cache over a shared tier: who may fill what, markers, generations, damaged copies, and doing without.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hallway_core::{Bytes, Codec, ErrorKind, Json, Result};
+use hallway_moka::MokaConfig;
 use hallway_testkit::ManualClock;
 use hallway_tiered::{Cache, CacheBuilder, Load, OnSharedDown, ServedBy, TieredStore};
 use serde::Serialize;
@@ -35,6 +37,76 @@ async fn a_load_fills_the_shared_tier_and_the_next_read_fills_this_process() {
     there.invalidate("1").await.unwrap();
     assert_eq!(here.try_get("1"), None);
     assert_eq!(*here.get_or_load("1", source.number()).await.unwrap(), "2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_once_pushes_nothing_out_of_a_full_process() {
+    let (shared, clock) = world();
+    let local = MokaConfig::default().with_max_entries(16).with_clock(Arc::new(clock)).build().unwrap();
+    let (here, there) =
+        (cache(&shared.process_over(local.clone(), 1), |told| told), cache(&shared.process(2), |told| told));
+    let source = Source::default();
+    let ids: Vec<String> = (0..32).map(|id| id.to_string()).collect();
+    for id in &ids {
+        there.get_or_load(id, source.number()).await.unwrap();
+    }
+    // While there is room, once is enough.
+    for id in &ids[..16] {
+        assert_eq!(here.lookup(id).await.unwrap().unwrap().tier, ServedBy::Shared);
+        assert_eq!(here.lookup(id).await.unwrap().unwrap().tier, ServedBy::Local);
+    }
+    local.run_pending_tasks();
+    for id in &ids[16..] {
+        for tier in [ServedBy::Shared, ServedBy::Shared, ServedBy::Local] {
+            assert_eq!(here.lookup(id).await.unwrap().unwrap().tier, tier, "{id}");
+        }
+    }
+    assert_eq!(source.calls(), 32);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_likely_missing_is_not_looked_for_first() {
+    let (shared, _) = world();
+    let (here, there) = (cache(&shared.process(1), |told| told), cache(&shared.process(2), |told| told));
+    let (source, other) = (Source::default(), Source::default());
+    for id in 0..40 {
+        here.get_or_load(&format!("new:{id}"), source.number()).await.unwrap();
+    }
+    let reads = shared.calls(Call::Read);
+    for id in 40..60 {
+        here.get_or_load(&format!("new:{id}"), source.number()).await.unwrap();
+    }
+    assert_eq!((shared.calls(Call::Read), source.calls()), (reads, 60), "the lease says whether something is there");
+    // And where something is, it answers.
+    for id in 0..20 {
+        there.get_or_load(&format!("old:{id}"), other.number()).await.unwrap();
+    }
+    for id in 0..20 {
+        let loaded = here.load(&format!("old:{id}"), source.number()).await.unwrap();
+        assert_eq!((loaded.tier, loaded.value.as_str()), (ServedBy::Shared, (id + 1).to_string().as_str()));
+    }
+    assert_eq!((source.calls(), other.calls()), (60, 20));
+    assert!(shared.calls(Call::Read) >= reads + 10, "after a few it is looked first again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_answer_past_its_ttl_is_always_looked_for_first() {
+    let (shared, clock) = world();
+    let told = |told: CacheBuilder| told.ttl(SEC * 10).jitter(0.0).stale_if_error(SEC * 100);
+    let (here, plain) = (cache(&shared.process(1), told), cache(&shared.process(2), |told| told.ttl(SEC * 10)));
+    let source = Source::default();
+    for id in 0..60 {
+        here.get_or_load(&format!("new:{id}"), source.number()).await.unwrap();
+        plain.get_or_load(&format!("other:{id}"), source.number()).await.unwrap();
+    }
+    assert!(shared.calls(Call::Read) >= 60);
+    pass(&clock, SEC * 11).await;
+    let stale = here.load("new:1", source.failing()).await.unwrap();
+    assert!(stale.stale, "{:?}", stale.tier);
+    // A cache that serves nothing stale takes no such value for one, and what is likely missing for it is loaded.
+    let fresh = plain.load("new:2", source.number()).await.unwrap();
+    assert_eq!((fresh.tier, fresh.stale), (ServedBy::Loader, false));
+    assert_eq!(plain.load("new:2", source.number()).await.unwrap().tier, ServedBy::Shared);
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,3 +10,4 @@ mod cache_shared;
 mod cache_stale;
 mod cache_stampede;
 mod cache_support;
+mod store_peers;

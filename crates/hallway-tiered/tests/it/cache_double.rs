@@ -514,6 +514,7 @@ impl KvStore for Shared {
     }
 
     async fn scan(&self, prefix: &Prefix, after: Option<Cursor>, limit: usize) -> Result<Page> {
+        self.check()?;
         self.0.plain.scan(prefix, after, limit).await
     }
 

@@ -56,6 +56,30 @@ async fn warm(store: &TieredStore, id: &str) {
     assert!(store.try_get(&key(id)).is_some());
 }
 
+/// 1: a tier that failed looked like one that had nothing, and everybody went to the source.
+#[tokio::test(start_paused = true)]
+async fn peers_01_a_failure_is_never_a_miss() {
+    let world = World::new();
+    let over_truth = world.process(1);
+    set(&over_truth, "1", "there").await.unwrap();
+    world.faults.inject(Fault::error(ErrorKind::Unavailable).on_reads());
+    let over_shared = world.shared.process(2);
+    set(&over_shared, "1", "there").await.unwrap();
+    world.shared.cut();
+    for store in [over_truth, over_shared] {
+        let keys = [key("1"), key("2")];
+        for failed in [
+            store.get(&keys[0]).await.map(drop),
+            store.get_entry(&keys[0]).await.map(drop),
+            store.get_many(&keys).await.map(drop),
+            store.get_entries(&keys).await.map(drop),
+            store.scan(&Prefix::new("a").unwrap(), None, 10).await.map(drop),
+        ] {
+            assert_eq!(failed.unwrap_err().kind(), ErrorKind::Unavailable);
+        }
+    }
+}
+
 /// 2: a write succeeded if any tier took it, and what the truth had kept came back later.
 #[tokio::test(start_paused = true)]
 async fn peers_02_the_authority_alone_decides_what_a_write_answers() {
@@ -137,6 +161,42 @@ async fn peers_04_what_others_tell_of_is_done_in_this_process_alone() {
     // A marker and its end, an invalidation, a generation; and the write.
     assert_eq!(changes(0).await, (4, 1));
     assert_eq!(changes(5).await, (4, 1), "whoever listens");
+}
+
+/// 5: messages were lost while a connection was replaced, and local copies stayed.
+#[tokio::test(start_paused = true)]
+async fn peers_05_after_a_reconnect_nothing_answers_that_was_kept_before_it() {
+    let world = World::new();
+    for store in [world.process(1), world.shared.process(2)] {
+        set(&store, "1", "there").await.unwrap();
+        warm(&store, "1").await;
+        world.shared.mend();
+        assert_eq!(store.try_get(&key("1")), None);
+        warm(&store, "1").await;
+    }
+}
+
+/// 6 and 7: the life of a copy was stretched from tier to tier, rounded to whole seconds, or taken for endless when it was
+/// short.
+#[tokio::test(start_paused = true)]
+async fn peers_07_a_copy_ends_with_its_entry_to_the_millisecond() {
+    let world = World::new();
+    for (here, there) in [(world.process(1), world.process(2)), (world.shared.process(3), world.shared.process(4))] {
+        for many in [false, true] {
+            let keys = [key("1")];
+            let read = async |store: &TieredStore| match many {
+                true => store.get_many(&keys).await.unwrap().remove(0),
+                false => store.get(&keys[0]).await.unwrap(),
+            };
+            here.set(&keys[0], Bytes::from("short"), SetOptions::new(MS * 300)).await.unwrap();
+            read(&here).await.unwrap();
+            pass(&world.clock, MS * 299).await;
+            read(&there).await.unwrap();
+            assert!(there.try_get(&keys[0]).is_some());
+            pass(&world.clock, MS).await;
+            assert_eq!((there.try_get(&keys[0]), read(&there).await), (None, None));
+        }
+    }
 }
 
 /// 9: counters and locks ran on the nearest tier, so that two processes both won.

@@ -49,19 +49,21 @@ struct Record {
     recorder: Recorder,
     values: Arc<AtomicU64>,
     until: Instant,
+    failed: Arc<AtomicU64>,
     /// Reads may come from copies, and clients pause as people do.
     cached: bool,
 }
 
 impl Record {
     fn new(lasts: Duration, cached: bool) -> Self {
-        Self { recorder: Recorder::new(), values: Arc::default(), until: Instant::now() + lasts, cached }
+        let (values, failed) = Default::default();
+        Self { recorder: Recorder::new(), values, until: Instant::now() + lasts, failed, cached }
     }
 }
 
 /// One instance's client: mostly reads, some writes and removals, until the end.
 async fn client(record: Record, store: TieredStore, process: u32, mut chance: Chance, operations: u64) {
-    let Record { recorder, values, until, cached } = record;
+    let Record { recorder, values, until, failed, cached } = record;
     for _ in 0..operations {
         if Instant::now() >= until {
             return;
@@ -74,11 +76,11 @@ async fn client(record: Record, store: TieredStore, process: u32, mut chance: Ch
                 let new = values.fetch_add(1, Ordering::SeqCst) + 1;
                 let call = note(Input::Write(new));
                 let done = store.set(&key, Bytes::from(new.to_string()), SetOptions::new(Ttl::Forever)).await;
-                wrote(call, done.map(|_| Output::Done));
+                wrote(call, done.map(|_| Output::Done), &failed);
             }
             1 if chance.below(3) == 0 => {
                 let call = note(Input::Delete);
-                wrote(call, store.delete(&key).await.map(Output::Applied));
+                wrote(call, store.delete(&key).await.map(Output::Applied), &failed);
             }
             _ => {
                 let call = note(Input::Read);
@@ -86,7 +88,8 @@ async fn client(record: Record, store: TieredStore, process: u32, mut chance: Ch
                 match store.get(&key).await {
                     Ok(found) => call.returned(Output::Value(value(found))),
                     Err(error) => {
-                        eprintln!("a read failed: {error}");
+                        eprintln!("a read failed: {error:?}");
+                        failed.fetch_add(1, Ordering::SeqCst);
                         call.failed();
                     }
                 }
@@ -98,15 +101,14 @@ async fn client(record: Record, store: TieredStore, process: u32, mut chance: Ch
     }
 }
 
-fn wrote(call: Call, done: hallway::Result<Output>) {
-    match done {
-        Ok(output) => call.returned(output),
-        Err(error) if error.kind() == ErrorKind::Indeterminate => call.unknown(),
-        Err(error) => {
-            eprintln!("a write failed: {error}");
-            call.failed();
-        }
-    }
+fn wrote(call: Call, done: hallway::Result<Output>, failed: &AtomicU64) {
+    let error = match done {
+        Ok(output) => return call.returned(output),
+        Err(error) => error,
+    };
+    eprintln!("a write failed: {error:?}");
+    failed.fetch_add(1, Ordering::SeqCst);
+    if error.kind() == ErrorKind::Indeterminate { call.unknown() } else { call.failed() }
 }
 
 /// One thing goes wrong with one link, heals, and goes wrong again.
@@ -236,6 +238,9 @@ impl Sum {
 async fn consistent(seed: u64, truth: Truth) -> Sum {
     let folder = tempfile::tempdir().unwrap();
     let database = truth_url(truth, &folder).await;
+    // A busy machine is not an outage: a process that gets no turn for 5 s has let the usual deadline pass.
+    let patience = "deadline=60s&statement_timeout=30s";
+    let database = format!("{database}{}{patience}", if database.contains('?') { '&' } else { '?' });
     let mut stores = Vec::new();
     for _ in 0..2 {
         let tiers = TieredStore::builder()
@@ -246,7 +251,7 @@ async fn consistent(seed: u64, truth: Truth) -> Sum {
             .unwrap();
         stores.push(tiers);
     }
-    let record = Record::new(Duration::from_secs(60), false);
+    let record = Record::new(Duration::from_secs(120), false);
     let mut chance = Chance(seed);
     let mut all = JoinSet::new();
     for task in 0..8 {
@@ -256,8 +261,8 @@ async fn consistent(seed: u64, truth: Truth) -> Sum {
     }
     all.join_all().await;
     let history = record.recorder.history();
-    // One that failed and had no effect is not in it.
-    assert!(history.operations.len() > 950, "seed {seed}: {}", history.operations.len());
+    // Nothing was made to fail, so whatever has failed is a defect: a call that hangs would be one.
+    assert_eq!((history.operations.len(), record.failed.load(Ordering::SeqCst)), (1_000, 0), "seed {seed}");
     match history::check(&history, Duration::ZERO) {
         history::Verdict::Holds => {}
         history::Verdict::Violated(violation) => panic!("seed {seed}: {}", history::timeline(&history, &violation)),

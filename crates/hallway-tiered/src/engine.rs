@@ -10,6 +10,7 @@ mod hits;
 mod holds;
 mod link;
 mod outbox;
+mod presence;
 mod reads;
 mod sightings;
 mod sink;
@@ -33,6 +34,7 @@ pub(crate) use self::hits::{Guard, Lease, Noted};
 pub(crate) use self::holds::Hold;
 use self::holds::Holds;
 pub(crate) use self::link::LinkHealth;
+use self::presence::Presence;
 pub(crate) use self::reads::{Look, Patience, Peek};
 use self::sightings::Sightings;
 use self::sink::Sink;
@@ -88,6 +90,8 @@ pub(crate) struct Engine {
     bound_micros: u64,
     /// Microseconds that the oldest row of the outbox had waited when it was last looked at.
     pub(crate) outbox_lag: AtomicU64,
+    /// Whether the consistent tier answers.
+    presence: Presence,
     closing: AtomicBool,
     /// Wakes whoever repairs: the link is back, or something is owed.
     pub(crate) wake: Arc<Notify>,
@@ -126,6 +130,7 @@ impl Engine {
             link_state: AtomicU8::new(LinkHealth::Down as u8),
             bound_micros: crate::settings::micros(settings.bound),
             outbox_lag: AtomicU64::new(0),
+            presence: Presence::default(),
             closing: AtomicBool::new(false),
             wake: Arc::new(Notify::new()),
             tasks: std::sync::Mutex::default(),
@@ -146,8 +151,8 @@ impl Engine {
             });
             // Set once, just above.
             let _ = engine.link.set(link);
-            engine.start();
         }
+        engine.start();
         Ok(engine)
     }
 
@@ -190,8 +195,18 @@ impl Engine {
 
     fn start(self: &Arc<Self>) {
         if tokio::runtime::Handle::try_current().is_ok() {
-            self.spawn(repair(Arc::downgrade(self), Arc::clone(&self.wake)));
+            if self.link().is_some() {
+                self.spawn(repair(Arc::downgrade(self), Arc::clone(&self.wake)));
+            }
+            if self.consistent.is_some() {
+                self.spawn(presence::watch(Arc::downgrade(self)));
+            }
         }
+    }
+
+    /// Whether the consistent tier gives no answers, as far as anybody has asked.
+    pub(crate) fn is_truth_away(&self) -> bool {
+        self.presence.is_away()
     }
 
     /// A task that ends with the engine.

@@ -98,7 +98,9 @@ pub struct Health {
     pub local: TierHealth,
     /// The shared tier: its link and its breaker.
     pub shared: TierHealth,
-    /// The consistent tier. Its own answers tell; here it is ready if there is one.
+    /// The consistent tier: degraded from the first question that it leaves unanswered for 2 s, or answers by an outage,
+    /// until it answers one. It is asked once a second unless it has answered anything else, from when the store was built
+    /// within a runtime; outside of one nobody asks, and it counts as ready.
     pub consistent: TierHealth,
     /// The breaker before the shared tier.
     pub breaker: BreakerState,
@@ -127,7 +129,10 @@ impl Health {
         Self {
             local: there(engine.settings.tiers.local),
             shared,
-            consistent: there(engine.settings.tiers.consistent),
+            consistent: match there(engine.settings.tiers.consistent) {
+                TierHealth::Ready if engine.is_truth_away() => TierHealth::Degraded,
+                other => other,
+            },
             breaker: engine.breaker.state(),
             proven: proven.map(|proven| Duration::from_micros(engine.clock.now().saturating_sub(proven))),
             owed,

@@ -18,7 +18,10 @@ impl Engine {
                 return false;
             }
             let rows = match authority.pending(BATCH).await {
-                Ok(rows) => rows,
+                Ok(rows) => {
+                    self.presence.hear();
+                    rows
+                }
                 Err(error) => {
                     tracing::debug!(%error, "the outbox could not be read; it is tried again");
                     return false;

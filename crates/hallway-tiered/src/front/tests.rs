@@ -194,6 +194,20 @@ fn readers_do_not_wait_for_writers() {
     assert_eq!(found(&front, "a"), Some(1), "what could not be removed is judged again");
 }
 
+/// Between the look of a reader and the removal another may have put something good there.
+#[test]
+fn what_is_good_again_when_it_is_to_be_removed_stays() {
+    let front = front();
+    assert!(put(&front, "a", 1));
+    let looks = AtomicU64::new(0);
+    let look = |value: &i32| (looks.fetch_add(1, Ordering::SeqCst) > 0).then_some(*value);
+    assert!(matches!(front.get(front.hash("a"), "a", look), Found::Miss(_)));
+    assert_eq!(looks.load(Ordering::SeqCst), 2, "judged once more, with nobody else at it");
+    assert_eq!(found(&front, "a"), Some(1));
+    assert!(matches!(front.get(front.hash("a"), "a", |_| None::<()>), Found::Miss(_)));
+    assert_eq!(found(&front, "a"), None);
+}
+
 #[test]
 fn neither_hits_nor_misses_allocate() {
     let front = front();

@@ -15,6 +15,7 @@ use hallway_core::{
 use hallway_moka::{MokaConfig, MokaStore};
 use hallway_testkit::ManualClock;
 use hallway_tiered::{TieredBuilder, TieredStore};
+use tokio::sync::watch;
 
 /// Processes that share it.
 #[derive(Debug, Clone)]
@@ -29,7 +30,11 @@ struct State {
     down: AtomicBool,
     mute: AtomicBool,
     slow: AtomicBool,
-    calls: [AtomicUsize; 5],
+    /// Whether replies stay on their way.
+    held: watch::Sender<bool>,
+    /// So many calls that end markers fail.
+    lost: AtomicUsize,
+    calls: [AtomicUsize; 6],
 }
 
 /// What is counted.
@@ -40,6 +45,8 @@ pub(crate) enum Call {
     Fill,
     Claim,
     Mark,
+    /// Any of those that change something.
+    Change,
 }
 
 #[derive(Debug, Clone)]
@@ -75,6 +82,8 @@ impl Shared {
             down: AtomicBool::new(false),
             mute: AtomicBool::new(false),
             slow: AtomicBool::new(false),
+            held: watch::Sender::new(false),
+            lost: AtomicUsize::new(0),
             calls: Default::default(),
         }))
     }
@@ -82,11 +91,17 @@ impl Shared {
     /// One process with a local tier of its own.
     pub(crate) fn process(&self, seed: u64) -> TieredStore {
         let local = MokaConfig::default().with_clock(Arc::new(self.0.clock.clone())).build().unwrap();
-        self.process_over(local, seed)
+        self.process_with(local, seed)
     }
 
-    pub(crate) fn process_over(&self, local: MokaStore, seed: u64) -> TieredStore {
+    pub(crate) fn process_with(&self, local: MokaStore, seed: u64) -> TieredStore {
         TieredStore::builder().local(local).shared(self.clone()).seed(seed).build().unwrap()
+    }
+
+    /// One process with a local tier of its own, over an authority.
+    pub(crate) fn process_over(&self, seed: u64, authority: impl KvStore) -> TieredStore {
+        let local = MokaConfig::default().with_clock(Arc::new(self.0.clock.clone())).build().unwrap();
+        TieredStore::builder().local(local).shared(self.clone()).consistent(authority).seed(seed).build().unwrap()
     }
 
     pub(crate) fn process_without_local(&self, seed: u64) -> TieredStore {
@@ -118,6 +133,32 @@ impl Shared {
     /// Invalidations take 100 ms to arrive.
     pub(crate) fn slow_down(&self) {
         self.0.slow.store(true, Ordering::SeqCst);
+    }
+
+    /// Replies to reads are made, and stay on their way until they are let go.
+    pub(crate) fn hold_replies(&self) {
+        self.0.held.send_replace(true);
+    }
+
+    pub(crate) fn let_go(&self) {
+        self.0.held.send_replace(false);
+    }
+
+    async fn reply<T>(&self, reply: T) -> T {
+        self.0.held.subscribe().wait_for(|held| !held).await.unwrap();
+        reply
+    }
+
+    /// The next calls that end markers are lost.
+    pub(crate) fn lose_unmarks(&self, calls: usize) {
+        self.0.lost.store(calls, Ordering::SeqCst);
+    }
+
+    /// Tells everybody that a key has changed.
+    pub(crate) fn tell(&self, physical: &[u8]) {
+        for sink in self.sinks() {
+            sink.changed(physical);
+        }
     }
 
     async fn travel(&self) {
@@ -238,19 +279,22 @@ impl SharedLink for Link {
         self.shared.count(Call::Read);
         tokio::task::yield_now().await;
         self.shared.check()?;
-        let (now, live) = (self.shared.0.clock.now(), self.shared.live());
-        Ok(keys
-            .iter()
-            .map(|key| match live.get(key) {
+        let states = {
+            let (now, live) = (self.shared.0.clock.now(), self.shared.live());
+            let state = |key: &Key| match live.get(key) {
                 Some(Stands::Copy(copy, until)) => CopyState::Value(self.shared.entry(copy, *until)),
                 Some(other) => CopyState::Busy(Duration::from_micros(other.until() - now)),
                 None => CopyState::Absent,
-            })
-            .collect())
+            };
+            keys.iter().map(state).collect()
+        };
+        Ok(self.shared.reply(states).await)
     }
 
     async fn read_entries(&self, keys: &[Key], _: Duration) -> Result<Vec<Option<Entry>>> {
-        self.shared.0.plain.get_entries(keys).await
+        self.shared.check()?;
+        let entries = self.shared.0.plain.get_entries(keys).await?;
+        Ok(self.shared.reply(entries).await)
     }
 
     async fn lease(
@@ -261,6 +305,7 @@ impl SharedLink for Link {
     ) -> Result<Vec<LeaseOutcome>> {
         self.shared.check()?;
         self.shared.count(Call::Lease);
+        self.shared.count(Call::Change);
         tokio::task::yield_now().await;
         let mut pushes = Vec::new();
         let outcomes = {
@@ -285,6 +330,7 @@ impl SharedLink for Link {
     async fn fill(&self, copies: &[(Key, Token, Bytes, Ttl)], _: Duration, _: Duration) -> Result<Vec<bool>> {
         self.shared.check()?;
         self.shared.count(Call::Fill);
+        self.shared.count(Call::Change);
         tokio::task::yield_now().await;
         let mut filled = Vec::new();
         for (key, token, copy, ttl) in copies {
@@ -307,6 +353,7 @@ impl SharedLink for Link {
 
     async fn release(&self, tokens: &[(Key, Token)], _: Duration) -> Result<()> {
         self.shared.check()?;
+        self.shared.count(Call::Change);
         for (key, token) in tokens {
             let mine = {
                 let mut live = self.shared.live();
@@ -343,6 +390,7 @@ impl SharedLink for Link {
     async fn claim_refresh(&self, key: &Key, token: Token, life: Duration, _: Duration) -> Result<bool> {
         self.shared.check()?;
         self.shared.count(Call::Claim);
+        self.shared.count(Call::Change);
         let side = Key::from_physical(&format!("refresh:{}", key.as_str()))?;
         let until = self.shared.0.clock.now() + micros(life);
         let mut live = self.shared.live();
@@ -356,6 +404,7 @@ impl SharedLink for Link {
     async fn replace(&self, key: &Key, seen: Token, copy: Bytes, ttl: Ttl, _: Duration) -> Result<bool> {
         self.shared.check()?;
         self.shared.count(Call::Fill);
+        self.shared.count(Call::Change);
         let until = self.shared.0.clock.now() + micros(ttl.duration().unwrap());
         let same = {
             let mut live = self.shared.live();
@@ -374,6 +423,7 @@ impl SharedLink for Link {
     async fn mark(&self, keys: &[Key], writer: Token, life: Duration, _: Duration) -> Result<()> {
         self.shared.check()?;
         self.shared.count(Call::Mark);
+        self.shared.count(Call::Change);
         for key in keys {
             {
                 let (now, mut live) = (self.shared.0.clock.now(), self.shared.live());
@@ -392,6 +442,11 @@ impl SharedLink for Link {
     async fn unmark(&self, keys: &[Key], writer: Token, _: Duration) -> Result<()> {
         self.shared.travel().await;
         self.shared.check()?;
+        self.shared.count(Call::Change);
+        let lost = self.shared.0.lost.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |calls| calls.checked_sub(1));
+        if lost.is_ok() {
+            return Err(Error::new(ErrorKind::Unavailable, "lost"));
+        }
         for key in keys {
             {
                 let mut live = self.shared.live();
@@ -409,6 +464,7 @@ impl SharedLink for Link {
 
     async fn delete(&self, keys: &[Key], _: Duration) -> Result<()> {
         self.shared.check()?;
+        self.shared.count(Call::Change);
         for key in keys {
             self.shared.live().remove(key);
             self.shared.push(key);
@@ -444,6 +500,7 @@ impl SharedLink for Link {
     async fn bump_generation(&self, key: &Key, new: u64, _: Duration) -> Result<()> {
         self.shared.travel().await;
         self.shared.check()?;
+        self.shared.count(Call::Change);
         self.shared.live().insert(key.clone(), Stands::Generation(new));
         self.shared.push(key);
         Ok(())
@@ -461,22 +518,38 @@ impl KvStore for Shared {
     }
 
     async fn get_entry(&self, key: &Key) -> Result<Option<Entry>> {
+        self.check()?;
         self.0.plain.get_entry(key).await
     }
 
     async fn set(&self, key: &Key, value: Bytes, opts: SetOptions) -> Result<SetOutcome> {
-        self.0.plain.set(key, value, opts).await
+        self.check()?;
+        self.count(Call::Change);
+        let outcome = self.0.plain.set(key, value, opts).await?;
+        if outcome == SetOutcome::Written {
+            self.push(key);
+        }
+        Ok(outcome)
     }
 
     async fn delete_if(&self, key: &Key, when: DeleteIf) -> Result<bool> {
-        self.0.plain.delete_if(key, when).await
+        self.check()?;
+        self.count(Call::Change);
+        let deleted = self.0.plain.delete_if(key, when).await?;
+        if deleted {
+            self.push(key);
+        }
+        Ok(deleted)
     }
 
     async fn touch(&self, key: &Key, ttl: Ttl) -> Result<bool> {
+        self.check()?;
+        self.count(Call::Change);
         self.0.plain.touch(key, ttl).await
     }
 
     async fn scan(&self, prefix: &Prefix, after: Option<Cursor>, limit: usize) -> Result<Page> {
+        self.check()?;
         self.0.plain.scan(prefix, after, limit).await
     }
 

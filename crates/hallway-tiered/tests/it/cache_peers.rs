@@ -120,6 +120,17 @@ async fn peers_12_a_failed_fill_fails_nobody_and_all_share_the_real_error() {
     assert_eq!(cache.stats().unfilled, 1);
     let source = Source::default();
     assert_eq!(*cache.get_or_load("2", source.number()).await.unwrap(), "1", "a failed read goes to the loader");
+    shared.mend();
+    shared.hold_replies();
+    let reading = tokio::spawn({
+        let (cache, loader) = (cache.clone(), source.number());
+        async move { cache.get_or_load("4", loader).await }
+    });
+    tokio::time::sleep(MS).await;
+    // It is lost between the read and the lease.
+    shared.cut();
+    shared.let_go();
+    assert_eq!(*reading.await.unwrap().unwrap(), "2", "and so does a lease that nobody gives");
     let failing = || async {
         tokio::time::sleep(MS * 10).await;
         Err::<String, _>(Error::new(ErrorKind::Unauthorized, "wrong password"))
@@ -244,6 +255,9 @@ async fn peers_31_what_is_deleted_stays_deleted_in_every_process() {
         cache.get("1").await.unwrap().unwrap();
     }
     caches[0].invalidate("1").await.unwrap();
+    for cache in &caches {
+        assert_eq!((cache.try_get("1"), cache.get("1").await.unwrap()), (None, None), "the others are told");
+    }
     let reading = tokio::spawn({
         let (cache, load) = (caches[1].clone(), load());
         async move { cache.get_or_load("1", load).await.unwrap() }
@@ -274,21 +288,22 @@ async fn peers_35_a_reply_that_was_overtaken_is_not_kept() {
     let (here, there): (Cache<String>, Cache<String>) =
         (shared.process(1).cache("a").build().unwrap(), shared.process(2).cache("a").build().unwrap());
     let source = Source::default();
-    for round in 0..50 {
+    for end in 0..3 {
         there.get_or_load("1", source.number()).await.unwrap();
-        // Reads and invalidates at the same time, in every order that the scheduler makes of it.
+        shared.hold_replies();
         let reading = tokio::spawn({
             let here = here.clone();
-            async move {
-                for _ in 0..round % 5 {
-                    tokio::task::yield_now().await;
-                }
-                here.get("1").await.unwrap()
-            }
+            async move { here.get("1").await.unwrap() }
         });
-        there.invalidate("1").await.unwrap();
+        tokio::time::sleep(MS).await;
+        match end {
+            0 => there.invalidate("1").await.unwrap(),
+            1 => there.clear().await.unwrap(),
+            _ => there.write("1", || async { Ok::<_, io::Error>(()) }).await.unwrap(),
+        }
+        shared.let_go();
         reading.await.unwrap();
-        assert_eq!(here.try_get("1"), None, "round {round}");
+        assert_eq!((here.try_get("1"), here.get("1").await.unwrap()), (None, None), "{end}");
     }
 }
 
@@ -303,23 +318,22 @@ async fn peers_36_nor_are_the_replies_of_a_batch() {
     let load = |missing: Vec<String>| async move {
         Ok::<_, io::Error>(missing.into_iter().map(|id| (id.clone(), id)).collect::<Vec<_>>())
     };
-    for round in 0..50 {
-        there.get_or_load_many(ids.clone(), load).await.unwrap();
-        let reading = tokio::spawn({
-            let (here, ids) = (here.clone(), ids.clone());
-            async move {
-                for _ in 0..round % 5 {
-                    tokio::task::yield_now().await;
-                }
-                here.get_or_load_many(ids, load).await.unwrap()
-            }
-        });
-        tokio::task::yield_now().await;
-        there.invalidate_many(&ids).await.unwrap();
-        let before = here.stats().loads;
-        reading.await.unwrap();
-        // Whatever answers here now was loaded after the invalidation.
-        let fresh = here.stats().loads > before;
-        assert!(fresh || ids.iter().all(|id| here.try_get(id).is_none()), "round {round}");
+    there.get_or_load_many(ids.clone(), load).await.unwrap();
+    shared.hold_replies();
+    let reading = tokio::spawn({
+        let (here, ids) = (here.clone(), ids.clone());
+        async move { here.get_or_load_many(ids, load).await.unwrap() }
+    });
+    tokio::time::sleep(MS).await;
+    let (overtaken, good) = ids.split_at(10);
+    there.invalidate_many(overtaken).await.unwrap();
+    shared.let_go();
+    assert!(reading.await.unwrap().iter().all(Option::is_some), "asked for before, answered as then");
+    for id in overtaken {
+        assert_eq!(here.try_get(id), None, "{id}");
     }
+    for id in good {
+        assert!(here.try_get(id).is_some(), "{id}: one for each key, not one for the batch");
+    }
+    assert_eq!(here.stats().loads, 0);
 }

@@ -44,7 +44,7 @@ async fn what_comes_once_pushes_nothing_out_of_a_full_process() {
     let (shared, clock) = world();
     let local = MokaConfig::default().with_max_entries(16).with_clock(Arc::new(clock)).build().unwrap();
     let (here, there) =
-        (cache(&shared.process_over(local.clone(), 1), |told| told), cache(&shared.process(2), |told| told));
+        (cache(&shared.process_with(local.clone(), 1), |told| told), cache(&shared.process(2), |told| told));
     let source = Source::default();
     let ids: Vec<String> = (0..32).map(|id| id.to_string()).collect();
     for id in &ids {

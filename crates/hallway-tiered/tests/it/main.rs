@@ -10,3 +10,5 @@ mod cache_shared;
 mod cache_stale;
 mod cache_stampede;
 mod cache_support;
+mod health;
+mod store_peers;

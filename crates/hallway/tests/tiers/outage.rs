@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use hallway::{Cache, TieredStore};
-use hallway_testkit::servers::{RedisOptions, RedisServer};
+use hallway::{Cache, KvStore, TierHealth, TieredStore};
+use hallway_testkit::servers::{PostgresOptions, PostgresServer, RedisOptions, RedisServer};
 use hallway_testkit::{FaultProxy, LinkFault};
 use tokio::task::{JoinSet, block_in_place};
 
@@ -145,5 +145,39 @@ async fn a_redis_that_is_absent_at_first_is_used_once_it_is_there() {
     scene.until_shared(RECOVERY + SLACK).await;
     while let Some(took) = readers.join_next().await {
         assert!(took.unwrap().len() > 20);
+    }
+}
+
+/// Nobody calls it meanwhile: a process without traffic must not say that it is ready for some.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_goes_away_is_no_longer_called_ready_until_it_is_back() {
+    let server = block_in_place(|| PostgresServer::start(PostgresOptions::fast()).unwrap());
+    let tiers = TieredStore::builder().consistent(hallway::open(&server.url()).await.unwrap()).build().unwrap();
+    let until = async |wanted: TierHealth, within: Duration| {
+        let began = Instant::now();
+        while tiers.health().consistent != wanted {
+            assert!(began.elapsed() < within, "after {:?}: {:?}", began.elapsed(), tiers.health());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(tiers.health().is_ready(), wanted == TierHealth::Ready);
+        began.elapsed()
+    };
+    tiers.ping().await.unwrap();
+    until(TierHealth::Ready, Duration::ZERO + SLACK).await;
+    // A second until it is asked, and 2 s for the answer.
+    const NOTICED: Duration = Duration::from_secs(3);
+    for (name, begin, end) in [
+        (
+            "killed",
+            PostgresServer::kill9 as fn(&PostgresServer),
+            (|server| server.launch().unwrap()) as fn(&PostgresServer),
+        ),
+        ("stopped", PostgresServer::pause, PostgresServer::resume),
+    ] {
+        block_in_place(|| begin(&server));
+        let noticed = until(TierHealth::Degraded, NOTICED + SLACK).await;
+        block_in_place(|| end(&server));
+        let back = until(TierHealth::Ready, NOTICED + SLACK).await;
+        eprintln!("{name}: noticed after {noticed:?}, and that it is back after {back:?}");
     }
 }

@@ -5,6 +5,7 @@ use hallway_testkit::{Fault, FaultStore, Faults, PlainStore};
 use hallway_tiered::{TierHealth, TieredStore};
 
 use crate::cache_support::{MS, SEC};
+use crate::store_peers::World;
 
 fn over(faults: &Faults) -> TieredStore {
     let store = FaultStore::new(PlainStore::new(), faults.clone()).with_patience(SEC * 60);
@@ -55,4 +56,27 @@ async fn a_database_is_asked_once_a_second_and_not_at_all_for_calls() {
     let calls = faults.calls();
     tokio::time::sleep(SEC * 10).await;
     assert_eq!(faults.calls(), calls, "and not once the store has ended");
+}
+
+/// The outbox is read once a second as well: its answers say enough.
+#[tokio::test(start_paused = true)]
+async fn a_database_whose_outbox_is_read_is_not_asked_besides() {
+    let world = World::new();
+    let tiers = world.process(1);
+    tokio::time::sleep(SEC * 5).await;
+    let before = world.faults.calls().reads;
+    tokio::time::sleep(SEC * 60).await;
+    let reads = world.faults.calls().reads - before;
+    assert!((60..=90).contains(&reads), "{reads}");
+    world.faults.inject(Fault::error(ErrorKind::Unavailable));
+    tokio::time::sleep(SEC * 2).await;
+    assert_eq!(tiers.health().consistent, TierHealth::Degraded);
+    world.faults.heal();
+    tokio::time::sleep(SEC).await;
+    assert!(tiers.health().is_ready());
+    // Without the shared tier nobody reads it.
+    world.shared.cut();
+    world.faults.inject(Fault::error(ErrorKind::Unavailable));
+    tokio::time::sleep(SEC * 2).await;
+    assert_eq!(tiers.health().consistent, TierHealth::Degraded);
 }

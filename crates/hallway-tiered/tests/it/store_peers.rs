@@ -17,15 +17,15 @@ use crate::cache_double::{Call, Shared};
 use crate::cache_support::{MS, SEC, alone, pass};
 
 /// Copies in this process, copies in the shared tier, and the truth below them.
-struct World {
-    shared: Shared,
+pub(crate) struct World {
+    pub(crate) shared: Shared,
     clock: ManualClock,
     truth: Truth,
-    faults: Faults,
+    pub(crate) faults: Faults,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (_, clock) = alone();
         let truth = Truth {
             plain: PlainStore::new().with_clock(Arc::new(clock.clone())),
@@ -35,7 +35,7 @@ impl World {
         Self { shared: Shared::new(&clock), clock, truth, faults: Faults::new() }
     }
 
-    fn process(&self, seed: u64) -> TieredStore {
+    pub(crate) fn process(&self, seed: u64) -> TieredStore {
         self.shared.process_over(seed, FaultStore::new(self.truth.clone(), self.faults.clone()))
     }
 }

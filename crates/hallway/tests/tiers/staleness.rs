@@ -88,7 +88,8 @@ async fn client(record: Record, store: TieredStore, process: u32, mut chance: Ch
                 match store.get(&key).await {
                     Ok(found) => call.returned(Output::Value(value(found))),
                     Err(error) => {
-                        eprintln!("a read failed: {error:?}");
+                        // With what each connection was at.
+                        eprintln!("a read failed: {error:?}, of {store:?}");
                         failed.fetch_add(1, Ordering::SeqCst);
                         call.failed();
                     }

@@ -189,11 +189,16 @@ impl Lane {
             if let Poll::Ready(answer) = receiver.as_mut().poll(context) {
                 return Poll::Ready(Some(answer));
             }
-            if help.is_some() && sleep.as_mut().poll(context).is_ready() {
-                help = None;
-                self.go_on();
-                sleep.as_mut().reset(deadline);
+            // Asked once for each moment it is set to: the moment of help may come between two questions, and is not the
+            // deadline.
+            if sleep.as_mut().poll(context).is_pending() {
+                return Poll::Pending;
             }
+            if help.take().is_none() {
+                return Poll::Ready(None);
+            }
+            self.go_on();
+            sleep.as_mut().reset(deadline);
             sleep.as_mut().poll(context).map(|()| None)
         })
         .await;

@@ -15,7 +15,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::task::{Poll, ready};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -189,17 +189,17 @@ impl Lane {
             if let Poll::Ready(answer) = receiver.as_mut().poll(context) {
                 return Poll::Ready(Some(answer));
             }
-            loop {
-                ready!(sleep.as_mut().poll(context));
-                if help.take().is_some() {
-                    self.go_on();
-                } else if Instant::now() >= deadline {
-                    return Poll::Ready(None);
-                }
-                // A new timer, and the clock asked above: on a machine with many times more to do than processors, one that
-                // was set anew was now and then over at once, long before the deadline.
-                sleep.set(tokio::time::sleep_until(deadline));
+            // Asked once for each moment it is set to: the moment of help may come between two questions, and is not the
+            // deadline.
+            if sleep.as_mut().poll(context).is_pending() {
+                return Poll::Pending;
             }
+            if help.take().is_none() {
+                return Poll::Ready(None);
+            }
+            self.go_on();
+            sleep.as_mut().reset(deadline);
+            sleep.as_mut().poll(context).map(|()| None)
         })
         .await;
         match answered {

@@ -13,6 +13,8 @@ use crate::link::{Args, Driver, Item, Row};
 use crate::schema::Migrate;
 use crate::table::Table;
 
+mod help;
+
 /// The value of every key whose name starts so.
 const LARGE: usize = 64 << 10;
 

@@ -112,7 +112,7 @@ pub trait SharedTier: fmt::Debug + Send + Sync {
 /// now; a read that passes it is `Unavailable`, anything else `Indeterminate` if it may have been sent. Concurrent calls
 /// may be sent together. Nothing is retried but reads.
 ///
-/// Token-guarded calls are scripts on one key each, so that they work in a cluster.
+/// Token-guarded calls touch one key each, or all of their keys at once where those come in one call or at one time.
 #[async_trait]
 pub trait SharedLink: fmt::Debug + Send + Sync + 'static {
     /// When the connection last proved itself.

@@ -105,17 +105,32 @@ impl Engine {
         held.keeper.map(|next| (due, next))
     }
 
-    async fn prolong(&self, Due { number, leases, life }: Due) {
+    /// Those of one life in one round trip: a thousand of them one by one would take as long as they stand.
+    async fn prolong(&self, all: Vec<Due>) {
+        let mut lives: BTreeMap<Duration, Vec<Due>> = BTreeMap::new();
+        for due in all {
+            lives.entry(due.life).or_default().push(due);
+        }
+        for (life, due) in lives {
+            self.prolong_for(life, due).await;
+        }
+    }
+
+    async fn prolong_for(&self, life: Duration, due: Vec<Due>) {
         let Some(link) = self.link() else { return };
-        match self.ask(link.renew(&leases, life, self.settings.shared_deadline)).await {
+        let asked: Vec<(Key, Token)> = due.iter().flat_map(|due| due.leases.iter().cloned()).collect();
+        match self.ask(link.renew(&asked, life, self.settings.shared_deadline)).await {
             Ok(stand) => {
-                // One that has gone was ended by a write, or is another's by now.
-                let stand: Vec<_> = leases.into_iter().zip(stand).filter(|(_, stands)| *stands).collect();
+                let mut stand = stand.into_iter();
                 let mut held = self.holds.lock();
-                if stand.is_empty() {
-                    held.leases.remove(&number);
-                } else if let Some(held) = held.leases.get_mut(&number) {
-                    held.leases = stand.into_iter().map(|(lease, _)| lease).collect();
+                for Due { number, mut leases, .. } in due {
+                    // One that has gone was ended by a write, or is another's by now.
+                    leases.retain(|_| stand.next() == Some(true));
+                    if leases.is_empty() {
+                        held.leases.remove(&number);
+                    } else if let Some(held) = held.leases.get_mut(&number) {
+                        held.leases = leases;
+                    }
                 }
             }
             Err(error) => tracing::debug!(%error, "leases could not be prolonged; it is tried again"),
@@ -152,9 +167,7 @@ async fn keep(mut keeper: Keeper) {
                 keeper.ended = true;
                 return;
             };
-            for due in due {
-                engine.prolong(due).await;
-            }
+            engine.prolong(due).await;
             (next, Arc::clone(&engine.holds.sooner))
         };
         // The engine is not held while waiting, or it would never end.

@@ -29,7 +29,7 @@ pub(crate) struct RawCopy {
 
 impl TieredStore {
     /// The local copy, if it may answer: from the front of hot ones, else from the local tier. Never waits, and allocates
-    /// nothing but for the one miss in eight that moves a copy to the front.
+    /// nothing.
     #[inline]
     pub(super) fn local_copy(&self, key: &Key, rules: &Rules) -> Option<Bytes> {
         let (engine, id) = (&self.engine, key.as_str());

@@ -34,7 +34,7 @@ struct State {
     held: watch::Sender<bool>,
     /// So many calls that end markers fail.
     lost: AtomicUsize,
-    calls: [AtomicUsize; 6],
+    calls: [AtomicUsize; 7],
 }
 
 /// What is counted.
@@ -45,6 +45,7 @@ pub(crate) enum Call {
     Fill,
     Claim,
     Mark,
+    Renew,
     /// Any of those that change something.
     Change,
 }
@@ -376,6 +377,7 @@ impl SharedLink for Link {
 
     async fn renew(&self, leases: &[(Key, Token)], life: Duration, _: Duration) -> Result<Vec<bool>> {
         self.shared.check()?;
+        self.shared.count(Call::Renew);
         let (now, mut live) = (self.shared.0.clock.now(), self.shared.live());
         let mut one = |(key, token): &(Key, Token)| match live.get_mut(key) {
             Some(Stands::Lease(holder, until)) if holder == token => {

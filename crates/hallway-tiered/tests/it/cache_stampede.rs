@@ -12,7 +12,7 @@ use hallway_core::ErrorKind;
 use hallway_testkit::ManualClock;
 use hallway_tiered::Cache;
 
-use crate::cache_double::Shared;
+use crate::cache_double::{Call, Shared};
 use crate::cache_support::{MS, SEC, Source, alone, pass, texts};
 
 #[tokio::test(start_paused = true)]
@@ -312,4 +312,27 @@ async fn a_batch_that_takes_long_is_waited_for_and_waits_less_itself() {
     assert_eq!(second, ["2"; 2], "it did not wait for as long as a load may take");
     assert!(waited >= Duration::from_millis(2_500) && waited < SEC * 3, "{waited:?}");
     assert_eq!(source.calls(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_leases_of_many_loads_are_prolonged_in_one_call() {
+    let (_, clock) = alone();
+    let shared = Shared::new(&clock);
+    let cache: Cache<String> = shared.process(1).cache("a").build().unwrap();
+    let loads: Vec<_> = (0..50)
+        .map(|id| {
+            let cache = cache.clone();
+            let loader = || async {
+                tokio::time::sleep(SEC).await;
+                Ok::<_, std::io::Error>("x".to_owned())
+            };
+            tokio::spawn(async move { cache.get_or_load(&id.to_string(), loader).await })
+        })
+        .collect();
+    pass(&clock, SEC * 2).await;
+    for load in loads {
+        load.await.unwrap().unwrap();
+    }
+    let renewals = shared.calls(Call::Renew);
+    assert!((1..=3).contains(&renewals), "{renewals} for 50 leases");
 }

@@ -153,6 +153,24 @@ impl Engine {
         }
     }
 
+    /// As [`call`](Self::call) for a command that reads what is not kept: a server that tells of changes is spared telling of
+    /// these.
+    pub(crate) async fn read_once(&self, lane: Lane, deadline: Instant, command: &Cmd) -> Result<Value, Fault> {
+        if !self.is_tracked() {
+            return self.call(lane, Effect::Read, deadline, command).await;
+        }
+        let mut pipeline = Pipeline::with_capacity(2);
+        pipeline.cmd("CLIENT").arg("CACHING").arg("NO").add_command(command.clone());
+        let mut answers = self.pipeline(lane, Effect::Read, deadline, &pipeline).await?;
+        // If the server will not be spared, the read is good all the same.
+        answers.pop().ok_or_else(|| self.shape())
+    }
+
+    /// Whether the server tells of changes of what is read here.
+    fn is_tracked(&self) -> bool {
+        self.large.is_none()
+    }
+
     /// Sends commands together and returns all answers, errors among them.
     pub(crate) async fn pipeline(
         &self,

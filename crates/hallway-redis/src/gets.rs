@@ -1,4 +1,4 @@
-//! Single reads of values: a plain `GET` alone, one `MGET` together.
+//! Single reads of values that are not kept: a plain `GET` alone, one `MGET` together.
 
 use std::sync::atomic::AtomicU64;
 
@@ -27,7 +27,7 @@ impl Job for Get {
         let lane = engine.large_keys.lane(key);
         let mut command = Cmd::with_capacity(2, 3 + key.as_bytes().len());
         command.arg("GET").arg(key.as_bytes());
-        engine.call(lane, Effect::Read, deadline, &command).await.and_then(|value| engine.bulk(key, value))
+        engine.read_once(lane, deadline, &command).await.and_then(|value| engine.bulk(key, value))
     }
 
     async fn together(engine: &Engine, keys: &[&Key], deadline: Instant) -> Vec<Result<Option<Bytes>, Fault>> {

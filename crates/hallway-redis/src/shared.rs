@@ -15,10 +15,11 @@ use tokio::time::Instant;
 
 use crate::engine::Engine;
 use crate::fault::Fault;
+use crate::gets::Get;
 use crate::states::State;
 use crate::store::BACKEND;
 use crate::tracking::Tracking;
-use crate::{coalesce, copies, states};
+use crate::{batch, coalesce, copies, states};
 
 /// An engine whose only connection is tracked. Large values go over it as well: their order with the invalidations
 /// matters more than the small ones they hold up.
@@ -89,6 +90,16 @@ impl SharedLink for RedisLink {
         let pairs = Box::pin(states::all_pairs(engine, keys, until(within))).await.map_err(of_read("read"))?;
         let state = |(key, (value, life))| states::state(engine, key, value, &life);
         keys.iter().zip(pairs).map(state).collect::<Result<_, _>>().map_err(of_read("read"))
+    }
+
+    async fn read_once(&self, keys: &[Key], within: Duration) -> Result<Vec<Option<Bytes>>> {
+        let engine = self.reader();
+        let read = match keys {
+            [key] => coalesce::ask::<Get>(engine, key.clone(), until(within)).await.map(|value| vec![value]),
+            keys => Box::pin(batch::get_many(engine, keys, until(within))).await,
+        };
+        let copy = |value: Option<Bytes>| value.filter(|value| states::is_copy(value));
+        Ok(read.map_err(of_read("read_once"))?.into_iter().map(copy).collect())
     }
 
     async fn read_entries(&self, keys: &[Key], within: Duration) -> Result<Vec<Option<Entry>>> {

@@ -152,15 +152,19 @@ impl Job for State {
 /// A pair as the state of a copy.
 pub(crate) fn state(engine: &Engine, key: &Key, value: Value, life: &Value) -> Result<CopyState, Fault> {
     let Some(entry) = entry(engine, key, value, life)? else { return Ok(CopyState::Absent) };
-    Ok(match (entry.value.first(), entry.remaining) {
-        (Some(b'V'), _) => CopyState::Value(entry),
+    Ok(match entry.remaining {
+        _ if is_copy(&entry.value) => CopyState::Value(entry),
         // Neither is ever written without a TTL; what has none is somebody else's, and would be waited for in vain.
-        (_, Ttl::After(life)) if is_lease(&entry.value) || is_markers(&entry.value) => CopyState::Busy(life),
+        Ttl::After(life) if is_lease(&entry.value) || is_markers(&entry.value) => CopyState::Busy(life),
         _ => CopyState::Absent,
     })
 }
 
 // The scripts ask the same in Lua.
+
+pub(crate) fn is_copy(value: &[u8]) -> bool {
+    value.first() == Some(&b'V')
+}
 
 fn is_lease(value: &[u8]) -> bool {
     matches!(value, [b'L', token @ ..] if !token.is_empty() && token.iter().all(u8::is_ascii_hexdigit))

@@ -183,7 +183,8 @@ impl Tracking {
     #[cfg_attr(not(feature = "mutants"), expect(clippy::unused_self, reason = "only a mistake has to ask for more"))]
     fn tracking_on(&self) -> Result<Cmd, Error> {
         let mut command = Cmd::new();
-        command.arg("CLIENT").arg("TRACKING").arg("ON");
+        // All reads are tracked but for those before which we say that we keep nothing.
+        command.arg("CLIENT").arg("TRACKING").arg("ON").arg("OPTOUT");
         #[cfg(feature = "mutants")]
         if let Some(to) = &self.redirect {
             match to.client.load(Acquire) {

@@ -142,7 +142,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
             Quick::Closer => true,
             Quick::Nothing => false,
         };
-        Ok(self.core.look(id, near).await?.and_then(|answer| answer.value))
+        Ok(self.core.look(id, near, false).await?.and_then(|answer| answer.value))
     }
 
     /// The value, if a copy in this process may answer at once: no waiting, no decoding, and for a copy read often no
@@ -175,7 +175,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
     /// # Errors
     /// As [`get`](Self::get).
     pub async fn lookup(&self, id: &str) -> Result<Option<Loaded<Option<Arc<V>>>>> {
-        let answer = self.core.look(id, true).await?;
+        let answer = self.core.look(id, true, true).await?;
         Ok(answer.map(|answer| self.loaded(&answer, answer.value.clone())))
     }
 
@@ -228,7 +228,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
             Quick::Closer => true,
             Quick::Nothing => false,
         };
-        let answer = self.core.fetch(id, loader::boxed(loader), L::TAKES_NOTHING, near).await?;
+        let answer = self.core.fetch(id, loader::boxed(loader), L::TAKES_NOTHING, near, false).await?;
         L::answer(answer.value).ok_or_else(|| self.core.lost())
     }
 
@@ -248,7 +248,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
         {
             return Ok(self.loaded(&answer, value));
         }
-        let answer = self.core.fetch(id, loader::boxed(loader), L::TAKES_NOTHING, true).await?;
+        let answer = self.core.fetch(id, loader::boxed(loader), L::TAKES_NOTHING, true, true).await?;
         let value = L::answer(answer.value.clone()).ok_or_else(|| self.core.lost())?;
         Ok(self.loaded(&answer, value))
     }

@@ -35,7 +35,7 @@ pub(crate) use self::holds::Hold;
 use self::holds::Holds;
 pub(crate) use self::link::LinkHealth;
 use self::presence::Presence;
-pub(crate) use self::reads::{Look, Patience, Peek};
+pub(crate) use self::reads::{Glance, Look, Patience, Peek};
 use self::sightings::Sightings;
 use self::sink::Sink;
 pub(crate) use self::strays::Strays;

@@ -121,6 +121,9 @@ pub trait SharedLink: fmt::Debug + Send + Sync + 'static {
     fn state(&self) -> LinkState;
     /// Reads states and remaining lives, each pair atomically, without changing anything; tracked.
     async fn read(&self, keys: &[Key], within: Duration) -> Result<Vec<CopyState>>;
+    /// Reads copies for whoever keeps none of them: without their remaining lives, and not tracked, which costs the server
+    /// half. `None` for whatever is no copy: nothing, a lease, a marker.
+    async fn read_once(&self, keys: &[Key], within: Duration) -> Result<Vec<Option<Bytes>>>;
     /// Reads plain entries of a shared authority, tracked.
     async fn read_entries(&self, keys: &[Key], within: Duration) -> Result<Vec<Option<Entry>>>;
     /// Asks for the right to fill, each key under its own token. A copy whose header says `id=<dead>` counts as absent:

@@ -36,6 +36,9 @@ impl SharedLink for FaultLink {
     async fn read(&self, keys: &[Key], within: Duration) -> Result<Vec<CopyState>> {
         judged(&self.faults, within, Access::Read, "read", self.inner.read(keys, within)).await
     }
+    async fn read_once(&self, keys: &[Key], within: Duration) -> Result<Vec<Option<Bytes>>> {
+        judged(&self.faults, within, Access::Read, "read_once", self.inner.read_once(keys, within)).await
+    }
     async fn read_entries(&self, keys: &[Key], within: Duration) -> Result<Vec<Option<Entry>>> {
         judged(&self.faults, within, Access::Read, "read_entries", self.inner.read_entries(keys, within)).await
     }

@@ -164,7 +164,8 @@ impl<V: Send + Sync + 'static> Core<V> {
                     let state = hallway_core::CopyState::Value(entry);
                     let step = match engine.weigh(copy_key, state, noted[place], &usable).await {
                         Peek::Copy { header, payload, remaining, noted } => {
-                            match self.open(&missing[place].key, header, &payload, remaining, noted).await {
+                            let key = &missing[place].key;
+                            match self.open(key, header, &payload, remaining, noted, self.promotes(key)).await {
                                 Ok(Opened::Copy(copy)) => {
                                     Some(Step::Answer(Ok(self.hit(&copy, ServedBy::Shared, self.now()))))
                                 }
@@ -188,7 +189,7 @@ impl<V: Send + Sync + 'static> Core<V> {
         let usable = |header: &Header| self.usable(header, true);
         match self.engine.look(key, &copy_key, patience, usable).await {
             Look::Copy { header, payload, remaining, noted } => {
-                match self.open(key, header, &payload, remaining, noted).await {
+                match self.open(key, header, &payload, remaining, noted, self.promotes(key)).await {
                     Ok(Opened::Copy(copy)) => Step::Answer(Ok(self.hit(&copy, ServedBy::Shared, self.now()))),
                     Ok(Opened::Dead(_)) | Err(_) => Step::Load(Target::Nowhere, self.engine.note(key)),
                 }

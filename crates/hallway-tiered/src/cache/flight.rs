@@ -72,19 +72,16 @@ impl<V: Send + Sync + 'static> Core<V> {
 
     /// The generation as it is now.
     pub(super) async fn generation_now(&self) -> Result<u64> {
+        let id = self.generation.id();
+        if id != 0 {
+            return Ok(id);
+        }
         let ids = self.engine.current(std::slice::from_ref(&self.generation)).await?;
         Ok(ids.first().copied().unwrap_or_default())
     }
 
-    /// Decodes a copy, checks its tags, and keeps it here if that is worth the work.
-    pub(super) async fn open(
-        &self,
-        key: &Key,
-        header: Header,
-        payload: &Bytes,
-        remaining: Duration,
-        noted: Noted,
-    ) -> Result<Opened<V>> {
+    /// Decodes a copy and checks its tags, with their generations: `None` if it is no value of this cache, or dead.
+    pub(super) async fn decode(&self, header: &Header, payload: &Bytes) -> Result<Option<(Option<Arc<V>>, Tags)>> {
         let value = if header.codec == NOTHING {
             None
         } else {
@@ -93,21 +90,39 @@ impl<V: Send + Sync + 'static> Core<V> {
                 Err(error) => {
                     self.counters.undecodable.one();
                     tracing::warn!(%error, namespace = self.namespace.as_str(), "a copy is no value of this cache");
-                    return Ok(Opened::Dead(header.id));
+                    return Ok(None);
                 }
             }
         };
-        let mut under = Tags::default();
-        if !header.tags.is_empty() {
-            let named: Option<Vec<_>> =
-                header.tags.iter().map(|(word, _)| tags::of_word(&self.engine, word, false)).collect();
-            let Some(named) = named else { return Ok(Opened::Dead(header.id)) };
-            let ids = self.engine.current(&named).await?;
-            if header.tags.iter().zip(&ids).any(|((_, loaded), now)| loaded != now) {
-                return Ok(Opened::Dead(header.id));
-            }
-            under = named.into_iter().zip(ids).collect();
+        if header.tags.is_empty() {
+            return Ok(Some((value, Tags::default())));
         }
+        let named: Option<Vec<_>> =
+            header.tags.iter().map(|(word, _)| tags::of_word(&self.engine, word, false)).collect();
+        let Some(named) = named else { return Ok(None) };
+        let ids = self.engine.current(&named).await?;
+        if header.tags.iter().zip(&ids).any(|((_, loaded), now)| loaded != now) {
+            return Ok(None);
+        }
+        Ok(Some((value, named.into_iter().zip(ids).collect())))
+    }
+
+    /// Whether a copy found in the shared tier is worth a place here. Each call counts as a read that went there.
+    pub(super) fn promotes(&self, key: &Key) -> bool {
+        self.rules.plan.local_copies && self.engine.promotes(key)
+    }
+
+    /// Makes of a copy in the shared tier one for this process, and keeps it if it is to be promoted.
+    pub(super) async fn open(
+        &self,
+        key: &Key,
+        header: Header,
+        payload: &Bytes,
+        remaining: Duration,
+        noted: Noted,
+        promote: bool,
+    ) -> Result<Opened<V>> {
+        let Some((value, under)) = self.decode(&header, payload).await? else { return Ok(Opened::Dead(header.id)) };
         let age = header.age(remaining);
         let (age, hard, noted) = if Mutant::ClientClockTtl.is_on() {
             (Duration::ZERO, header.ttl, Noted { at: self.now(), ..noted })
@@ -130,7 +145,7 @@ impl<V: Send + Sync + 'static> Core<V> {
             under,
             length,
         );
-        if self.engine.promotes(key) {
+        if promote {
             self.keep(key, Arc::clone(&copy));
         }
         Ok(Opened::Copy(copy))
@@ -232,7 +247,7 @@ impl<V: Send + Sync + 'static> Core<V> {
             let usable = |header: &Header| self.usable_in(header, takes_nothing, id);
             match self.engine.look_from(key, &copy_key, patience, absent.take(), usable).await {
                 Look::Copy { header, payload, remaining, noted } => {
-                    match self.open(key, header, &payload, remaining, noted).await {
+                    match self.open(key, header, &payload, remaining, noted, self.promotes(key)).await {
                         // A cache of other settings serves it longer than this one.
                         Ok(Opened::Copy(copy)) if self.options.overtime().is_zero() && !copy.is_fresh(self.now()) => {
                             absent = Some(Some(copy.id));
@@ -358,7 +373,7 @@ impl<V: Send + Sync + 'static> Core<V> {
             let usable = |header: &Header| self.usable(header, takes_nothing);
             let copy = match self.engine.peek(copy_key, noted, &usable).await {
                 Ok(Peek::Copy { header, payload, remaining, noted }) => {
-                    match self.open(key, header, &payload, remaining, noted).await {
+                    match self.open(key, header, &payload, remaining, noted, self.promotes(key)).await {
                         Ok(Opened::Copy(copy)) => copy,
                         Ok(Opened::Dead(id)) => return Refreshed::Gone(Some(Some(id))),
                         Err(error) => return Refreshed::Down(error, noted),

@@ -152,7 +152,7 @@ impl<V: Send + Sync + 'static> Core<V> {
             let usable = |header: &Header| self.usable_in(header, true, id);
             let start = match engine.weigh(copy_key, state, noted, &usable).await {
                 Peek::Copy { header, payload, remaining, noted } => {
-                    match self.open(&key, header, &payload, remaining, noted).await? {
+                    match self.open(&key, header, &payload, remaining, noted, self.promotes(&key)).await? {
                         Opened::Copy(copy) => {
                             let now = self.now();
                             if self.answers_many(&key, &copy, now) {
@@ -221,7 +221,7 @@ impl<V: Send + Sync + 'static> Core<V> {
         let error = match answer {
             Ok(answer) if leads || answer.certain => return Ok(answer),
             // Something that it depends on was replaced while another caller loaded it: only a newer copy will do.
-            Ok(_) => match self.look(&asked_id(key), true).await? {
+            Ok(_) => match self.look(&asked_id(key), true, false).await? {
                 Some(answer) => return Ok(answer),
                 None => self.lost(),
             },

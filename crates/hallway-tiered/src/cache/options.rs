@@ -68,6 +68,11 @@ impl Options {
         self.revalidate.max(self.if_error)
     }
 
+    /// Whether it matters to a reader how old a value is that has not expired.
+    pub(super) fn ask_for_age(&self) -> bool {
+        !self.overtime().is_zero() || self.beta != 0.0
+    }
+
     /// How long a caller waits for another process: by default as long as a load may take, and a dead holder's lease.
     pub(super) fn wait_max(&self) -> Duration {
         self.wait_max.unwrap_or_else(|| self.queue_max.saturating_add(self.hard_timeout).saturating_add(self.lease))

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use hallway_core::{ErrorKind, Key, Result, Token};
 
-use super::core::{Answer, CacheCopy, Core};
+use super::core::{Answer, CacheCopy, Core, signed};
 use super::fill::Target;
 use super::flight::{Opened, Start};
 use super::loader::Loader;
 use super::outcome::ServedBy;
-use crate::engine::{Look, Patience, Peek};
+use crate::engine::{Glance, Look, Noted, Patience, Peek};
 use crate::flights::{Kind, Ticket};
 use crate::header::Header;
 use crate::settings::micros;
@@ -26,18 +26,20 @@ enum Found<V> {
 }
 
 impl<V: Send + Sync + 'static> Core<V> {
-    /// The value, loaded if it must be. `near` says whether this process may have a copy.
+    /// The value, loaded if it must be. `near` says whether this process may have a copy, `aged` whether the caller is to be
+    /// told how old it is.
     pub(super) async fn fetch(
         self: &Arc<Self>,
         id: &str,
         loader: Loader<V>,
         takes_nothing: bool,
         near: bool,
+        aged: bool,
     ) -> Result<Answer<V>> {
         let key = self.key(id)?;
         let mut loader = Some(loader);
         for round in 0..ROUNDS {
-            let ticket = match self.approach(&key, &mut loader, takes_nothing, near || round > 0).await {
+            let ticket = match self.approach(&key, &mut loader, takes_nothing, near || round > 0, aged).await {
                 Ok(Approach::Answer(answer)) => return Ok(answer),
                 Ok(Approach::Wait(ticket)) => ticket,
                 Err(error) => return self.instead(&key, error, takes_nothing).await,
@@ -70,6 +72,7 @@ impl<V: Send + Sync + 'static> Core<V> {
         loader: &mut Option<Loader<V>>,
         takes_nothing: bool,
         near: bool,
+        aged: bool,
     ) -> Result<Approach<V>> {
         let now = self.now();
         let mut start = Start::Alone;
@@ -93,7 +96,7 @@ impl<V: Send + Sync + 'static> Core<V> {
         if self.is_linked() && self.options.overtime().is_zero() && self.odds.are_against() {
             start = Start::Unread;
         } else if self.is_linked() {
-            match self.look_around(key, loader, takes_nothing).await? {
+            match self.look_around(key, loader, takes_nothing, aged).await? {
                 Found::Answer(answer) => return Ok(Approach::Answer(answer)),
                 Found::Load(other) => start = other,
             }
@@ -108,8 +111,13 @@ impl<V: Send + Sync + 'static> Core<V> {
         key: &Key,
         loader: &mut Option<Loader<V>>,
         takes_nothing: bool,
+        aged: bool,
     ) -> Result<Found<V>> {
-        let copy = match self.far(key, takes_nothing).await {
+        let copy = match self.far(key, takes_nothing, aged).await {
+            Ok(Far::Value(answer)) => {
+                self.odds.count(false);
+                return Ok(Found::Answer(answer));
+            }
             Ok(Far::Copy(copy)) => {
                 self.odds.count(false);
                 copy
@@ -133,15 +141,30 @@ impl<V: Send + Sync + 'static> Core<V> {
         Ok(Found::Answer(self.hit(&copy, ServedBy::Shared, now)))
     }
 
-    /// What stands in the shared tier. A copy is kept here.
-    pub(super) async fn far(&self, key: &Key, takes_nothing: bool) -> Result<Far<V>> {
+    /// What stands in the shared tier, kept here if that is worth the work. `aged` says whether it matters how old it is.
+    pub(super) async fn far(&self, key: &Key, takes_nothing: bool, aged: bool) -> Result<Far<V>> {
         let noted = self.engine.note(key);
+        let promote = self.promotes(key);
         let id = self.generation_now().await?;
         let copy_key = self.engine.copy_key(key)?;
         let usable = |header: &Header| self.usable_in(header, takes_nothing, id);
+        if !promote && !aged && !self.options.ask_for_age() {
+            match self.engine.glance(&copy_key, &usable).await? {
+                Glance::Absent(dead) => return Ok(Far::Absent(dead)),
+                // It answers until it expires.
+                Glance::Copy { header, payload } if header.soft >= header.ttl => {
+                    return Ok(match self.decode(&header, &payload).await? {
+                        Some((value, _)) => Far::Value(self.shared_hit(value, noted)),
+                        None => Far::Absent(Some(header.id)),
+                    });
+                }
+                // Of a cache that serves it longer than this one.
+                Glance::Copy { .. } => {}
+            }
+        }
         Ok(match self.engine.peek(&copy_key, noted, &usable).await? {
             Peek::Copy { header, payload, remaining, noted } => {
-                match self.open(key, header, &payload, remaining, noted).await? {
+                match self.open(key, header, &payload, remaining, noted, promote).await? {
                     Opened::Copy(copy) => Far::Copy(copy),
                     Opened::Dead(id) => Far::Absent(Some(id)),
                 }
@@ -168,6 +191,13 @@ impl<V: Send + Sync + 'static> Core<V> {
             let now = self.now();
             self.throttle.hold(key, now, now.saturating_add(micros(self.options.retry_after)));
         }
+    }
+
+    /// Counts a hit that nobody keeps, and whose age nobody wants to know.
+    fn shared_hit(&self, value: Option<Arc<V>>, noted: Noted) -> Answer<V> {
+        self.counters.shared_hits.one();
+        self.engine.counters.shared_hits.one();
+        Answer { value, tier: ServedBy::Shared, created: signed(noted.at), stale: false, certain: true }
     }
 
     /// Counts a hit.
@@ -309,7 +339,7 @@ impl<V: Send + Sync + 'static> Core<V> {
         if !self.is_linked() {
             return None;
         }
-        match self.far(key, takes_nothing).await {
+        match self.far(key, takes_nothing, true).await {
             Ok(Far::Copy(copy)) => {
                 let now = self.now();
                 may(&copy, now).then(|| self.hit(&copy, ServedBy::Shared, now))
@@ -362,8 +392,9 @@ impl<V: Send + Sync + 'static> Core<V> {
         ended.map_err(|error| error.with_namespace(&self.namespace))
     }
 
-    /// What there is, without loading anything. `near` says whether this process may have a copy.
-    pub(super) async fn look(&self, id: &str, near: bool) -> Result<Option<Answer<V>>> {
+    /// What there is, without loading anything. `near` says whether this process may have a copy,
+    /// `aged` whether the caller is to be told how old it is.
+    pub(super) async fn look(&self, id: &str, near: bool, aged: bool) -> Result<Option<Answer<V>>> {
         let key = self.key(id)?;
         let now = self.now();
         let good = |copy: &CacheCopy<V>, now: u64| copy.is_within(self.options.revalidate, now);
@@ -373,13 +404,16 @@ impl<V: Send + Sync + 'static> Core<V> {
         {
             return Ok(Some(self.hit(&copy, ServedBy::Local, now)));
         }
-        if self.is_linked()
-            && let Far::Copy(copy) =
-                self.far(&key, true).await.map_err(|error| error.with_namespace(&self.namespace))?
-        {
-            let now = self.now();
-            if good(&copy, now) {
-                return Ok(Some(self.hit(&copy, ServedBy::Shared, now)));
+        if self.is_linked() {
+            match self.far(&key, true, aged).await.map_err(|error| error.with_namespace(&self.namespace))? {
+                Far::Value(answer) => return Ok(Some(answer)),
+                Far::Copy(copy) => {
+                    let now = self.now();
+                    if good(&copy, now) {
+                        return Ok(Some(self.hit(&copy, ServedBy::Shared, now)));
+                    }
+                }
+                Far::Absent(_) | Far::Busy => {}
             }
         }
         self.counters.misses.one();
@@ -395,6 +429,8 @@ enum Approach<V> {
 
 /// What stands in the shared tier.
 pub(super) enum Far<V> {
+    /// A value that was not kept here.
+    Value(Answer<V>),
     Copy(Arc<CacheCopy<V>>),
     Absent(Option<Token>),
     Busy,

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use hallway_core::{CopyState, Error, ErrorKind, Key, Result, SharedLink};
 use tokio::time::Instant;
 
@@ -135,6 +136,20 @@ impl Engine {
     /// # Errors
     /// As the link's, also when the debt could not be paid.
     pub(crate) async fn read_copies(&self, copies: &[Key]) -> Result<Vec<CopyState>> {
+        let link = self.link_without_debts(copies).await?;
+        self.ask(link.read(copies, self.settings.shared_deadline)).await
+    }
+
+    /// As [`read_copies`](Self::read_copies) by a caller who keeps nothing of what he reads.
+    ///
+    /// # Errors
+    /// As [`read_copies`](Self::read_copies).
+    pub(crate) async fn read_copies_once(&self, copies: &[Key]) -> Result<Vec<Option<Bytes>>> {
+        let link = self.link_without_debts(copies).await?;
+        self.ask(link.read_once(copies, self.settings.shared_deadline)).await
+    }
+
+    async fn link_without_debts(&self, copies: &[Key]) -> Result<&Arc<dyn SharedLink>> {
         let Some(link) = self.link() else {
             return Err(Error::new(ErrorKind::Unavailable, "there is no shared tier"));
         };
@@ -142,7 +157,7 @@ impl Engine {
             // In a box: it is seldom needed, and every read would carry room for it.
             Box::pin(self.pay_for(link, copies)).await?;
         }
-        self.ask(link.read(copies, self.settings.shared_deadline)).await
+        Ok(link)
     }
 
     /// Pays what is owed of these copies.

@@ -292,6 +292,21 @@ impl SharedLink for Link {
         Ok(self.shared.reply(states).await)
     }
 
+    async fn read_once(&self, keys: &[Key], _: Duration) -> Result<Vec<Option<Bytes>>> {
+        self.shared.count(Call::Read);
+        tokio::task::yield_now().await;
+        self.shared.check()?;
+        let copies = {
+            let live = self.shared.live();
+            let copy = |key: &Key| match live.get(key) {
+                Some(Stands::Copy(copy, _)) => Some(copy.clone()),
+                _ => None,
+            };
+            keys.iter().map(copy).collect()
+        };
+        Ok(self.shared.reply(copies).await)
+    }
+
     async fn read_entries(&self, keys: &[Key], _: Duration) -> Result<Vec<Option<Entry>>> {
         self.shared.check()?;
         let entries = self.shared.0.plain.get_entries(keys).await?;

@@ -233,6 +233,7 @@ impl Server {
     fn command(&mut self, id: u64, args: Vec<Bytes>) {
         self.commands += 1;
         self.current = Some(id);
+        let is_about_client = is(&args[0], "CLIENT");
         let reply = match self.admit(id, &args) {
             Err(refusal) => self.refuse(id, &args, refusal),
             Ok(spec) => match self.queue(id, spec, args) {
@@ -240,6 +241,10 @@ impl Server {
                 Err(args) => self.execute(id, spec, &args),
             },
         };
+        // That a client has opted out holds for one command that is not about itself, or for one transaction.
+        if !is_about_client && self.clients.get(&id).is_some_and(|client| client.transaction.is_none()) {
+            self.tracking.opt_in(id);
+        }
         self.keys.commit();
         self.reply(id, &reply);
         for key in self.tracking.take_pending() {

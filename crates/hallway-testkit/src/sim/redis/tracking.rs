@@ -11,6 +11,10 @@ use super::keyspace::Map;
 struct Tracked {
     redirect: Option<u64>,
     deaf_to_itself: bool,
+    /// Whether the client may say that what it reads next is not to be remembered.
+    may_opt_out: bool,
+    /// It has said so.
+    opted_out: bool,
 }
 
 /// The table of readers. A key leaves it with its invalidation and comes back with the next read.
@@ -25,8 +29,9 @@ pub(super) struct Tracking {
 }
 
 impl Tracking {
-    pub(super) fn on(&mut self, client: u64, redirect: Option<u64>, deaf_to_itself: bool) {
-        self.clients.insert(client, Tracked { redirect, deaf_to_itself });
+    pub(super) fn on(&mut self, client: u64, redirect: Option<u64>, deaf_to_itself: bool, may_opt_out: bool) {
+        let opted_out = self.clients.get(&client).is_some_and(|tracked| tracked.opted_out);
+        self.clients.insert(client, Tracked { redirect, deaf_to_itself, may_opt_out, opted_out });
     }
 
     /// The table keeps what the client has read: if it turns tracking on again, it hears of that too.
@@ -46,9 +51,27 @@ impl Tracking {
         self.clients.get(&client).is_some_and(|tracked| tracked.deaf_to_itself)
     }
 
+    /// What the client reads next is not to be remembered. `false` if it may not say so.
+    pub(super) fn opt_out(&mut self, client: u64) -> bool {
+        match self.clients.get_mut(&client).filter(|tracked| tracked.may_opt_out) {
+            Some(tracked) => {
+                tracked.opted_out = true;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// What the client reads from here on is remembered again.
+    pub(super) fn opt_in(&mut self, client: u64) {
+        if let Some(tracked) = self.clients.get_mut(&client) {
+            tracked.opted_out = false;
+        }
+    }
+
     /// The client has read these keys, whether or not there was anything.
     pub(super) fn remember(&mut self, client: u64, keys: &[Bytes]) {
-        if !self.is_on(client) {
+        if self.clients.get(&client).is_none_or(|tracked| tracked.may_opt_out && tracked.opted_out) {
             return;
         }
         for key in keys {

@@ -149,6 +149,7 @@ pub(super) fn client(server: &mut Server, id: u64, args: &[Bytes]) -> Reply {
         [word, _, _] if is(word, "SETINFO") => Reply::OK,
         [word, on] if (is(word, "NO-EVICT") || is(word, "NO-TOUCH")) && (is(on, "ON") || is(on, "OFF")) => Reply::OK,
         [word, on, options @ ..] if is(word, "TRACKING") => tracking(server, id, on, options),
+        [word, answer, ..] if is(word, "CACHING") => caching(server, id, answer),
         [word, ..] => {
             let word = String::from_utf8_lossy(word).into_owned();
             server.beyond.get_or_insert_with(|| format!("CLIENT {word}"));
@@ -159,7 +160,7 @@ pub(super) fn client(server: &mut Server, id: u64, args: &[Bytes]) -> Reply {
 }
 
 fn tracking(server: &mut Server, id: u64, on: &[u8], mut options: &[Bytes]) -> Reply {
-    let (mut redirect, mut deaf) = (None, false);
+    let (mut redirect, mut deaf, mut opts_out) = (None, false, false);
     while let [word, rest @ ..] = options {
         options = match rest {
             [to, rest @ ..] if is(word, "REDIRECT") && redirect.is_none() => {
@@ -175,6 +176,10 @@ fn tracking(server: &mut Server, id: u64, on: &[u8], mut options: &[Bytes]) -> R
                 deaf = true;
                 rest
             }
+            rest if is(word, "OPTOUT") => {
+                opts_out = true;
+                rest
+            }
             _ => {
                 let word = String::from_utf8_lossy(word).into_owned();
                 server.beyond.get_or_insert_with(|| format!("CLIENT TRACKING {word}"));
@@ -183,13 +188,32 @@ fn tracking(server: &mut Server, id: u64, on: &[u8], mut options: &[Bytes]) -> R
         };
     }
     if is(on, "ON") {
-        server.tracking.on(id, redirect, deaf);
+        server.tracking.on(id, redirect, deaf, opts_out);
     } else if is(on, "OFF") {
         server.tracking.off(id);
     } else {
         return syntax();
     }
     Reply::OK
+}
+
+/// What the next command reads, or the transaction that it begins, is not to be remembered.
+fn caching(server: &mut Server, id: u64, answer: &[u8]) -> Reply {
+    if !server.tracking.is_on(id) {
+        return Reply::error(
+            "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled",
+        );
+    }
+    if is(answer, "NO") {
+        if server.tracking.opt_out(id) {
+            return Reply::OK;
+        }
+        return Reply::error("ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.");
+    }
+    if is(answer, "YES") {
+        return Reply::error("ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.");
+    }
+    syntax()
 }
 
 pub(super) fn multi(server: &mut Server, id: u64, _: &[Bytes]) -> Reply {

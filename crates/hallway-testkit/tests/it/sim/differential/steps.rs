@@ -229,8 +229,8 @@ impl Steps {
     }
 
     fn session(&mut self) -> Vec<Word> {
-        match self.rng.weighted(&[12, 1, 2, 2, 3, 3, 3, 2, 1, 1, 2, 1]) {
-            0 => words("CLIENT TRACKING ON"),
+        match self.rng.weighted(&[12, 1, 2, 2, 3, 3, 3, 2, 1, 1, 2, 1, 12]) {
+            0 => words(self.any(&["CLIENT TRACKING ON", "CLIENT TRACKING ON OPTOUT", "CLIENT TRACKING ON OPTOUT"])),
             1 => words("CLIENT TRACKING OFF"),
             2 => [words("CLIENT TRACKING ON REDIRECT"), vec![Word::Id(EAR)]].concat(),
             3 => words("CLIENT TRACKING ON NOLOOP"),
@@ -241,7 +241,10 @@ impl Steps {
             8 => words("SCRIPT FLUSH"),
             9 => words("ROLE MASTER"),
             10 => words(self.any(&["AUTH a b c", "AUTH default x", "CLIENT SETNAME me", "CLIENT GETNAME"])),
-            _ => words("CLIENT NO-EVICT OFF"),
+            11 => words("CLIENT NO-EVICT OFF"),
+            _ => {
+                words(self.any(&["CLIENT CACHING NO", "CLIENT CACHING NO", "CLIENT CACHING NO", "CLIENT CACHING YES"]))
+            }
         }
     }
 

@@ -11,8 +11,8 @@ mod holds;
 mod link;
 mod outbox;
 mod presence;
+mod promotion;
 mod reads;
-mod sightings;
 mod sink;
 mod strays;
 mod waiters;
@@ -35,8 +35,9 @@ pub(crate) use self::holds::Hold;
 use self::holds::Holds;
 pub(crate) use self::link::LinkHealth;
 use self::presence::Presence;
+pub(crate) use self::promotion::Promotion;
+use self::promotion::Promotions;
 pub(crate) use self::reads::{Glance, Look, Patience, Peek};
-use self::sightings::Sightings;
 use self::sink::Sink;
 pub(crate) use self::strays::Strays;
 pub(crate) use self::waiters::Waiters;
@@ -77,7 +78,7 @@ pub(crate) struct Engine {
     stamps: Stamps,
     hasher: foldhash::fast::FixedState,
     waiters: Waiters,
-    sightings: Sightings,
+    promotions: Promotions,
     holds: Holds,
     copies: Namespace,
     link: OnceLock<Arc<dyn SharedLink>>,
@@ -121,7 +122,7 @@ impl Engine {
             // Another one for each engine: nobody outside can choose keys that share a stamp.
             hasher: foldhash::fast::FixedState::with_seed(random.id()),
             waiters: Waiters::default(),
-            sightings: Sightings::default(),
+            promotions: Promotions::new(random.id()),
             holds: Holds::default(),
             copies: Namespace::new(COPY)?,
             link: OnceLock::new(),
@@ -184,13 +185,21 @@ impl Engine {
         if key.as_bytes().len() + COPY.len() < MAX_KEY_BYTES { Ok(()) } else { self.copy_key(key).map(drop) }
     }
 
-    /// Whether a copy found in the shared tier is worth a place in this process. What has to push something out for it has to
-    /// come twice: as a rule what comes once leaves again before it comes back, and moka's bookkeeping for that costs as
-    /// much as reading it from the shared tier.
-    pub(crate) fn promotes(&self, key: &Key) -> bool {
+    /// Whether a copy that is looked for in the shared tier is worth a place in this process. While there is room it is; what
+    /// has to push something out for it has to come twice, and to be of use: as a rule what comes once leaves again before
+    /// it comes back, and moka's bookkeeping for that costs as much as reading it from the shared tier.
+    pub(crate) fn promotes(&self, key: &Key) -> Promotion {
         use std::hash::BuildHasher;
-        self.local_tier()
-            .is_some_and(|local| !local.is_full() || self.sightings.again(self.hasher.hash_one(key.as_bytes())))
+        match self.local_tier() {
+            None => Promotion::No,
+            Some(local) if !local.is_full() => Promotion::Yes,
+            Some(_) => self.promotions.decide(self.hasher.hash_one(key.as_bytes())),
+        }
+    }
+
+    /// A copy on trial has answered for the first time.
+    pub(crate) fn promotion_paid(&self) {
+        self.promotions.paid();
     }
 
     fn start(self: &Arc<Self>) {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -76,6 +77,8 @@ pub(super) struct CacheCopy<V> {
     pub(super) tags: Tags,
     /// What it counts for in the local tier.
     pub(super) bytes: usize,
+    /// Whether its first answer is still to be told.
+    pub(super) trial: AtomicBool,
 }
 
 /// Generations of tags, with the ids that something was loaded under.
@@ -190,7 +193,19 @@ impl<V: Send + Sync + 'static> Core<V> {
             return None;
         }
         let copy = self.engine.local_tier()?.copy(key.as_str())?.downcast::<CacheCopy<V>>().ok()?;
-        self.may_answer(&copy, now).then_some(copy)
+        if !self.may_answer(&copy, now) {
+            return None;
+        }
+        self.tell_first_answer(&copy);
+        Some(copy)
+    }
+
+    /// A copy in the local tier is about to answer.
+    #[inline]
+    pub(super) fn tell_first_answer(&self, copy: &CacheCopy<V>) {
+        if copy.trial.load(Ordering::Relaxed) && copy.trial.swap(false, Ordering::Relaxed) {
+            self.engine.promotion_paid();
+        }
     }
 
     #[inline]
@@ -257,6 +272,7 @@ impl<V: Send + Sync + 'static> Core<V> {
         generation: u64,
         tags: Tags,
         length: usize,
+        trial: bool,
     ) -> Arc<CacheCopy<V>> {
         let created = signed(noted.at).saturating_sub(signed(micros(age)));
         let soft = created.saturating_add(signed(soft));
@@ -273,6 +289,7 @@ impl<V: Send + Sync + 'static> Core<V> {
             generation,
             tags,
             bytes: length + OVERHEAD,
+            trial: AtomicBool::new(trial),
         })
     }
 }

@@ -291,7 +291,7 @@ impl<V: Send + Sync + 'static> Core<V> {
             .map_or(0, |value| size_of::<V>().max((self.form.encode)(value).map_or(0, |payload| payload.len())));
         let value = fresh.value.clone();
         let (age, id, tags) = (Duration::ZERO, Token(0), under.tags.clone());
-        self.copy_of(key, value, noted, lease, soft, hard, age, fresh.cost, id, under.generation, tags, length)
+        self.copy_of(key, value, noted, lease, soft, hard, age, fresh.cost, id, under.generation, tags, length, false)
     }
 }
 

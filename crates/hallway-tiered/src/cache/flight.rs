@@ -13,7 +13,7 @@ use super::fill::{Began, Target};
 use super::loader::Loader;
 use super::outcome::ServedBy;
 use super::tags;
-use crate::engine::{Hold, LinkHealth, Look, Noted, Patience, Peek};
+use crate::engine::{Hold, LinkHealth, Look, Noted, Patience, Peek, Promotion};
 use crate::header::{Header, NOTHING};
 use crate::settings::micros;
 
@@ -108,8 +108,8 @@ impl<V: Send + Sync + 'static> Core<V> {
     }
 
     /// Whether a copy found in the shared tier is worth a place here. Each call counts as a read that went there.
-    pub(super) fn promotes(&self, key: &Key) -> bool {
-        self.rules.plan.local_copies && self.engine.promotes(key)
+    pub(super) fn promotes(&self, key: &Key) -> Promotion {
+        if self.rules.plan.local_copies { self.engine.promotes(key) } else { Promotion::No }
     }
 
     /// Makes of a copy in the shared tier one for this process, and keeps it if it is to be promoted.
@@ -120,7 +120,7 @@ impl<V: Send + Sync + 'static> Core<V> {
         payload: &Bytes,
         remaining: Duration,
         noted: Noted,
-        promote: bool,
+        promotion: Promotion,
     ) -> Result<Opened<V>> {
         let Some((value, under)) = self.decode(&header, payload).await? else { return Ok(Opened::Dead(header.id)) };
         let age = header.age(remaining);
@@ -144,8 +144,9 @@ impl<V: Send + Sync + 'static> Core<V> {
             header.generation,
             under,
             length,
+            promotion == Promotion::Trial,
         );
-        if promote {
+        if promotion != Promotion::No {
             self.keep(key, Arc::clone(&copy));
         }
         Ok(Opened::Copy(copy))

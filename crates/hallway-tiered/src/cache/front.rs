@@ -77,6 +77,7 @@ impl<V: Send + Sync + 'static> Core<V> {
         let found = self.namespace.with_physical(id, |physical| local.copy(physical)).flatten();
         let Some(copy) = found.and_then(|copy| copy.downcast::<CacheCopy<V>>().ok()) else { return Quick::Nothing };
         let Some(answer) = look(&copy) else { return Quick::Closer };
+        self.tell_first_answer(&copy);
         if let Some(seat) = seat {
             let (name, bytes) = (Name::id(&copy.key), copy.bytes);
             front.insert(seat, hash, name, copy, bytes);

@@ -10,7 +10,7 @@ use super::fill::Target;
 use super::flight::{Opened, Start};
 use super::loader::Loader;
 use super::outcome::ServedBy;
-use crate::engine::{Glance, Look, Noted, Patience, Peek};
+use crate::engine::{Glance, Look, Noted, Patience, Peek, Promotion};
 use crate::flights::{Kind, Ticket};
 use crate::header::Header;
 use crate::settings::micros;
@@ -144,11 +144,11 @@ impl<V: Send + Sync + 'static> Core<V> {
     /// What stands in the shared tier, kept here if that is worth the work. `aged` says whether it matters how old it is.
     pub(super) async fn far(&self, key: &Key, takes_nothing: bool, aged: bool) -> Result<Far<V>> {
         let noted = self.engine.note(key);
-        let promote = self.promotes(key);
+        let promotion = self.promotes(key);
         let id = self.generation_now().await?;
         let copy_key = self.engine.copy_key(key)?;
         let usable = |header: &Header| self.usable_in(header, takes_nothing, id);
-        if !promote && !aged && !self.options.ask_for_age() {
+        if promotion == Promotion::No && !aged && !self.options.ask_for_age() {
             match self.engine.glance(&copy_key, &usable).await? {
                 Glance::Absent(dead) => return Ok(Far::Absent(dead)),
                 // It answers until it expires.
@@ -164,7 +164,7 @@ impl<V: Send + Sync + 'static> Core<V> {
         }
         Ok(match self.engine.peek(&copy_key, noted, &usable).await? {
             Peek::Copy { header, payload, remaining, noted } => {
-                match self.open(key, header, &payload, remaining, noted, promote).await? {
+                match self.open(key, header, &payload, remaining, noted, promotion).await? {
                     Opened::Copy(copy) => Far::Copy(copy),
                     Opened::Dead(id) => Far::Absent(Some(id)),
                 }

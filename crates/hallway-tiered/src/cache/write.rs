@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -178,6 +179,7 @@ impl<V: Send + Sync + 'static> Core<V> {
                 generation: copy.generation,
                 tags: copy.tags.clone(),
                 bytes: copy.bytes,
+                trial: AtomicBool::new(false),
             }),
         );
         true

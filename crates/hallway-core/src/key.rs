@@ -31,9 +31,8 @@ impl Key {
     /// # Errors
     /// `InvalidInput` if the id is empty, has a control character, or makes the key longer than 512 bytes.
     pub fn new(namespace: &Namespace, id: &str) -> Result<Self> {
-        let mut physical = String::new();
-        namespace.write_physical(id, &mut physical)?;
-        Ok(Self { physical: physical.into(), namespace: namespace.0.len() as u16 })
+        let physical = with_text(|text| namespace.write_physical(id, text).map(|()| Arc::<str>::from(text.as_str())))?;
+        Ok(Self { physical, namespace: namespace.0.len() as u16 })
     }
 
     /// Reads a physical key back, as found in a backend or typed by a person: `user:profile:42`.
@@ -118,13 +117,15 @@ impl Key {
         }
         let length = prefix.0.len() + 1 + self.physical.len();
         check_length(length)?;
-        let mut physical = String::with_capacity(length);
-        physical.push_str(&prefix.0);
-        physical.push(':');
-        physical.push_str(&self.physical);
+        let physical = with_text(|physical| {
+            physical.push_str(&prefix.0);
+            physical.push(':');
+            physical.push_str(&self.physical);
+            Arc::<str>::from(physical.as_str())
+        });
         let namespace =
             if self.namespace == 0 { prefix.0.len() } else { prefix.0.len() + 1 + usize::from(self.namespace) };
-        Ok(Self { physical: physical.into(), namespace: namespace as u16 })
+        Ok(Self { physical, namespace: namespace as u16 })
     }
 
     /// The inverse of [`within`](Self::within); `None` if the key is not below `prefix`.
@@ -260,17 +261,10 @@ impl Namespace {
     /// # Ok::<(), hallway_core::Error>(())
     /// ```
     pub fn with_physical<R>(&self, id: &str, with: impl FnOnce(&str) -> R) -> Option<R> {
-        thread_local! {
-            // Taken while in use, so that nothing is borrowed should `with` come here again.
-            static TEXT: Cell<String> = const { Cell::new(String::new()) };
-        }
-        let mut text = TEXT.try_with(Cell::take).unwrap_or_default();
-        text.clear();
-        let written = self.write_physical(id, &mut text);
-        let answer = written.is_ok().then(|| with(&text));
-        // Nowhere to put it while the thread is ending.
-        let _ = TEXT.try_with(|place| place.set(text));
-        answer
+        with_text(|text| {
+            let written = self.write_physical(id, text);
+            written.is_ok().then(|| with(text))
+        })
     }
 
     fn write_physical(&self, id: &str, text: &mut String) -> Result<()> {
@@ -309,6 +303,20 @@ impl Namespace {
     pub fn prefix(&self) -> Prefix {
         Prefix(self.clone())
     }
+}
+
+/// An empty text to write a key into, which this thread keeps: whoever needs a key needs one again soon.
+fn with_text<R>(with: impl FnOnce(&mut String) -> R) -> R {
+    thread_local! {
+        // Taken while in use, so that nothing is borrowed should `with` come here again.
+        static TEXT: Cell<String> = const { Cell::new(String::new()) };
+    }
+    let mut text = TEXT.try_with(Cell::take).unwrap_or_default();
+    text.clear();
+    let answer = with(&mut text);
+    // Nowhere to put it while the thread is ending.
+    let _ = TEXT.try_with(|place| place.set(text));
+    answer
 }
 
 // So that maps keyed by `Namespace` can be asked with a `&str`.

@@ -94,12 +94,17 @@ impl SharedLink for RedisLink {
 
     async fn read_once(&self, keys: &[Key], within: Duration) -> Result<Vec<Option<Bytes>>> {
         let engine = self.reader();
-        let read = match keys {
-            [key] => coalesce::ask::<Get>(engine, key.clone(), until(within)).await.map(|value| vec![value]),
-            keys => Box::pin(batch::get_many(engine, keys, until(within))).await,
+        let mut values = match keys {
+            [key] => {
+                vec![coalesce::ask::<Get>(engine, key.clone(), until(within)).await.map_err(of_read("read_once"))?]
+            }
+            // In a box, or each read of one key would carry room for a batch.
+            keys => Box::pin(batch::get_many(engine, keys, until(within))).await.map_err(of_read("read_once"))?,
         };
-        let copy = |value: Option<Bytes>| value.filter(|value| states::is_copy(value));
-        Ok(read.map_err(of_read("read_once"))?.into_iter().map(copy).collect())
+        for value in &mut values {
+            value.take_if(|value| !states::is_copy(value));
+        }
+        Ok(values)
     }
 
     async fn read_entries(&self, keys: &[Key], within: Duration) -> Result<Vec<Option<Entry>>> {

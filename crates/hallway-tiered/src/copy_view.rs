@@ -80,7 +80,7 @@ impl CopyView {
     pub fn parse(bytes: &Bytes) -> Result<Self> {
         match bytes.first() {
             Some(b'V') => {
-                let (header, payload) = Header::open(bytes)?;
+                let (header, payload) = Header::open(bytes.clone())?;
                 let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
                 Ok(Self::Value(CopyHeader::new(header, String::from_utf8_lossy(line).into_owned()), payload))
             }

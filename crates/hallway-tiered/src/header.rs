@@ -9,11 +9,8 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use hallway_core::{Error, ErrorKind, Result, Token};
-
-/// Sixteen bytes at a time: by single bytes the checksum of 1 KiB costs more than a pipelined read of it.
-static CRC: crc::Crc<u32, crc::Table<16>> = crc::Crc::<u32, crc::Table<16>>::new(&crc::CRC_32_ISCSI);
 
 /// Longest line that is read: codec, numbers and up to [`MAX_TAGS`] tags.
 const MAX_LINE: usize = 8 << 10;
@@ -59,7 +56,7 @@ impl Header {
             self.soft.as_millis(),
             self.cost.as_micros(),
             self.id,
-            CRC.checksum(payload),
+            crc32c::crc32c(payload),
         );
         if self.generation != 0 {
             let _ = write!(line, " gen={:016x}", self.generation);
@@ -80,36 +77,38 @@ impl Header {
     /// # Errors
     /// `Corrupt` for anything that is not exactly a copy: another version, a damaged line, a payload whose checksum
     /// differs. It never quotes the bytes.
-    pub(crate) fn open(copy: &Bytes) -> Result<(Self, Bytes)> {
-        let end =
-            copy.iter().take(MAX_LINE).position(|byte| *byte == b'\n').ok_or_else(|| corrupt("no header line"))?;
-        let line = std::str::from_utf8(&copy[..end]).map_err(|_| corrupt("the header is not text"))?;
-        let payload = copy.slice(end + 1..);
-        let mut words = line.split(' ');
-        if words.next() != Some("V1") {
+    pub(crate) fn open(mut copy: Bytes) -> Result<(Self, Bytes)> {
+        let start = &copy[..copy.len().min(MAX_LINE)];
+        let end = memchr::memchr(b'\n', start).ok_or_else(|| corrupt("no header line"))?;
+        let mut line = &copy[..end];
+        if word(&mut line) != Some(b"V1") {
             return Err(corrupt("unknown version"));
         }
-        let codec = words.next().filter(|codec| !codec.is_empty() && !codec.contains('='));
-        let codec = name_of(codec.ok_or_else(|| corrupt("no codec"))?);
+        let codec = word(&mut line).filter(|codec| !codec.is_empty() && !codec.contains(&b'='));
+        let codec = name_of(text(codec.ok_or_else(|| corrupt("no codec"))?)?);
         let (mut ttl, mut soft, mut cost, mut id, mut crc) = (None, None, None, None, None);
         let mut generation = 0;
         let mut tags = Vec::new();
-        for word in words {
-            let (name, value) = word.split_once('=').ok_or_else(|| corrupt("a word without `=`"))?;
+        while let Some(word) = word(&mut line) {
+            let equals = word.iter().position(|byte| *byte == b'=').ok_or_else(|| corrupt("a word without `=`"))?;
+            let (name, value) = (&word[..equals], &word[equals + 1..]);
             match name {
-                "ttl" => ttl = Some(Duration::from_millis(decimal(value)?)),
-                "soft" => soft = Some(Duration::from_millis(decimal(value)?)),
-                "cost" => cost = Some(Duration::from_micros(decimal(value)?)),
-                "id" => id = Some(Token(hex(value, 16)?)),
-                "crc" => crc = Some(hex(value, 8)?),
-                "gen" => generation = hex(value, 16)?,
-                "tags" => tags = read_tags(value)?,
+                b"ttl" => ttl = Some(Duration::from_millis(decimal(value)?)),
+                b"soft" => soft = Some(Duration::from_millis(decimal(value)?)),
+                b"cost" => cost = Some(Duration::from_micros(decimal(value)?)),
+                b"id" => id = Some(Token(hex(value, 16)?)),
+                b"crc" => crc = Some(hex(value, 8)?),
+                b"gen" => generation = hex(value, 16)?,
+                b"tags" => tags = read_tags(text(value)?)?,
                 // `created`, and what later versions may add.
                 _ => {}
             }
         }
+        // The rest of the same buffer: another handle on it would have to be counted.
+        copy.advance(end + 1);
+        let payload = copy;
         let missing = || corrupt("a field of the header is missing");
-        if u64::from(CRC.checksum(&payload)) != crc.ok_or_else(missing)? {
+        if u64::from(crc32c::crc32c(&payload)) != crc.ok_or_else(missing)? {
             return Err(corrupt("the checksum differs"));
         }
         let header = Self {
@@ -139,6 +138,21 @@ fn name_of(codec: &str) -> Cow<'static, str> {
     }
 }
 
+/// The next word of a line; `None` at its end.
+fn word<'a>(line: &mut &'a [u8]) -> Option<&'a [u8]> {
+    if line.is_empty() {
+        return None;
+    }
+    let end = memchr::memchr(b' ', line).unwrap_or(line.len());
+    let (word, rest) = line.split_at(end);
+    *line = rest.get(1..).unwrap_or_default();
+    Some(word)
+}
+
+fn text(word: &[u8]) -> Result<&str> {
+    std::str::from_utf8(word).map_err(|_| corrupt("the header is not text"))
+}
+
 fn read_tags(text: &str) -> Result<Vec<(String, u64)>> {
     let mut tags = Vec::new();
     for tag in text.split(',') {
@@ -146,19 +160,29 @@ fn read_tags(text: &str) -> Result<Vec<(String, u64)>> {
         if tags.len() == MAX_TAGS {
             return Err(corrupt("too many tags"));
         }
-        tags.push((name.to_owned(), hex(generation, 16)?));
+        tags.push((name.to_owned(), hex(generation.as_bytes(), 16)?));
     }
     Ok(tags)
 }
 
-fn decimal(text: &str) -> Result<u64> {
-    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|_| plain).ok_or_else(|| corrupt("a field is not a number"))
+fn decimal(word: &[u8]) -> Result<u64> {
+    let digit = |number: u64, byte: &u8| match byte {
+        b'0'..=b'9' => number.checked_mul(10)?.checked_add(u64::from(byte - b'0')),
+        _ => None,
+    };
+    let number = word.iter().try_fold(0, digit).filter(|_| !word.is_empty());
+    number.ok_or_else(|| corrupt("a field is not a number"))
 }
 
-fn hex(text: &str, digits: usize) -> Result<u64> {
-    let plain = text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    u64::from_str_radix(text, 16).ok().filter(|_| plain).ok_or_else(|| corrupt("a field is not hexadecimal"))
+/// A number of so many digits, at most 16.
+fn hex(word: &[u8], digits: usize) -> Result<u64> {
+    let digit = |number: u64, byte: &u8| match byte {
+        b'0'..=b'9' => Some(number << 4 | u64::from(byte - b'0')),
+        b'a'..=b'f' => Some(number << 4 | u64::from(byte - b'a' + 10)),
+        _ => None,
+    };
+    let number = word.iter().try_fold(0, digit).filter(|_| word.len() == digits);
+    number.ok_or_else(|| corrupt("a field is not hexadecimal"))
 }
 
 fn corrupt(what: &'static str) -> Error {
@@ -184,11 +208,11 @@ mod tests {
     #[test]
     fn what_is_sealed_can_be_opened() {
         for payload in [&b""[..], b"{}", b"line\nfeed", &[0; 10_000]] {
-            let (opened, rest) = Header::open(&header().seal(payload)).unwrap();
+            let (opened, rest) = Header::open(header().seal(payload)).unwrap();
             assert_eq!((opened, &rest[..]), (header(), payload));
         }
         let plain = Header { generation: 0, tags: Vec::new(), ..header() };
-        assert_eq!(Header::open(&plain.seal(b"x")).unwrap().0, plain);
+        assert_eq!(Header::open(plain.seal(b"x")).unwrap().0, plain);
     }
 
     #[test]
@@ -200,7 +224,7 @@ mod tests {
                 let mut flipped = sealed.to_vec();
                 flipped[at] ^= 1 << bit;
                 // The payload never comes out changed; a changed number in the header is the worst that can happen.
-                if let Ok((_, payload)) = Header::open(&flipped.into()) {
+                if let Ok((_, payload)) = Header::open(flipped.into()) {
                     assert_eq!(&payload[..], b"{\"name\":\"Ada\"}", "bit {bit} of byte {at}");
                 }
             }
@@ -221,18 +245,18 @@ mod tests {
             &[0xff; 100],
         ];
         for text in texts {
-            let error = Header::open(&Bytes::from(text.to_vec())).unwrap_err();
+            let error = Header::open(Bytes::from(text.to_vec())).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Corrupt);
             assert!(!format!("{error:?} {error}").contains("secret"));
         }
         let endless = Bytes::from(vec![b'V'; MAX_LINE + 1]);
-        assert_eq!(Header::open(&endless).unwrap_err().kind(), ErrorKind::Corrupt);
+        assert_eq!(Header::open(endless).unwrap_err().kind(), ErrorKind::Corrupt);
     }
 
     #[test]
     fn the_first_released_form_opens_for_ever() {
         let golden = Bytes::from_static(include_bytes!("../testdata/copy-v1.txt"));
-        let (opened, payload) = Header::open(&golden).unwrap();
+        let (opened, payload) = Header::open(golden).unwrap();
         assert_eq!((opened, &payload[..]), (header(), &b"{\"name\":\"Ada\"}"[..]));
     }
 

@@ -161,7 +161,7 @@ impl Engine {
         let Some(copy) = self.read_copies_once(std::slice::from_ref(copy_key)).await?.pop().flatten() else {
             return Ok(Glance::Absent(None));
         };
-        Ok(match Header::open(&copy) {
+        Ok(match Header::open(copy) {
             Ok((header, _)) if !usable(&header) => Glance::Absent(Some(header.id)),
             Ok((header, payload)) => Glance::Copy { header, payload },
             Err(_) => {
@@ -199,11 +199,12 @@ impl Engine {
         usable: &(impl Fn(&Header) -> bool + Send + Sync),
         noted: Noted,
     ) -> Judged {
-        match Header::open(&entry.value) {
+        let remaining = entry.remaining.duration();
+        match Header::open(entry.value) {
             Ok((header, _)) if !usable(&header) => Judged::Dead(header.id),
             Ok((header, payload)) => {
                 // A copy without end is none of ours; its own TTL is the most that can be believed.
-                let remaining = entry.remaining.duration().unwrap_or(header.ttl).min(header.ttl);
+                let remaining = remaining.unwrap_or(header.ttl).min(header.ttl);
                 let noted = if Mutant::StampAfterReply.is_on() { self.note_again(noted) } else { noted };
                 Judged::Good(Look::Copy { header, payload, remaining, noted })
             }

@@ -131,9 +131,9 @@ impl TieredStore {
         let mut loads = Vec::new();
         for (at, state) in states.into_iter().enumerate() {
             match state {
-                CopyState::Value(entry) => match Header::open(&entry.value) {
+                CopyState::Value(Entry { value, remaining, .. }) => match Header::open(value) {
                     Ok((header, payload)) if header.codec == BYTES => {
-                        let life = entry.remaining.duration().unwrap_or(header.ttl).min(header.ttl);
+                        let life = remaining.duration().unwrap_or(header.ttl).min(header.ttl);
                         let copy = Entry::new(payload.clone(), Ttl::After(life));
                         self.keep(&missing[at].key, &copy, missing[at].noted, rules.local_ttl, Lease::Link);
                         engine.counters.shared_hits.one();

@@ -72,7 +72,7 @@ async fn mget(engine: &Engine, lane: Lane, keys: &[&Key], deadline: Instant) -> 
     for key in keys {
         command.arg(key.as_bytes());
     }
-    let answer = engine.read_once(lane, deadline, &command).await?;
+    let answer = engine.call_unwatched(lane, Effect::Read, deadline, command).await?;
     match engine.checked(None, answer)? {
         Value::Array(values) if values.len() == keys.len() => Ok(values),
         _ => Err(engine.shape()),

@@ -153,16 +153,22 @@ impl Engine {
         }
     }
 
-    /// As [`call`](Self::call) for a command that reads what is not kept: a server that tells of changes is spared telling of
-    /// these.
-    pub(crate) async fn read_once(&self, lane: Lane, deadline: Instant, command: &Cmd) -> Result<Value, Fault> {
+    /// As [`call`](Self::call) for a command of whose keys nothing is kept or waited for: a server that tells of changes is
+    /// spared telling of these, and of those that the command itself makes.
+    pub(crate) async fn call_unwatched(
+        &self,
+        lane: Lane,
+        effect: Effect,
+        deadline: Instant,
+        command: Cmd,
+    ) -> Result<Value, Fault> {
         if !self.is_tracked() {
-            return self.call(lane, Effect::Read, deadline, command).await;
+            return self.call(lane, effect, deadline, &command).await;
         }
         let mut pipeline = Pipeline::with_capacity(2);
-        pipeline.cmd("CLIENT").arg("CACHING").arg("NO").add_command(command.clone());
-        let mut answers = self.pipeline(lane, Effect::Read, deadline, &pipeline).await?;
-        // If the server will not be spared, the read is good all the same.
+        pipeline.cmd("CLIENT").arg("CACHING").arg("NO").add_command(command);
+        let mut answers = self.pipeline(lane, effect, deadline, &pipeline).await?;
+        // If the server will not be spared, the command was run all the same.
         answers.pop().ok_or_else(|| self.shape())
     }
 
@@ -228,15 +234,29 @@ impl Engine {
         args: &[&[u8]],
     ) -> Result<Value, Fault> {
         let names: Vec<&[u8]> = keys.iter().map(|key| key.as_bytes()).collect();
-        let value = self.call(lane, Effect::Write, deadline, &script.by_hash(&names, args)).await?;
-        match self.checked(keys.first().copied(), value) {
+        match self.run(lane, deadline, script.is_watched, keys, script.by_hash(&names, args)).await {
             // The server says that it ran nothing.
             Err(fault) if fault.reply == Reply::NoScript => {
-                let value = self.call(lane, Effect::Write, deadline, &script.by_text(&names, args)).await?;
-                self.checked(keys.first().copied(), value)
+                self.run(lane, deadline, script.is_watched, keys, script.by_text(&names, args)).await
             }
             answer => answer,
         }
+    }
+
+    async fn run(
+        &self,
+        lane: Lane,
+        deadline: Instant,
+        is_watched: bool,
+        keys: &[&Key],
+        command: Cmd,
+    ) -> Result<Value, Fault> {
+        let value = if is_watched {
+            self.call(lane, Effect::Write, deadline, &command).await?
+        } else {
+            self.call_unwatched(lane, Effect::Write, deadline, command).await?
+        };
+        self.checked(keys.first().copied(), value)
     }
 
     /// Runs a script on each of many keys in one round trip, sending its text where the server does not have it. What

@@ -27,7 +27,7 @@ impl Job for Get {
         let lane = engine.large_keys.lane(key);
         let mut command = Cmd::with_capacity(2, 3 + key.as_bytes().len());
         command.arg("GET").arg(key.as_bytes());
-        engine.read_once(lane, deadline, &command).await.and_then(|value| engine.bulk(key, value))
+        engine.call_unwatched(lane, Effect::Read, deadline, command).await.and_then(|value| engine.bulk(key, value))
     }
 
     async fn together(engine: &Engine, keys: &[&Key], deadline: Instant) -> Vec<Result<Option<Bytes>, Fault>> {

@@ -9,23 +9,28 @@ use hallway_core::mutant::Mutant;
 pub(crate) struct Script {
     pub(crate) code: &'static str,
     pub(crate) hash: String,
+    /// Whether what it reads is kept or waited for, so that the server has to tell of changes.
+    pub(crate) is_watched: bool,
 }
 
 macro_rules! script {
     ($(#[$meta:meta])* $name:ident, $file:literal) => {
         $(#[$meta])*
-        pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!($file)));
+        pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!($file), false));
+    };
+    (watched $name:ident, $file:literal) => {
+        pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!($file), true));
     };
 }
 
 script!(DELETE_IF, "../scripts/delete_if.lua");
 script!(FILL, "../scripts/fill.lua");
 script!(FILL_MANY, "../scripts/fill_many.lua");
-script!(GENERATION, "../scripts/generation.lua");
-script!(GETL, "../scripts/getl.lua");
+script!(watched GENERATION, "../scripts/generation.lua");
+script!(watched GETL, "../scripts/getl.lua");
 script!(INCREMENT, "../scripts/increment.lua");
 script!(MARK, "../scripts/mark.lua");
-script!(READ, "../scripts/read.lua");
+script!(watched READ, "../scripts/read.lua");
 script!(RELEASE, "../scripts/release.lua");
 script!(RENEW, "../scripts/renew.lua");
 script!(REPLACE, "../scripts/replace.lua");
@@ -63,8 +68,8 @@ pub(crate) fn unmark() -> &'static Script {
 }
 
 impl Script {
-    fn new(code: &'static str) -> Self {
-        Self { code, hash: redis::Script::new(code).get_hash().to_owned() }
+    fn new(code: &'static str, is_watched: bool) -> Self {
+        Self { code, hash: redis::Script::new(code).get_hash().to_owned(), is_watched }
     }
 
     /// The command by hash: what is sent first.

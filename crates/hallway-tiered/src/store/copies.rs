@@ -9,7 +9,7 @@ use hallway_core::{Entry, Key, Result, Ttl};
 
 use super::TieredStore;
 use crate::engine::{Engine, Guard, Lease, Look, Noted, Patience};
-use crate::front::{Found, Name};
+use crate::front::{Found, Named};
 use crate::header::{BYTES, Header};
 use crate::settings::{Rules, micros};
 use crate::table::Authority;
@@ -23,8 +23,16 @@ const OVERHEAD: usize = 64;
 /// A copy of bytes in the local tier.
 #[derive(Debug)]
 pub(crate) struct RawCopy {
+    key: Key,
     value: Bytes,
     guard: Guard,
+}
+
+impl Named for Arc<RawCopy> {
+    #[inline]
+    fn is(&self, id: &str) -> bool {
+        self.key.as_str() == id
+    }
 }
 
 impl TieredStore {
@@ -51,7 +59,7 @@ impl TieredStore {
                 let value = look(&copy)?;
                 if let Some(seat) = seat {
                     let bytes = copy.value.len() + OVERHEAD;
-                    front.insert(seat, hash, Name::whole(key), copy, bytes);
+                    front.insert(seat, hash, id, copy, bytes);
                 }
                 value
             }
@@ -186,10 +194,11 @@ impl TieredStore {
         let deadline = from.saturating_add(life);
         let bytes = entry.value.len() + OVERHEAD;
         let guard = Guard { noted, deadline, lease };
-        local.keep(key, Arc::new(RawCopy { value: entry.value.clone(), guard }), deadline, bytes);
-        if let Some(front) = &self.engine.front {
-            // After the keep: what stood in the front is older.
-            front.remove(front.hash(key.as_str()), key);
+        let copy = Arc::new(RawCopy { key: key.clone(), value: entry.value.clone(), guard });
+        let keep = || local.keep(key, copy, deadline, bytes);
+        match &self.engine.front {
+            Some(front) => front.replace(front.hash(key.as_str()), keep),
+            None => keep(),
         }
     }
 }

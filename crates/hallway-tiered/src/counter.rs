@@ -53,24 +53,11 @@ pub(crate) struct Tally {
 impl Tally {
     #[inline]
     pub(crate) fn one(&self) {
-        match self.threads.get() {
+        match threads::own(&self.threads, || Some(Stripe::default())) {
             // Not one locked step but two plain ones: nobody else writes here.
             Some(Stripe(count)) => count.store(count.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed),
-            None => self.first(),
+            None => _ = self.others.fetch_add(1, Ordering::Relaxed),
         }
-    }
-
-    #[cold]
-    fn first(&self) {
-        if threads::is_ending() {
-            self.others.fetch_add(1, Ordering::Relaxed);
-            return;
-        }
-        self.threads.get_or(|| {
-            threads::enter();
-            Stripe::default()
-        });
-        self.one();
     }
 
     pub(crate) fn get(&self) -> u64 {

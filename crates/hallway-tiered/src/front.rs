@@ -63,21 +63,13 @@ pub(crate) struct Front<T> {
 struct Own<T>(RefCell<Table<T>>);
 
 trait Tables<T> {
-    /// That of this thread, if it has one.
-    fn mine(&self) -> Option<&Own<T>>;
-    fn begin(&self, places: usize, seed: u64) -> &Own<T>;
+    /// That of this thread, or else the one that is made for it.
+    fn own(&self, make: &dyn Fn() -> Option<Table<T>>) -> Option<&Own<T>>;
 }
 
 impl<T: Send> Tables<T> for ThreadLocal<Own<T>> {
-    fn mine(&self) -> Option<&Own<T>> {
-        self.get()
-    }
-
-    fn begin(&self, places: usize, seed: u64) -> &Own<T> {
-        self.get_or(|| {
-            threads::enter();
-            Own(RefCell::new(Table::new(places, seed)))
-        })
+    fn own(&self, make: &dyn Fn() -> Option<Table<T>>) -> Option<&Own<T>> {
+        threads::own(self, || make().map(|table| Own(RefCell::new(table))))
     }
 }
 
@@ -144,7 +136,7 @@ impl<T: Named> Front<T> {
     pub(crate) fn get<R>(&self, hash: u64, id: &str, look: impl FnOnce(&T) -> Option<R>) -> Found<R> {
         // Before anything is looked at, here or in the local tier.
         let count = self.count(hash);
-        let Some(own) = self.tables.mine() else {
+        let Some(own) = self.own() else {
             // The first seat makes the table.
             let seat = count.filter(|_| self.room.load(Ordering::Relaxed) > 0).map(|count| Seat { count });
             return Found::Miss(seat);
@@ -171,7 +163,7 @@ impl<T: Named> Front<T> {
         if bytes > self.largest || !alive(hash, seat.count) {
             return false;
         }
-        let Some(own) = self.tables.mine().or_else(|| self.begin(hash)) else { return false };
+        let Some(own) = self.own().or_else(|| self.begin(hash)) else { return false };
         let Ok(mut table) = own.0.try_borrow_mut() else { return false };
         let before = table.put(hash, seat.count, value, |value| value.is(id), alive, self.places);
         drop(table);
@@ -190,14 +182,19 @@ impl<T: Named> Front<T> {
         replace()
     }
 
-    /// The table of a thread that has none.
+    /// The table of this thread, if it has one.
+    #[inline]
+    fn own(&self) -> Option<&Own<T>> {
+        self.tables.own(&|| None)
+    }
+
+    /// A table for a thread that has none.
     #[cold]
     fn begin(&self, seed: u64) -> Option<&Own<T>> {
-        let taken = || self.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |room| room.checked_sub(1));
-        if threads::is_ending() || taken().is_err() {
-            return None;
-        }
-        Some(self.tables.begin(self.places, seed))
+        self.tables.own(&|| {
+            let room = self.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |room| room.checked_sub(1));
+            room.is_ok().then(|| Table::new(self.places, seed))
+        })
     }
 
     /// How many replacements ended; `None` while one is going on.
@@ -217,7 +214,7 @@ impl<T: Named> Front<T> {
 
 impl<T> fmt::Debug for Front<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let held = self.tables.mine().and_then(|own| Some(own.0.try_borrow().ok()?.held()));
+        let held = self.tables.own(&|| None).and_then(|own| Some(own.0.try_borrow().ok()?.held()));
         let held = held.unwrap_or(0);
         f.debug_struct("Front").field("places", &self.places).field("held", &held).finish_non_exhaustive()
     }

@@ -1,23 +1,26 @@
-//! Whether this thread may still begin something of its own.
+//! What each thread has for itself. A thread that begins goes on with what one that has ended left behind.
 
-thread_local! {
-    static HERE: Here = const { Here };
+use thread_local::ThreadLocal;
+
+/// What this thread has, or else what is made for it. `None` if nothing is made, or if the thread is ending: then it gets
+/// nothing more, for what tells threads apart may be gone already.
+#[inline]
+pub(crate) fn own<T: Send>(all: &ThreadLocal<T>, make: impl FnOnce() -> Option<T>) -> Option<&T> {
+    all.get().or_else(|| first(all, make))
 }
 
-struct Here;
-
-impl Drop for Here {
-    // What is dropped is known to be gone.
-    fn drop(&mut self) {}
-}
-
-/// Whether what this thread has for itself is being dropped: then it gets nothing more, for that would panic.
-pub(crate) fn is_ending() -> bool {
-    HERE.try_with(|_| ()).is_err()
-}
-
-/// To be called by whatever a thread gets for itself while it gets it: what is there before ends later, so that
-/// [`is_ending`] is not too late.
-pub(crate) fn enter() {
-    let _ = is_ending();
+/// A thread without a number has it given here; another with that number may have left something.
+#[cold]
+fn first<T: Send>(all: &ThreadLocal<T>, make: impl FnOnce() -> Option<T>) -> Option<&T> {
+    struct Here;
+    impl Drop for Here {
+        // What is dropped is known to be gone.
+        fn drop(&mut self) {}
+    }
+    thread_local! {
+        static HERE: Here = const { Here };
+    }
+    // It ends together with the number that is given next, or before: what is begun last ends first.
+    HERE.try_with(|_| ()).ok()?;
+    all.get_or_try(|| make().ok_or(())).ok()
 }

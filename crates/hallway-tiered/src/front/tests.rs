@@ -153,7 +153,7 @@ fn a_replacement_revokes_the_seats_given_before() {
     assert!(insert(&front, seat(&front, hash), hash, "a", 2, 8));
     assert_eq!(found(&front, "a"), Some(2));
     // Also between the look at the count and the place being taken.
-    let own = front.tables.mine().unwrap();
+    let own = front.own().unwrap();
     own.0.borrow_mut().put(hash, early.count, Of("a".into(), 1), |value| value.is("a"), |_, _| true, 64);
     assert_eq!(found(&front, "a"), None);
 }
@@ -226,7 +226,7 @@ fn the_coldest_leaves() {
 #[test]
 fn a_table_grows_and_loses_nothing_of_it() {
     let front = Front::new(4_096, 1_000, 7);
-    let sets = |front: &Front<Of<u32>>| front.tables.mine().unwrap().0.borrow().sets();
+    let sets = |front: &Front<Of<u32>>| front.own().unwrap().0.borrow().sets();
     assert!(put(&front, "0", 0));
     assert_eq!(sets(&front), 64);
     for id in 0..1_000 {
@@ -270,6 +270,24 @@ fn each_thread_finds_what_it_put_itself_and_so_many_threads_have_a_table() {
     assert!(Arc::strong_count(&value) <= 1 + *THREADS);
     drop(front);
     assert_eq!(Arc::strong_count(&value), 1);
+}
+
+/// Threads come and go; their tables stay for those that come after them, and are not counted again.
+#[test]
+fn a_thread_goes_on_with_the_table_of_one_that_ended() {
+    let front = front();
+    let value = Arc::new(1);
+    for _ in 0..10 * *THREADS {
+        thread::scope(|threads| {
+            threads.spawn(|| {
+                if found(&front, "a").is_none() {
+                    assert!(put(&front, "a", value.clone()));
+                }
+                assert!(found(&front, "a").is_some());
+            });
+        });
+    }
+    assert!((1..=*THREADS).contains(&(Arc::strong_count(&value) - 1)), "{} hold it", Arc::strong_count(&value) - 1);
 }
 
 /// What is dropped may be anything, and so may what is done with a value.

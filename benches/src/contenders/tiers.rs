@@ -8,7 +8,7 @@ use bytes::Bytes;
 use hallway::moka::MokaStore;
 use hallway::redis::RedisStore;
 use hallway::sql::SqlStore;
-use hallway::{Cache, Key, NamespaceOptions, StoreUrl, TieredStore};
+use hallway::{Cache, Key, KvStore, NamespaceOptions, StoreUrl, TieredStore};
 
 use crate::contenders::ours::{OursAtOnce, TTL};
 use crate::{CacheAside, Contender, Loader, Page, Result};
@@ -85,7 +85,7 @@ impl Contender for CopiesAtOnce {
 
     /// Reads on where there is no copy, which makes one.
     async fn get(&mut self, key: &Key) -> Result<Option<Bytes>> {
-        match self.0.get(key).await? {
+        match self.0.0.store.try_get(key) {
             Some(found) => Ok(Some(found)),
             None => self.0.0.get(key).await,
         }

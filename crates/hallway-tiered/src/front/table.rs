@@ -30,7 +30,7 @@ struct Set<T> {
     /// How often something of their hash had been replaced when their seats were given.
     counts: [u32; WAYS],
     /// The bits of their hashes above [`Table::first_bits`].
-    tags: [u16; WAYS],
+    tags: Tags,
     /// Hits since they came, halved whenever something else is to come into the set.
     heats: [u8; WAYS],
 }
@@ -77,10 +77,7 @@ impl<T> Table<T> {
         let tag = self.tag(hash);
         let at = self.at(hash);
         let set = &mut self.sets[at];
-        for way in 0..WAYS {
-            if set.tags[way] != tag {
-                continue;
-            }
+        for way in set.tags.find(tag) {
             let Some(value) = set.values[way].as_ref().filter(|value| is(value)) else { continue };
             if count == Some(set.counts[way])
                 && let Some(value) = look(value)
@@ -114,10 +111,10 @@ impl<T> Table<T> {
         let way = loop {
             let at = self.at(hash);
             let set = &self.sets[at];
-            let same = |way: &usize| set.tags[*way] == tag && set.values[*way].as_ref().is_some_and(&is);
+            let same = |way: &usize| set.values[*way].as_ref().is_some_and(&is);
             let free =
-                |way: &usize| set.values[*way].is_none() || !alive(self.low(at, set.tags[*way]), set.counts[*way]);
-            if let Some(way) = (0..WAYS).find(same).or_else(|| (0..WAYS).find(free)) {
+                |way: &usize| set.values[*way].is_none() || !alive(self.low(at, set.tags.of(*way)), set.counts[*way]);
+            if let Some(way) = set.tags.find(tag).find(same).or_else(|| (0..WAYS).find(free)) {
                 break way;
             }
             if self.sets.len() * WAYS >= most {
@@ -128,7 +125,8 @@ impl<T> Table<T> {
         };
         let at = self.at(hash);
         let set = &mut self.sets[at];
-        (set.counts[way], set.tags[way], set.heats[way]) = (count, tag, 0);
+        (set.counts[way], set.heats[way]) = (count, 0);
+        set.tags.set(way, tag);
         set.values[way].replace(value)
     }
 
@@ -148,10 +146,11 @@ impl<T> Table<T> {
         let old = std::mem::replace(&mut self.sets, sets(2 * half));
         for (at, set) in old.into_iter().enumerate() {
             for (way, value) in set.values.into_iter().enumerate().filter(|(_, value)| value.is_some()) {
-                let at = self.at(self.low(at, set.tags[way]));
+                let at = self.at(self.low(at, set.tags.of(way)));
                 let twin = &mut self.sets[at];
                 twin.values[way] = value;
-                (twin.counts[way], twin.tags[way], twin.heats[way]) = (set.counts[way], set.tags[way], set.heats[way]);
+                (twin.counts[way], twin.heats[way]) = (set.counts[way], set.heats[way]);
+                twin.tags.set(way, set.tags.of(way));
             }
         }
     }
@@ -179,9 +178,38 @@ impl<T> Table<T> {
     }
 }
 
+/// The tags of a set, one after the other, so that all are compared at once: which of them it is no branch can foresee.
+#[derive(Clone, Copy)]
+struct Tags(u64);
+
+impl Tags {
+    const EACH: u64 = 0x0001_0001_0001_0001;
+
+    /// The ways of this tag in their order. Behind one of them there may be others that are none.
+    #[inline]
+    fn find(self, tag: u16) -> impl Iterator<Item = usize> {
+        // Zero where it is the same; then the highest bit of what is zero, for only that becomes less than nothing.
+        let differ = self.0 ^ u64::from(tag) * Self::EACH;
+        let mut same = differ.wrapping_sub(Self::EACH) & !differ & Self::EACH << 15;
+        std::iter::from_fn(move || {
+            let way = (same != 0).then(|| same.trailing_zeros() as usize / 16 % WAYS)?;
+            same &= same - 1;
+            Some(way)
+        })
+    }
+
+    fn of(self, way: usize) -> u16 {
+        (self.0 >> (16 * way)) as u16
+    }
+
+    fn set(&mut self, way: usize, tag: u16) {
+        self.0 = self.0 & !(0xffff << (16 * way)) | u64::from(tag) << (16 * way);
+    }
+}
+
 impl<T> Set<T> {
     fn new() -> Self {
-        Self { values: array::from_fn(|_| None), counts: [0; WAYS], tags: [0; WAYS], heats: [0; WAYS] }
+        Self { values: array::from_fn(|_| None), counts: [0; WAYS], tags: Tags(0), heats: [0; WAYS] }
     }
 
     /// Counts a hit and says whether it is to be recorded.
@@ -203,4 +231,26 @@ impl<T> Set<T> {
 
 fn sets<T>(count: usize) -> Box<[Set<T>]> {
     (0..count).map(|_| Set::new()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_found_wherever_they_are() {
+        let values = [0, 1, 2, 0x7fff, 0x8000, 0x8001, 0xffff];
+        for quad in 0..values.len().pow(4) {
+            let quad = [0, 1, 2, 3].map(|way| values[quad / values.len().pow(way) % values.len()]);
+            let mut tags = Tags(u64::MAX);
+            (0..WAYS).for_each(|way| tags.set(way, quad[way]));
+            assert_eq!([0, 1, 2, 3].map(|way| tags.of(way)), quad);
+            for tag in values {
+                let found: Vec<usize> = tags.find(tag).collect();
+                let expected: Vec<usize> = (0..WAYS).filter(|way| quad[*way] == tag).collect();
+                assert_eq!(found.first(), expected.first(), "{tag} in {quad:?}");
+                assert!(expected.iter().all(|way| found.contains(way)), "{tag} in {quad:?}: {found:?}");
+            }
+        }
+    }
 }

@@ -44,28 +44,25 @@ impl TieredStore {
         let front = engine.front.as_ref()?;
         let hash = front.hash(id);
         let now = engine.clock.now_at_most();
-        let look = |copy: &Arc<RawCopy>| {
-            engine.may_answer_at(&copy.guard, rules.degraded_ttl, now).then(|| copy.value.clone())
+        // Written where it is returned: to move a value of four words about costs as much as to find it.
+        let mut value = None;
+        let mut look = |copy: &Arc<RawCopy>| {
+            engine.may_answer_at(&copy.guard, rules.degraded_ttl, now).then(|| value = Some(copy.value.clone()))
         };
-        let value = match front.get(hash, id, look) {
-            Found::Hit { value, record } => {
-                if record && let Some(local) = engine.local_tier() {
-                    local.record_hit(id);
-                }
-                value
-            }
+        match front.get(hash, id, &mut look) {
+            Found::Hit { record: false, .. } => {}
+            Found::Hit { record: true, .. } => engine.local_tier()?.record_hit(id),
             Found::Miss(seat) => {
                 let copy = engine.local_tier()?.copy(id)?.downcast::<RawCopy>().ok()?;
-                let value = look(&copy)?;
+                look(&copy)?;
                 if let Some(seat) = seat {
                     let bytes = copy.value.len() + OVERHEAD;
                     front.insert(seat, hash, id, copy, bytes);
                 }
-                value
             }
-        };
+        }
         engine.counters.local_hits.one();
-        Some(value)
+        value
     }
 
     /// The value from beyond this process.

@@ -14,7 +14,7 @@ pub const TTL: Duration = Duration::from_secs(3600);
 
 /// A store through its own type, or as `dyn KvStore`.
 pub struct Ours<S: ?Sized> {
-    pub(super) store: Arc<S>,
+    store: Arc<S>,
     namespace: &'static str,
 }
 

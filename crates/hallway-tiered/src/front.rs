@@ -12,7 +12,7 @@
 //!   only while its count is what it was when its seat was given. So the front is never behind the local tier, and no
 //!   reader goes back, whatever thread he goes on in and whoever tells him what is new.
 
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
 use std::fmt;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::LazyLock;
@@ -80,10 +80,10 @@ pub(crate) trait Named {
 }
 
 /// What a look into the front came to.
-#[derive(Debug)]
-pub(crate) enum Found<R> {
-    /// What was looked at, and whether this hit is to be recorded in the local tier.
-    Hit { value: R, record: bool },
+pub(crate) enum Found<'a, T> {
+    /// What answers, and whether this hit is to be recorded in the local tier. As long as it is held, this thread finds
+    /// nothing else here.
+    Hit { value: RefMut<'a, T>, record: bool },
     /// Nothing that may answer; with a seat if what the local tier says now may be put here.
     Miss(Option<Seat>),
 }
@@ -130,10 +130,10 @@ impl<T: Named> Front<T> {
         hasher.finish()
     }
 
-    /// What `look` makes of the value of `id`, if it stands here. `None` of `look` says that it may not answer, and removes
-    /// it. Never waits, and allocates nothing.
+    /// The value of `id`, if it stands here and `answers` says that it may answer; if not, it is removed. Never waits, and
+    /// allocates nothing.
     #[inline]
-    pub(crate) fn get<R>(&self, hash: u64, id: &str, look: impl FnOnce(&T) -> Option<R>) -> Found<R> {
+    pub(crate) fn get(&self, hash: u64, id: &str, answers: impl FnOnce(&T) -> bool) -> Found<'_, T> {
         // Before anything is looked at, here or in the local tier.
         let count = self.count(hash);
         let Some(own) = self.own() else {
@@ -143,8 +143,12 @@ impl<T: Named> Front<T> {
         };
         // In use: a value that is being looked at asks for another.
         let Ok(mut table) = own.0.try_borrow_mut() else { return Found::Miss(None) };
-        let dead = match table.get(hash, count, |value| value.is(id), look) {
-            Look::Hit { value, record } => return Found::Hit { value, record },
+        let dead = match table.get(hash, count, |value| value.is(id), answers) {
+            Look::Hit { place, record } => match RefMut::filter_map(table, |table| table.value(place)) {
+                Ok(value) => return Found::Hit { value, record },
+                // There is: it has just answered.
+                Err(_) => return Found::Miss(None),
+            },
             Look::Dead(value) => Some(value),
             Look::Nothing => None,
         };

@@ -57,19 +57,21 @@ impl<V: Send + Sync + 'static> Core<V> {
         let hash = front.hash(id);
         // Never behind the exact clock.
         let now = self.engine.clock.now_at_most();
-        let look = |copy: &Arc<CacheCopy<V>>| {
-            let answers = copy.is_calm(now) && self.may_answer(copy, now);
-            answers.then(|| of(copy, now))
-        };
-        match front.get(hash, id, look) {
-            Found::Hit { value, record } => {
+        let answers = |copy: &Arc<CacheCopy<V>>| copy.is_calm(now) && self.may_answer(copy, now);
+        match front.get(hash, id, answers) {
+            Found::Hit { value: copy, record } => {
+                let answer = of(&copy, now);
+                drop(copy);
                 if record {
                     self.record(id);
                 }
                 self.counters.local_hits.one();
-                Quick::Hit(value)
+                Quick::Hit(answer)
             }
-            Found::Miss(seat) => self.near(front, id, hash, seat, look),
+            Found::Miss(seat) => {
+                let look = |copy: &Arc<CacheCopy<V>>| answers(copy).then(|| of(copy, now));
+                self.near(front, id, hash, seat, look)
+            }
         }
     }
 
@@ -131,8 +133,9 @@ mod tests {
             for _ in 0..200 {
                 assert_eq!(cache.try_get(id).as_deref().map(String::as_str), Some(id));
             }
-            let found = front.get(front.hash(id), id, |copy| copy.value.clone());
-            assert!(matches!(found, Found::Hit { value, .. } if *value == id), "{id} is in the front by now");
+            let found = front.get(front.hash(id), id, |_| true);
+            let Found::Hit { value: copy, .. } = found else { panic!("{id} is in the front by now") };
+            assert_eq!(copy.value.as_deref().map(String::as_str), Some(id));
         }
     }
 }

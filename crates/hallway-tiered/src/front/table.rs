@@ -36,9 +36,9 @@ struct Set<T> {
 }
 
 /// What a look came to.
-pub(super) enum Look<T, R> {
+pub(super) enum Look<T> {
     Hit {
-        value: R,
+        place: (usize, usize),
         record: bool,
     },
     /// What may not answer has left; to be dropped when the table is not in use.
@@ -67,26 +67,30 @@ impl<T> Table<T> {
     }
 
     #[inline]
-    pub(super) fn get<R>(
+    pub(super) fn get(
         &mut self,
         hash: u64,
         count: Option<u32>,
         is: impl Fn(&T) -> bool,
-        look: impl FnOnce(&T) -> Option<R>,
-    ) -> Look<T, R> {
+        answers: impl FnOnce(&T) -> bool,
+    ) -> Look<T> {
         let tag = self.tag(hash);
         let at = self.at(hash);
         let set = &mut self.sets[at];
         for way in set.tags.find(tag) {
             let Some(value) = set.values[way].as_ref().filter(|value| is(value)) else { continue };
-            if count == Some(set.counts[way])
-                && let Some(value) = look(value)
-            {
-                return Look::Hit { value, record: set.count(way) };
+            if count == Some(set.counts[way]) && answers(value) {
+                return Look::Hit { place: (at, way), record: set.count(way) };
             }
             return set.values[way].take().map_or(Look::Nothing, Look::Dead);
         }
         Look::Nothing
+    }
+
+    /// What stands in the place of a hit.
+    #[inline]
+    pub(super) fn value(&mut self, (at, way): (usize, usize)) -> Option<&mut T> {
+        self.sets[at].values[way].as_mut()
     }
 
     /// Whether a miss gets a seat, one time in [`SEATED`] by chance: by count, keys read in turn would always meet the same

@@ -28,6 +28,15 @@ pub(crate) struct RawCopy {
     guard: Guard,
 }
 
+impl RawCopy {
+    /// By itself, so that the value is written where it is returned: to move its four words about costs as much as to find
+    /// them.
+    #[inline(never)]
+    fn share(&self) -> Option<Bytes> {
+        Some(self.value.clone())
+    }
+}
+
 impl Named for Arc<RawCopy> {
     #[inline]
     fn is(&self, id: &str) -> bool {
@@ -44,25 +53,29 @@ impl TieredStore {
         let front = engine.front.as_ref()?;
         let hash = front.hash(id);
         let now = engine.clock.now_at_most();
-        // Written where it is returned: to move a value of four words about costs as much as to find it.
-        let mut value = None;
-        let mut look = |copy: &Arc<RawCopy>| {
-            engine.may_answer_at(&copy.guard, rules.degraded_ttl, now).then(|| value = Some(copy.value.clone()))
-        };
-        match front.get(hash, id, &mut look) {
-            Found::Hit { record: false, .. } => {}
-            Found::Hit { record: true, .. } => engine.local_tier()?.record_hit(id),
+        let answers = |copy: &RawCopy| engine.may_answer_at(&copy.guard, rules.degraded_ttl, now);
+        match front.get(hash, id, |copy| answers(copy)) {
+            Found::Hit { value: copy, record } => {
+                if record && let Some(local) = engine.local_tier() {
+                    local.record_hit(id);
+                }
+                engine.counters.local_hits.one();
+                copy.share()
+            }
             Found::Miss(seat) => {
                 let copy = engine.local_tier()?.copy(id)?.downcast::<RawCopy>().ok()?;
-                look(&copy)?;
+                if !answers(&copy) {
+                    return None;
+                }
+                let value = copy.value.clone();
                 if let Some(seat) = seat {
-                    let bytes = copy.value.len() + OVERHEAD;
+                    let bytes = value.len() + OVERHEAD;
                     front.insert(seat, hash, id, copy, bytes);
                 }
+                engine.counters.local_hits.one();
+                Some(value)
             }
         }
-        engine.counters.local_hits.one();
-        value
     }
 
     /// The value from beyond this process.

@@ -193,8 +193,8 @@ impl Tags {
     #[inline]
     fn find(self, tag: u16) -> impl Iterator<Item = usize> {
         // Zero where it is the same; then the highest bit of what is zero, for only that becomes less than nothing.
-        let differ = self.0 ^ u64::from(tag) * Self::EACH;
-        let mut same = differ.wrapping_sub(Self::EACH) & !differ & Self::EACH << 15;
+        let differ = self.0 ^ (u64::from(tag) * Self::EACH);
+        let mut same = differ.wrapping_sub(Self::EACH) & !differ & (Self::EACH << 15);
         std::iter::from_fn(move || {
             let way = (same != 0).then(|| same.trailing_zeros() as usize / 16 % WAYS)?;
             same &= same - 1;

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use hallway::moka::MokaStore;
 use hallway::redis::RedisStore;
 use hallway::sql::SqlStore;
-use hallway::{Cache, Key, NamespaceOptions, StoreUrl, TieredStore};
+use hallway::{Cache, NamespaceOptions, StoreUrl, TieredStore};
 
-use crate::contenders::ours::{OursAtOnce, TTL};
+use crate::contenders::ours::TTL;
 use crate::{CacheAside, Contender, Loader, Page, Result};
 
 /// How long the tiers may take to connect.
@@ -69,31 +69,6 @@ pub async fn copying(entries: u64) -> Result<TieredStore> {
     let sql = SqlStore::open_url(StoreUrl::parse("sqlite::memory:")?).await?;
     let defaults = NamespaceOptions::default().with_local_ttl(TTL);
     Ok(TieredStore::builder().local(local).consistent(sql).single_instance().defaults(defaults).build()?)
-}
-
-/// A store that keeps copies in this process, asked for them without waiting.
-#[derive(Debug, Clone)]
-pub struct CopiesAtOnce(pub OursAtOnce<TieredStore>);
-
-impl Contender for CopiesAtOnce {
-    type Key = Key;
-    type Value = Bytes;
-
-    fn key(&self, text: &str) -> Result<Key> {
-        self.0.key(text)
-    }
-
-    /// Reads on where there is no copy, which makes one.
-    async fn get(&mut self, key: &Key) -> Result<Option<Bytes>> {
-        match self.0.get(key).await? {
-            Some(found) => Ok(Some(found)),
-            None => self.0.0.get(key).await,
-        }
-    }
-
-    async fn set(&mut self, key: &Key, value: &Bytes) -> Result<()> {
-        self.0.set(key, value).await
-    }
 }
 
 impl Contender for OurCache {

@@ -8,7 +8,7 @@ use hallway::{Mode, StoreUrl, TieredStore};
 
 use super::{Lanes, RawMoka, RawPostgres, RawRedis};
 use crate::contenders::ours::{Ours, OursAtOnce};
-use crate::contenders::tiers::{CopiesAtOnce, OurCache, copying};
+use crate::contenders::tiers::{OurCache, copying};
 use crate::{Contender, Driver, Lane, Result, Workload};
 
 /// Room in this process for everything.
@@ -19,8 +19,9 @@ const ONE_IN: u64 = 10;
 /// Hits in this process: the cache and copies of the tiered store, against moka used plainly.
 pub(super) async fn local(workload: &Arc<Workload>) -> Result<Lanes> {
     let (cache, store) = (OurCache::open(ROOM, None).await?, Arc::new(copying(ROOM).await?));
-    let mut copies = CopiesAtOnce(OursAtOnce(Ours::new(store, "bench:at")));
-    let at_once = Lane::prepare("hallway try_get", copies.clone(), workload.clone(), Driver::Threads).await?;
+    let mut copies = Ours::new(store, "bench:at");
+    let at_once = OursAtOnce(copies.clone());
+    let at_once = Lane::prepare("hallway try_get", at_once, workload.clone(), Driver::Threads).await?;
     // After all writes, because a write voids copies that share its stamp.
     for name in workload.names() {
         copies.get(&copies.key(name)?).await?;

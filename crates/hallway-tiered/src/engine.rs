@@ -51,7 +51,8 @@ use crate::stamps::Stamps;
 use crate::stats::{CacheHits, Counters};
 use crate::store::RawCopy;
 
-/// Hot copies in the front of the store, and the largest of them in bytes: it holds 16 MiB at most beyond the local tier.
+/// Hot copies in the front of the store, and the largest of them in bytes: each thread holds 16 MiB at most beyond the local
+/// tier.
 const FRONT_PLACES: usize = 4_096;
 const FRONT_LARGEST: usize = 4 << 10;
 

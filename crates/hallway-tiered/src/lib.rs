@@ -20,6 +20,7 @@ mod stamps;
 mod stats;
 mod store;
 mod table;
+mod threads;
 
 pub use crate::breaker::BreakerState;
 pub use crate::builder::{AnyTier, MaybeTier, NoTier, Tier, TieredBuilder};

@@ -190,10 +190,12 @@ impl Settings {
     }
 
     /// The rules of the namespace itself or of the nearest one around it.
+    #[inline]
     pub(crate) fn rules(&self, namespace: &str) -> &Arc<Rules> {
-        if self.namespaces.is_empty() {
-            return &self.others;
-        }
+        if self.namespaces.is_empty() { &self.others } else { self.nearest(namespace) }
+    }
+
+    fn nearest(&self, namespace: &str) -> &Arc<Rules> {
         let mut rest = namespace;
         loop {
             // By text, so that a lookup makes no namespace.

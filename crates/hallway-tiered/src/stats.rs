@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::counter::Counter;
+use crate::counter::{Counter, Tally};
 use crate::engine::Engine;
 
 macro_rules! counters {
@@ -10,6 +10,7 @@ macro_rules! counters {
         /// Counters of one store and its caches.
         #[derive(Debug, Default)]
         pub(crate) struct Counters {
+            pub(crate) local_hits: Tally,
             $(pub(crate) $name: Counter,)+
         }
 
@@ -17,20 +18,20 @@ macro_rules! counters {
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct TieredStats {
+            /// Reads answered by a local copy.
+            pub local_hits: u64,
             $($(#[$doc])* pub $name: u64,)+
         }
 
         impl Counters {
             fn snapshot(&self) -> TieredStats {
-                TieredStats { $($name: self.$name.get(),)+ }
+                TieredStats { local_hits: self.local_hits.get(), $($name: self.$name.get(),)+ }
             }
         }
     };
 }
 
 counters! {
-    /// Reads answered by a local copy.
-    local_hits,
     /// Reads answered by a copy in the shared tier.
     shared_hits,
     /// Reads answered by the authority: the consistent tier or a loader.
@@ -73,18 +74,18 @@ pub(crate) struct CacheHits(Mutex<Hits>);
 struct Hits {
     /// Of caches that are gone.
     ended: u64,
-    live: Vec<Arc<Counter>>,
+    live: Vec<Arc<Tally>>,
 }
 
 impl CacheHits {
     /// A counter of the hits of one cache, to be given back with [`end`](Self::end).
-    pub(crate) fn begin(&self) -> Arc<Counter> {
-        let counter = Arc::new(Counter::default());
+    pub(crate) fn begin(&self) -> Arc<Tally> {
+        let counter = Arc::new(Tally::default());
         self.lock().live.push(Arc::clone(&counter));
         counter
     }
 
-    pub(crate) fn end(&self, counter: &Arc<Counter>) {
+    pub(crate) fn end(&self, counter: &Arc<Tally>) {
         let mut hits = self.lock();
         hits.live.retain(|live| !Arc::ptr_eq(live, counter));
         hits.ended += counter.get();

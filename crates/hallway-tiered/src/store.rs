@@ -173,10 +173,12 @@ impl TieredStore {
     }
 
     /// The rules of a key and whether copies may answer it.
+    #[inline]
     fn rules(&self, key: &Key) -> Result<(&Arc<Rules>, bool)> {
         self.rules_of(key.namespace_str())
     }
 
+    #[inline]
     fn rules_of(&self, namespace: &str) -> Result<(&Arc<Rules>, bool)> {
         let rules = self.engine.settings.rules(namespace);
         if self.floor > rules.plan.mode && rules.plan.mode == Mode::Local && rules.plan.authority == Authority::Local {

@@ -172,9 +172,11 @@ impl<C: Codec> CacheBuilder<C> {
         self
     }
 
-    /// How many of the hottest values, up to 4 KiB each, are kept before the local tier, where a hit costs a third of one
-    /// there. They are kept alive beside its bound. 0 keeps none; caches of one namespace and type share what the first of
-    /// them asked for. Default: 4,096.
+    /// How many of the hottest values, up to 4 KiB each, every thread keeps before the local tier, where a hit costs a third
+    /// of one there. They are kept alive beside its bound, most of them by several threads, in twice as many threads as the
+    /// machine runs at a time at most, but at least 8; a value that was replaced may stay alive there, unused, until its
+    /// thread needs the place. 0 keeps none; caches of one namespace and type share what the first of them asked for.
+    /// Default: 4,096.
     pub fn front(mut self, places: usize) -> Self {
         self.options.front = places;
         self

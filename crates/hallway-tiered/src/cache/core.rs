@@ -59,6 +59,8 @@ pub(super) struct Core<V> {
 /// A value as this process keeps it. Never changed: an own refresh puts another in its place.
 pub(super) struct CacheCopy<V> {
     pub(super) key: Key,
+    /// Whether the id stands in the key otherwise than it is.
+    pub(super) is_escaped: bool,
     /// `None`: it is known that there is nothing.
     pub(super) value: Option<Arc<V>>,
     pub(super) guard: Guard,
@@ -240,18 +242,19 @@ impl<V: Send + Sync + 'static> Core<V> {
         if !self.rules.plan.local_copies {
             return;
         }
-        if let Some(local) = self.engine.local_tier() {
-            let (deadline, bytes) = (copy.guard.deadline, copy.bytes);
-            local.keep(key, copy, deadline, bytes);
-            // Afterwards: whoever looks there next finds what the local tier has now.
-            self.cool(key);
+        let Some(local) = self.engine.local_tier() else { return };
+        let (deadline, bytes) = (copy.guard.deadline, copy.bytes);
+        let keep = || local.keep(key, copy, deadline, bytes);
+        match &self.front {
+            Some(front) => front.replace(front.hash(&key.id()), keep),
+            None => keep(),
         }
     }
 
-    /// Removes a value from the front.
+    /// Tells the front that what it has of this key has no more right to its place than nothing.
     pub(super) fn cool(&self, key: &Key) {
         if let Some(front) = &self.front {
-            front.remove(front.hash(&key.id()), key);
+            front.replace(front.hash(&key.id()), || ());
         }
     }
 
@@ -279,6 +282,7 @@ impl<V: Send + Sync + 'static> Core<V> {
         let cost = micros(cost);
         Arc::new(CacheCopy {
             key: key.clone(),
+            is_escaped: key.physical_id().contains('%'),
             value,
             guard: Guard { noted, deadline: noted.at.saturating_add(hard), lease },
             id,

@@ -7,13 +7,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hallway_core::Namespace;
 
 use super::core::{CacheCopy, Core};
-use crate::front::{Found, Front, Name, Seat};
+use crate::front::{Found, Front, Named, Seat};
 
-/// Larger values stay in the local tier alone: what a front of 4,096 places holds beyond the bound of that is 16 MiB at most.
+/// Larger values stay in the local tier alone: what each thread holds in 4,096 places beyond the bound of that is 16 MiB at
+/// most.
 const LARGEST: usize = 4 << 10;
 
 /// Hot copies of one namespace and type.
 pub(super) type Hot<V> = Front<Arc<CacheCopy<V>>>;
+
+impl<V> Named for Arc<CacheCopy<V>> {
+    #[inline]
+    fn is(&self, id: &str) -> bool {
+        // What is written otherwise than it is must not be taken for what is written like that.
+        if self.is_escaped { self.key.has_id(id) } else { self.key.physical_id() == id }
+    }
+}
 
 /// The fronts of the caches of a store: caches of one namespace and one type share theirs, so that no reader of the one
 /// finds what the other has replaced.
@@ -48,19 +57,21 @@ impl<V: Send + Sync + 'static> Core<V> {
         let hash = front.hash(id);
         // Never behind the exact clock.
         let now = self.engine.clock.now_at_most();
-        let look = |copy: &Arc<CacheCopy<V>>| {
-            let answers = copy.is_calm(now) && self.may_answer(copy, now);
-            answers.then(|| of(copy, now))
-        };
-        match front.get(hash, id, look) {
-            Found::Hit { value, record } => {
+        let answers = |copy: &Arc<CacheCopy<V>>| copy.is_calm(now) && self.may_answer(copy, now);
+        match front.get(hash, id, answers) {
+            Found::Hit { value: copy, record } => {
+                let answer = of(&copy, now);
+                drop(copy);
                 if record {
                     self.record(id);
                 }
                 self.counters.local_hits.one();
-                Quick::Hit(value)
+                Quick::Hit(answer)
             }
-            Found::Miss(seat) => self.near(front, id, hash, seat, look),
+            Found::Miss(seat) => {
+                let look = |copy: &Arc<CacheCopy<V>>| answers(copy).then(|| of(copy, now));
+                self.near(front, id, hash, seat, look)
+            }
         }
     }
 
@@ -79,8 +90,8 @@ impl<V: Send + Sync + 'static> Core<V> {
         let Some(answer) = look(&copy) else { return Quick::Closer };
         self.tell_first_answer(&copy);
         if let Some(seat) = seat {
-            let (name, bytes) = (Name::id(&copy.key), copy.bytes);
-            front.insert(seat, hash, name, copy, bytes);
+            let bytes = copy.bytes;
+            front.insert(seat, hash, id, copy, bytes);
         }
         self.counters.local_hits.one();
         Quick::Hit(answer)
@@ -91,6 +102,41 @@ impl<V: Send + Sync + 'static> Core<V> {
     fn record(&self, id: &str) {
         if let Some(local) = self.engine.local_tier() {
             self.namespace.with_physical(id, |physical| local.record_hit(physical));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hallway_core::{Clock, SystemClock};
+    use hallway_moka::MokaStore;
+
+    use super::*;
+    use crate::{Cache, TieredStore};
+
+    /// What an id is written as is another id.
+    #[tokio::test]
+    async fn an_id_is_found_as_it_was_given() {
+        let tiers = TieredStore::builder().local(MokaStore::builder().build().unwrap()).build().unwrap();
+        let cache: Cache<String> = tiers.cache("user").build().unwrap();
+        let ids = ["42", "a:b", "a%3Ab", "100%", "100%25", "%3A", ":", "{x}", "%7Bx%7D"];
+        for id in ids {
+            cache.get_or_load(id, move || async move { Ok::<_, std::io::Error>(id.to_owned()) }).await.unwrap();
+        }
+        let core = cache.core();
+        let front = core.front.as_ref().unwrap();
+        for id in ids {
+            let key = core.key(id).unwrap();
+            let copy = core.nearby(&key, SystemClock.now()).unwrap();
+            for other in ids {
+                assert_eq!(copy.is(other), id == other, "{id} as {other}");
+            }
+            for _ in 0..200 {
+                assert_eq!(cache.try_get(id).as_deref().map(String::as_str), Some(id));
+            }
+            let found = front.get(front.hash(id), id, |_| true);
+            let Found::Hit { value: copy, .. } = found else { panic!("{id} is in the front by now") };
+            assert_eq!(copy.value.as_deref().map(String::as_str), Some(id));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::counter::Counter;
+use crate::counter::{Counter, Tally};
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)+) => {
@@ -10,7 +10,7 @@ macro_rules! counters {
         #[derive(Debug)]
         pub(super) struct Counters {
             /// Shared with the store, which counts those of all caches.
-            pub(super) local_hits: Arc<Counter>,
+            pub(super) local_hits: Arc<Tally>,
             $(pub(super) $name: Counter,)+
         }
 
@@ -24,7 +24,7 @@ macro_rules! counters {
         }
 
         impl Counters {
-            pub(super) fn new(local_hits: Arc<Counter>) -> Self {
+            pub(super) fn new(local_hits: Arc<Tally>) -> Self {
                 Self { local_hits, $($name: Counter::default(),)+ }
             }
 

@@ -169,6 +169,7 @@ impl<V: Send + Sync + 'static> Core<V> {
             key,
             Arc::new(CacheCopy {
                 key: key.clone(),
+                is_escaped: copy.is_escaped,
                 value: copy.value.clone(),
                 guard: Guard { noted, ..copy.guard },
                 id: copy.id,

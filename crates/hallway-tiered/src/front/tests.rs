@@ -8,43 +8,49 @@ use std::time::{Duration, Instant};
 
 use super::*;
 
-fn front<T>() -> Front<T> {
+/// A value and the id that it is of.
+#[derive(Debug, Clone)]
+struct Of<T>(String, T);
+
+impl<T> Named for Of<T> {
+    fn is(&self, id: &str) -> bool {
+        self.0 == id
+    }
+}
+
+fn front<T: Send + 'static>() -> Front<Of<T>> {
     Front::new(64, 1_000, 7)
 }
 
-fn seat<T>(front: &Front<T>, hash: u64) -> Seat {
-    Seat { removals: front.sets[front.set_of(hash)].removals.load(Ordering::SeqCst) }
+fn seat<T: Named>(front: &Front<T>, hash: u64) -> Seat {
+    Seat { count: front.count(hash).unwrap() }
 }
 
-fn key(id: &str) -> Key {
-    Key::from_physical(id).unwrap()
+fn insert<T>(front: &Front<Of<T>>, seat: Seat, hash: u64, id: &str, value: T, bytes: usize) -> bool {
+    front.insert(seat, hash, id, Of(id.to_owned(), value), bytes)
 }
 
-fn name(id: &str) -> Name {
-    Name::whole(&key(id))
-}
-
-fn put<T>(front: &Front<T>, id: &str, value: T) -> bool {
+fn put<T>(front: &Front<Of<T>>, id: &str, value: T) -> bool {
     let hash = front.hash(id);
-    front.insert(seat(front, hash), hash, name(id), value, 8)
+    insert(front, seat(front, hash), hash, id, value, 8)
 }
 
-fn found<T: Clone>(front: &Front<T>, id: &str) -> Option<T> {
-    match front.get(front.hash(id), id, |value| Some(value.clone())) {
-        Found::Hit { value, .. } => Some(value),
+fn found<T: Clone>(front: &Front<Of<T>>, id: &str) -> Option<T> {
+    match front.get(front.hash(id), id, |_| true) {
+        Found::Hit { value, .. } => Some(value.1.clone()),
         Found::Miss(_) => None,
     }
 }
 
 #[test]
-fn what_was_put_is_found_until_it_is_removed() {
+fn what_was_put_is_found_until_it_is_replaced() {
     let front = front();
     assert_eq!(found(&front, "a"), None);
     assert!(put(&front, "a", 1) && put(&front, "b", 2));
     assert_eq!((found(&front, "a"), found(&front, "b"), found(&front, "c")), (Some(1), Some(2), None));
     assert!(put(&front, "a", 3));
     assert_eq!(found(&front, "a"), Some(3));
-    front.remove(front.hash("a"), &key("a"));
+    front.replace(front.hash("a"), || ());
     assert_eq!((found(&front, "a"), found(&front, "b")), (None, Some(2)));
 }
 
@@ -53,55 +59,44 @@ fn ids_of_one_hash_are_told_apart() {
     let front = front();
     let hash = 0;
     for (id, value) in [("a", 1), ("b", 2)] {
-        assert!(front.insert(seat(&front, hash), hash, name(id), value, 8));
+        assert!(insert(&front, seat(&front, hash), hash, id, value, 8));
     }
     for (id, expected) in [("a", Some(1)), ("b", Some(2)), ("c", None), ("", None)] {
-        let found = match front.get(hash, id, |value| Some(*value)) {
-            Found::Hit { value, .. } => Some(value),
+        let found = match front.get(hash, id, |_| true) {
+            Found::Hit { value, .. } => Some(value.1),
             Found::Miss(_) => None,
         };
         assert_eq!(found, expected, "{id}");
     }
-    front.remove(hash, &key("a"));
-    assert!(matches!(front.get(hash, "b", |value| Some(*value)), Found::Hit { value: 2, .. }));
+    // Counts are by hash: the other comes back with the next seat.
+    front.replace(hash, || ());
+    assert!(["a", "b"].iter().all(|id| matches!(front.get(hash, id, |_| true), Found::Miss(_))));
+    assert!(insert(&front, seat(&front, hash), hash, "b", 2, 8));
+    assert!(matches!(front.get(hash, "b", |_| true), Found::Hit { value, .. } if value.1 == 2));
 }
 
 #[test]
-fn an_id_is_found_as_it_was_given() {
-    let front = front();
-    let namespace = hallway_core::Namespace::new("user").unwrap();
-    for (value, id) in ["42", "a:b", "100%", "%3A", "{x}"].into_iter().enumerate() {
-        let (hash, key) = (front.hash(id), namespace.key(id).unwrap());
-        assert!(front.insert(seat(&front, hash), hash, Name::id(&key), value, 8));
-        assert_eq!(found(&front, id), Some(value));
-        front.remove(hash, &key);
-        assert_eq!(found(&front, id), None);
-    }
-    // What it is written as is another id.
-    let (hash, key) = (0, namespace.key(":").unwrap());
-    assert!(front.insert(seat(&front, hash), hash, Name::id(&key), 1, 8));
-    assert!(matches!(front.get(hash, "%3A", |value| Some(*value)), Found::Miss(_)));
-    assert!(matches!(front.get(hash, ":", |value| Some(*value)), Found::Hit { value: 1, .. }));
-}
-
-#[test]
-fn one_hit_in_sixteen_is_to_be_recorded() {
+fn one_hit_in_sixty_four_is_to_be_recorded_and_an_early_one() {
     let front = front();
     assert!(put(&front, "a", 1));
-    let hits = (0..1_600)
-        .filter(|_| matches!(front.get(front.hash("a"), "a", |value| Some(*value)), Found::Hit { record: true, .. }));
-    assert_eq!(hits.count(), 100);
+    let recorded: Vec<u32> = (1..=1_600)
+        .filter(|_| matches!(front.get(front.hash("a"), "a", |_| true), Found::Hit { record: true, .. }))
+        .collect();
+    assert_eq!(recorded[..4], [16, 64, 128, 192]);
+    assert_eq!(recorded.len(), 1 + 1_600 / 64);
 }
 
 /// Also where keys are read in turn, so that each of them gets in sooner or later.
 #[test]
 fn one_miss_in_eight_gets_a_seat() {
-    let front = Front::<u64>::new(4_096, 1_000, 7);
+    let front = Front::<Of<u64>>::new(4_096, 1_000, 7);
+    assert!(matches!(front.get(0, "first", |_| true), Found::Miss(Some(_))), "there is no table yet");
+    assert!(put(&front, "first", 1));
     let ids: Vec<String> = (0..64).map(|id| id.to_string()).collect();
     let (mut seated, mut seats) = (HashSet::new(), 0_u32);
     for _ in 0..100 {
         for id in &ids {
-            if let Found::Miss(Some(_)) = front.get(front.hash(id), id, |value| Some(*value)) {
+            if let Found::Miss(Some(_)) = front.get(front.hash(id), id, |_| true) {
                 seats += 1;
                 seated.insert(id);
             }
@@ -117,32 +112,58 @@ fn what_is_not_good_is_let_go_at_once() {
     let value = Arc::new(1);
     assert!(put(&front, "a", value.clone()));
     assert_eq!(Arc::strong_count(&value), 2);
-    assert!(matches!(front.get(front.hash("a"), "a", |_| None::<()>), Found::Miss(_)));
+    assert!(matches!(front.get(front.hash("a"), "a", |_| false), Found::Miss(_)));
     assert_eq!(Arc::strong_count(&value), 1);
-    assert!(put(&front, "a", value.clone()));
-    front.remove(front.hash("a"), &key("a"));
-    assert_eq!(Arc::strong_count(&value), 1);
+    // What was replaced leaves when somebody asks for it, or something needs its place.
+    for ask in [true, false] {
+        assert!(put(&front, "a", value.clone()));
+        front.replace(front.hash("a"), || ());
+        assert_eq!(Arc::strong_count(&value), 2);
+        assert!(if ask { found(&front, "a").is_none() } else { put(&front, "a", Arc::new(2)) });
+        assert_eq!(Arc::strong_count(&value), 1);
+    }
+}
+
+/// Though it is hot, as no reader can tell.
+#[test]
+fn what_was_replaced_makes_room_first() {
+    let front = Front::new(4, 1_000, 7);
+    for id in ["a", "b", "c", "d"] {
+        assert!(put(&front, id, 1));
+    }
+    for _ in 0..10 {
+        assert!(found(&front, "a").is_some());
+    }
+    front.replace(front.hash("a"), || ());
+    let alive: Vec<_> = ["b", "c", "d"].into_iter().filter(|id| found(&front, id).is_some()).collect();
+    assert!(!alive.is_empty(), "all four have one count, choose other ids");
+    assert!(put(&front, "e", 1));
+    assert!(alive.iter().all(|id| found(&front, id).is_some()) && found(&front, "e").is_some());
+    assert!(found(&front, "a").is_none());
 }
 
 #[test]
-fn a_removal_revokes_the_seats_given_before() {
+fn a_replacement_revokes_the_seats_given_before() {
     let front = front();
     let hash = front.hash("a");
     let early = seat(&front, hash);
-    front.remove(hash, &key("a"));
-    assert!(!front.insert(early, hash, name("a"), 1, 8), "read before the removal, perhaps");
+    front.replace(hash, || ());
+    assert!(!insert(&front, early, hash, "a", 1, 8), "read before the replacement, perhaps");
     assert_eq!(found(&front, "a"), None);
-    assert!(front.insert(seat(&front, hash), hash, name("a"), 2, 8));
+    assert!(insert(&front, seat(&front, hash), hash, "a", 2, 8));
     assert_eq!(found(&front, "a"), Some(2));
+    // Also between the look at the count and the place being taken.
+    let own = front.own().unwrap();
+    own.0.borrow_mut().put(hash, early.count, Of("a".into(), 1), |value| value.is("a"), |_, _| true, 64);
+    assert_eq!(found(&front, "a"), None);
 }
 
 #[test]
 fn large_values_stay_out_and_places_are_all_there_is() {
     let front = front();
     let hash = front.hash("large");
-    assert!(front.insert(seat(&front, hash), hash, name("large"), Arc::new(0), 1_000));
-    front.remove(hash, &key("large"));
-    assert!(!front.insert(seat(&front, hash), hash, name("large"), Arc::new(0), 1_001));
+    assert!(insert(&front, seat(&front, hash), hash, "large", Arc::new(0), 1_000));
+    assert!(!insert(&front, seat(&front, hash), hash, "large", Arc::new(0), 1_001));
     let value = Arc::new(0);
     for id in 0..10_000 {
         assert!(put(&front, &id.to_string(), value.clone()));
@@ -150,6 +171,29 @@ fn large_values_stay_out_and_places_are_all_there_is() {
     assert_eq!(Arc::strong_count(&value), 1 + 64);
     drop(front);
     assert_eq!(Arc::strong_count(&value), 1);
+}
+
+/// Also one that panics comes to an end.
+#[test]
+fn nothing_answers_and_no_seat_is_given_during_a_replacement() {
+    let front = front();
+    assert!(put(&front, "a", 1));
+    let (hash, early) = (front.hash("a"), seat(&front, front.hash("a")));
+    for panics in [false, true] {
+        let replaced = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            front.replace(hash, || {
+                front.replace(hash, || ());
+                for _ in 0..100 {
+                    assert!(matches!(front.get(hash, "a", |_| true), Found::Miss(None)));
+                }
+                assert!(!insert(&front, early, hash, "a", 1, 8));
+                assert!(!panics, "as it was told");
+            });
+        }));
+        assert_eq!(replaced.is_err(), panics);
+        assert!(put(&front, "a", 2));
+        assert_eq!(found(&front, "a"), Some(2));
+    }
 }
 
 /// Of one set, so that there is a choice of four.
@@ -178,34 +222,98 @@ fn the_coldest_leaves() {
     assert!(["a", "b", "d"].iter().all(|id| found(&front, id).is_none()));
 }
 
+/// A table begins small and grows by what it would have to push out.
 #[test]
-fn readers_do_not_wait_for_writers() {
-    let front = front();
-    let hash = front.hash("a");
-    assert!(put(&front, "a", 1));
-    let set = front.set_of(hash);
-    let changing = front.sets[set].lock();
-    assert_eq!(found(&front, "a"), Some(1));
-    assert!(matches!(front.get(hash, "a", |_| None::<()>), Found::Miss(_)));
-    assert!(!front.insert(seat(&front, hash), hash, name("b"), 1, 8));
-    let held: Vec<_> = front.places_of(set).iter().map(Place::write).collect();
-    assert_eq!(found(&front, "a"), None);
-    drop((held, changing));
-    assert_eq!(found(&front, "a"), Some(1), "what could not be removed is judged again");
+fn a_table_grows_and_loses_nothing_of_it() {
+    let front = Front::new(4_096, 1_000, 7);
+    let sets = |front: &Front<Of<u32>>| front.own().unwrap().0.borrow().sets();
+    assert!(put(&front, "0", 0));
+    assert_eq!(sets(&front), 64);
+    for id in 0..1_000 {
+        assert!(put(&front, &id.to_string(), id));
+    }
+    let lost = (0..1_000).filter(|id| found(&front, &id.to_string()) != Some(*id)).count();
+    assert!(lost <= 20 && (256..=1_024).contains(&sets(&front)), "{lost} lost in {} sets", sets(&front));
+    // What no longer answers needs no room.
+    let few = Front::new(4_096, 1_000, 7);
+    for id in 0..10_000 {
+        assert!(put(&few, &id.to_string(), id));
+        few.replace(few.hash(&id.to_string()), || ());
+    }
+    assert_eq!(sets(&few), 64);
 }
 
-/// Between the look of a reader and the removal another may have put something good there.
 #[test]
-fn what_is_good_again_when_it_is_to_be_removed_stays() {
+fn each_thread_finds_what_it_put_itself_and_so_many_threads_have_a_table() {
     let front = front();
-    assert!(put(&front, "a", 1));
-    let looks = AtomicU64::new(0);
-    let look = |value: &i32| (looks.fetch_add(1, Ordering::SeqCst) > 0).then_some(*value);
-    assert!(matches!(front.get(front.hash("a"), "a", look), Found::Miss(_)));
-    assert_eq!(looks.load(Ordering::SeqCst), 2, "judged once more, with nobody else at it");
-    assert_eq!(found(&front, "a"), Some(1));
-    assert!(matches!(front.get(front.hash("a"), "a", |_| None::<()>), Found::Miss(_)));
-    assert_eq!(found(&front, "a"), None);
+    let value = Arc::new(1);
+    assert!(put(&front, "a", value.clone()));
+    let gate = std::sync::Barrier::new(3 * *THREADS);
+    let put: Vec<bool> = thread::scope(|threads| {
+        let threads: Vec<_> = (0..3 * *THREADS)
+            .map(|_| {
+                threads.spawn(|| {
+                    assert_eq!(found(&front, "a"), None);
+                    let put = put(&front, "a", value.clone());
+                    assert_eq!(found(&front, "a").is_some(), put);
+                    gate.wait();
+                    if !put {
+                        assert!(matches!(front.get(front.hash("b"), "b", |_| true), Found::Miss(None)));
+                    }
+                    put
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(put.into_iter().filter(|put| *put).count(), *THREADS - 1);
+    assert!(Arc::strong_count(&value) <= 1 + *THREADS);
+    drop(front);
+    assert_eq!(Arc::strong_count(&value), 1);
+}
+
+/// Threads come and go; their tables stay for those that come after them, and are not counted again.
+#[test]
+fn a_thread_goes_on_with_the_table_of_one_that_ended() {
+    let front = front();
+    let value = Arc::new(1);
+    for _ in 0..10 * *THREADS {
+        thread::scope(|threads| {
+            threads.spawn(|| {
+                if found(&front, "a").is_none() {
+                    assert!(put(&front, "a", value.clone()));
+                }
+                assert!(found(&front, "a").is_some());
+            });
+        });
+    }
+    assert!((1..=*THREADS).contains(&(Arc::strong_count(&value) - 1)), "{} hold it", Arc::strong_count(&value) - 1);
+}
+
+/// What is dropped may be anything, and so may what is done with a value.
+#[test]
+fn the_front_may_be_asked_from_within() {
+    struct Asks(Arc<Front<Of<Asks>>>);
+    impl Drop for Asks {
+        fn drop(&mut self) {
+            let hash = self.0.hash("b");
+            assert!(matches!(self.0.get(hash, "b", |_| true), Found::Hit { .. }));
+        }
+    }
+    let front = Arc::new(front());
+    for id in ["a", "b"] {
+        assert!(put(&front, id, Asks(front.clone())));
+    }
+    assert!(put(&front, "a", Asks(front.clone())), "what stood there is dropped");
+    assert!(matches!(front.get(front.hash("a"), "a", |_| false), Found::Miss(_)), "so it is here");
+    let within = |_: &Of<Asks>| {
+        assert!(matches!(front.get(front.hash("b"), "b", |_| true), Found::Miss(None)));
+        assert!(!format!("{front:?}").is_empty());
+        true
+    };
+    assert!(matches!(front.get(front.hash("b"), "b", within), Found::Hit { .. }));
+    // They keep each other alive.
+    std::mem::forget(front);
 }
 
 #[test]
@@ -229,41 +337,44 @@ fn debug_shows_no_id_and_no_value() {
     assert!(shown.contains("held: 1") && !shown.contains("s3cr3t") && !shown.contains("pa55"), "{shown}");
 }
 
-/// Readers promote what the tier behind says, a writer replaces it there and then removes it here: whoever reads after a
-/// replacement never finds what was there before, and nobody finds the value of another id.
+/// Readers promote what the tier behind says, a writer replaces it there: whoever reads after a
+/// replacement, or after another has told what he read, never finds what was there before, and nobody finds the value of
+/// another id.
 #[test]
 fn the_front_is_never_behind_the_tier() {
     const IDS: usize = 6;
-    let front = Front::<(usize, u64)>::new(4, 1_000, 7);
+    let front = Front::<Of<(usize, u64)>>::new(4, 1_000, 7);
     let ids: Vec<String> = (0..IDS).map(|id| id.to_string()).collect();
-    let keys: Vec<Key> = ids.iter().map(|id| key(id)).collect();
-    let tier: Vec<AtomicU64> = (0..IDS).map(|_| AtomicU64::new(0)).collect();
-    let replaced: Vec<AtomicU64> = (0..IDS).map(|_| AtomicU64::new(0)).collect();
+    let numbers = || (0..IDS).map(|_| AtomicU64::new(0)).collect::<Vec<_>>();
+    let (tier, replaced, told) = (numbers(), numbers(), numbers());
     let ended = AtomicBool::new(false);
     let (hits, promoted) = (AtomicU64::new(0), AtomicU64::new(0));
     thread::scope(|threads| {
-        for _ in 0..3 {
+        for _ in 0..4 {
             threads.spawn(|| {
                 while !ended.load(Ordering::Relaxed) {
                     for (at, id) in ids.iter().enumerate() {
-                        let least = replaced[at].load(Ordering::SeqCst);
+                        let least = replaced[at].load(Ordering::SeqCst).max(told[at].load(Ordering::Acquire));
                         let hash = front.hash(id);
-                        match front.get(hash, id, |value| Some(*value)) {
-                            Found::Hit { value: (of, number), .. } => {
+                        let number = match front.get(hash, id, |_| true) {
+                            Found::Hit { value, .. } => {
+                                let (of, number) = value.1;
                                 assert_eq!(of, at);
-                                assert!(number >= least, "{number} after {least}");
                                 hits.fetch_add(1, Ordering::Relaxed);
+                                number
                             }
-                            Found::Miss(None) => {}
+                            Found::Miss(None) => tier[at].load(Ordering::SeqCst),
                             Found::Miss(Some(seat)) => {
                                 let number = tier[at].load(Ordering::SeqCst);
                                 thread::yield_now();
-                                promoted.fetch_add(
-                                    u64::from(front.insert(seat, hash, Name::whole(&keys[at]), (at, number), 8)),
-                                    Ordering::Relaxed,
-                                );
+                                let put = insert(&front, seat, hash, id, (at, number), 8);
+                                promoted.fetch_add(u64::from(put), Ordering::Relaxed);
+                                number
                             }
-                        }
+                        };
+                        assert!(number >= least, "{number} after {least}");
+                        // As a task that goes on in another thread.
+                        told[at].fetch_max(number, Ordering::AcqRel);
                     }
                 }
             });
@@ -273,8 +384,10 @@ fn the_front_is_never_behind_the_tier() {
         while Instant::now() < until {
             number += 1;
             for (at, id) in ids.iter().enumerate() {
-                tier[at].store(number, Ordering::SeqCst);
-                front.remove(front.hash(id), &keys[at]);
+                front.replace(front.hash(id), || {
+                    tier[at].store(number, Ordering::SeqCst);
+                    thread::yield_now();
+                });
                 replaced[at].store(number, Ordering::SeqCst);
             }
             // Without a pause no seat would stay good for long enough.

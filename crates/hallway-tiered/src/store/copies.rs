@@ -9,7 +9,7 @@ use hallway_core::{Entry, Key, Result, Ttl};
 
 use super::TieredStore;
 use crate::engine::{Engine, Guard, Lease, Look, Noted, Patience};
-use crate::front::{Found, Name};
+use crate::front::{Found, Named};
 use crate::header::{BYTES, Header};
 use crate::settings::{Rules, micros};
 use crate::table::Authority;
@@ -23,8 +23,25 @@ const OVERHEAD: usize = 64;
 /// A copy of bytes in the local tier.
 #[derive(Debug)]
 pub(crate) struct RawCopy {
+    key: Key,
     value: Bytes,
     guard: Guard,
+}
+
+impl RawCopy {
+    /// By itself, so that the value is written where it is returned: to move its four words about costs as much as to find
+    /// them.
+    #[inline(never)]
+    fn share(&self) -> Option<Bytes> {
+        Some(self.value.clone())
+    }
+}
+
+impl Named for Arc<RawCopy> {
+    #[inline]
+    fn is(&self, id: &str) -> bool {
+        self.key.as_str() == id
+    }
 }
 
 impl TieredStore {
@@ -36,28 +53,29 @@ impl TieredStore {
         let front = engine.front.as_ref()?;
         let hash = front.hash(id);
         let now = engine.clock.now_at_most();
-        let look = |copy: &Arc<RawCopy>| {
-            engine.may_answer_at(&copy.guard, rules.degraded_ttl, now).then(|| copy.value.clone())
-        };
-        let value = match front.get(hash, id, look) {
-            Found::Hit { value, record } => {
+        let answers = |copy: &RawCopy| engine.may_answer_at(&copy.guard, rules.degraded_ttl, now);
+        match front.get(hash, id, |copy| answers(copy)) {
+            Found::Hit { value: copy, record } => {
                 if record && let Some(local) = engine.local_tier() {
                     local.record_hit(id);
                 }
-                value
+                engine.counters.local_hits.one();
+                copy.share()
             }
             Found::Miss(seat) => {
                 let copy = engine.local_tier()?.copy(id)?.downcast::<RawCopy>().ok()?;
-                let value = look(&copy)?;
-                if let Some(seat) = seat {
-                    let bytes = copy.value.len() + OVERHEAD;
-                    front.insert(seat, hash, Name::whole(key), copy, bytes);
+                if !answers(&copy) {
+                    return None;
                 }
-                value
+                let value = copy.value.clone();
+                if let Some(seat) = seat {
+                    let bytes = value.len() + OVERHEAD;
+                    front.insert(seat, hash, id, copy, bytes);
+                }
+                engine.counters.local_hits.one();
+                Some(value)
             }
-        };
-        engine.counters.local_hits.one();
-        Some(value)
+        }
     }
 
     /// The value from beyond this process.
@@ -186,10 +204,11 @@ impl TieredStore {
         let deadline = from.saturating_add(life);
         let bytes = entry.value.len() + OVERHEAD;
         let guard = Guard { noted, deadline, lease };
-        local.keep(key, Arc::new(RawCopy { value: entry.value.clone(), guard }), deadline, bytes);
-        if let Some(front) = &self.engine.front {
-            // After the keep: what stood in the front is older.
-            front.remove(front.hash(key.as_str()), key);
+        let copy = Arc::new(RawCopy { key: key.clone(), value: entry.value.clone(), guard });
+        let keep = || local.keep(key, copy, deadline, bytes);
+        match &self.engine.front {
+            Some(front) => front.replace(front.hash(key.as_str()), keep),
+            None => keep(),
         }
     }
 }

@@ -108,11 +108,11 @@ enum Admission<J: Job> {
 /// Asks, together with whatever else is being asked for. A caller whose deadline passes cannot tell whether his ask has
 /// been sent.
 pub(crate) async fn ask<J: Job>(engine: &Arc<Engine>, ask: J::Ask, deadline: Instant) -> Outcome<J> {
-    let Some(coalescer) = J::coalescer(engine) else { return J::alone(engine, &ask, deadline).await };
+    // In a box, here and below, or all who queue would carry room for a command of their own.
+    let Some(coalescer) = J::coalescer(engine) else { return Box::pin(J::alone(engine, &ask, deadline)).await };
     let answer = match coalescer.enter(&ask, deadline).map_err(Fault::unsent)? {
         Admission::Lone => {
             let _slot = Slot(coalescer);
-            // In a box, here and below, or all who queue would carry room for a command of their own.
             return Box::pin(J::alone(engine, &ask, deadline)).await;
         }
         Admission::Wait(answer, set_out) => {

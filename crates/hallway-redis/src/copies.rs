@@ -154,7 +154,8 @@ async fn by_script(engine: &Engine, asks: &[&Lease], deadline: Instant) -> Vec<R
     for (ask, answer) in asks.iter().zip(answers) {
         outcomes.push(match answer.and_then(|answer| outcome(engine, &ask.key, answer)) {
             Ok(Some(outcome)) => Ok(outcome),
-            Ok(None) => look_again(engine, &ask.key, deadline).await,
+            // In a box, as whatever else is seldom.
+            Ok(None) => Box::pin(look_again(engine, &ask.key, deadline)).await,
             Err(fault) => Err(fault),
         });
     }

@@ -10,6 +10,7 @@ use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use futures_util::FutureExt;
 use hallway_core::{Error, ErrorKind, Key, Result};
 use tokio::sync::Notify;
 
@@ -119,13 +120,12 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
             map.insert(key.clone(), flight);
             landing = Landing { inner: Arc::clone(&self.inner), key: key.clone(), id, answer };
         }
-        let load = load();
-        tokio::spawn(async move {
-            let landing = landing;
-            let answer = load.await;
+        // Not in a block of its own, which would have room for the load twice: as it is made and as it is waited for.
+        let landed = load().map(move |answer| {
             // Nobody else sets it: the landing itself comes after.
             let _ = landing.answer.value.set(answer);
         });
+        tokio::spawn(landed);
         Ok(ticket)
     }
 

@@ -1,11 +1,20 @@
 //! What all codecs do before and after the format itself.
 
+use std::cell::Cell;
 use std::io;
 
 use bytes::Bytes;
 
 use super::depth::Guard;
 use crate::{Error, ErrorKind, HARD_VALUE_CAP, Result};
+
+/// The room that a thread keeps for encoding.
+const KEPT: usize = 64 << 10;
+
+thread_local! {
+    /// Taken while in use, so that nothing is borrowed should an encoder encode.
+    static ROOM: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// Takes encoded bytes up to the hard cap.
 #[derive(Debug, Default)]
@@ -35,10 +44,19 @@ pub(super) fn encode<E>(
     guard: &Guard,
     run: impl FnOnce(&mut Sink) -> Result<(), E>,
 ) -> Result<Bytes> {
-    let mut sink = Sink::default();
-    match run(&mut sink) {
-        Ok(()) => Ok(Bytes::from(sink.bytes)),
-        Err(_) if sink.over => Err(too_large("the encoded value is over the cap of 16 MiB; split it")),
+    // Encoders write piece by piece. In room that is there already nothing grows and is copied with each, and what leaves
+    // is as large as it must be.
+    let mut sink = Sink { bytes: ROOM.try_with(Cell::take).unwrap_or_default(), over: false };
+    sink.bytes.clear();
+    let encoded = run(&mut sink).map(|()| Bytes::copy_from_slice(&sink.bytes));
+    let Sink { bytes, over } = sink;
+    if bytes.capacity() <= KEPT {
+        // Nowhere to put it while the thread is ending.
+        let _ = ROOM.try_with(|room| room.set(bytes));
+    }
+    match encoded {
+        Ok(encoded) => Ok(encoded),
+        Err(_) if over => Err(too_large("the encoded value is over the cap of 16 MiB; split it")),
         Err(_) => Err(match guard.refused() {
             Some(why) => Error::invalid_input(why),
             None => Error::invalid_input(format!("the value has no form in {name}")),

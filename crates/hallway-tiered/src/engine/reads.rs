@@ -81,10 +81,11 @@ impl Engine {
     ) -> Look {
         let began = Instant::now();
         let mut poll = FIRST_POLL;
+        let mut waits = false;
         loop {
             let noted = self.note(key);
             // Before the state is read, so that no change in between is missed.
-            let woken = self.waiters.register(noted.slot);
+            let woken = if waits { self.waiters.register(noted.slot) } else { None };
             let left = match self.look_once(copy_key, patience, absent.take(), &usable, noted).await {
                 Ok(Step::Found(look)) => return look,
                 Ok(Step::Busy(left)) => left,
@@ -95,6 +96,11 @@ impl Engine {
             // What stands longer than any lease is the marker of a write that has not ended: no use in waiting.
             if waited >= patience.wait || left > patience.lease {
                 return Look::Busy(noted);
+            }
+            if !waits {
+                // As a rule nobody is at it. Who has to wait looks once more, now that he would hear of a change.
+                waits = true;
+                continue;
             }
             let pause = poll.mul_f64(self.random.range(0.5..1.0)).min(patience.wait - waited);
             poll = (poll * 2).min(LAST_POLL);

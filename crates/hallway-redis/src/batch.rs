@@ -11,7 +11,7 @@ use hallway_core::{BATCH_KEYS, Error, ErrorKind, Key, Result, Ttl, write_batches
 use redis::{Cmd, Pipeline, Value};
 use tokio::time::Instant;
 
-use crate::engine::{Effect, Engine, Lane};
+use crate::engine::{Effect, Engine, Lane, Watch};
 use crate::fault::{Fault, Reply};
 use crate::guard::{MIN_CAP, WHOLE};
 use crate::scripts::DELETE_IF;
@@ -46,33 +46,45 @@ async fn read(engine: &Engine, keys: &[Key], deadline: Instant) -> Result<Vec<Op
     let large = keys.len() > FEW || keys.iter().any(|key| engine.large_keys.lane(key) == Lane::Large);
     let lane = if large { Lane::Large } else { Lane::Small };
     let keys: Vec<&Key> = keys.iter().collect();
-    let values = values(engine, lane, &keys, deadline).await?;
+    let values = values(engine, Watch::Nothing, lane, &keys, deadline).await?;
     keys.iter().zip(values).map(|(key, value)| engine.bulk(key, value)).collect()
 }
 
 /// The values of up to [`BATCH_KEYS`] keys, errors among them.
-pub(crate) async fn values(engine: &Engine, lane: Lane, keys: &[&Key], deadline: Instant) -> Result<Vec<Value>, Fault> {
-    let mut values = mget(engine, lane, keys, deadline).await?;
+pub(crate) async fn values(
+    engine: &Engine,
+    watch: Watch,
+    lane: Lane,
+    keys: &[&Key],
+    deadline: Instant,
+) -> Result<Vec<Value>, Fault> {
+    let mut values = mget(engine, watch, lane, keys, deadline).await?;
     let left_out = |value: &Value| matches!(value, Value::ServerError(error) if error.code() == "HWFULL");
     let again: Vec<usize> = (0..values.len()).filter(|at| left_out(&values[*at])).collect();
     // So few that they fit one reply, even if each is as large as can be.
     for few in again.chunks((WHOLE / engine.cap.bytes().max(MIN_CAP) / 2).max(1)) {
         let keys: Vec<&Key> = few.iter().map(|at| keys[*at]).collect();
-        for (at, value) in few.iter().zip(mget(engine, Lane::Large, &keys, deadline).await?) {
+        for (at, value) in few.iter().zip(mget(engine, watch, Lane::Large, &keys, deadline).await?) {
             values[*at] = value;
         }
     }
     Ok(values)
 }
 
-async fn mget(engine: &Engine, lane: Lane, keys: &[&Key], deadline: Instant) -> Result<Vec<Value>, Fault> {
+async fn mget(
+    engine: &Engine,
+    watch: Watch,
+    lane: Lane,
+    keys: &[&Key],
+    deadline: Instant,
+) -> Result<Vec<Value>, Fault> {
     let mut command =
         Cmd::with_capacity(keys.len() + 1, keys.iter().map(|key| key.as_bytes().len()).sum::<usize>() + 4);
     command.arg("MGET");
     for key in keys {
         command.arg(key.as_bytes());
     }
-    let answer = engine.call_unwatched(lane, Effect::Read, deadline, command).await?;
+    let answer = engine.call_watching(watch, lane, Effect::Read, deadline, command).await?;
     match engine.checked(None, answer)? {
         Value::Array(values) if values.len() == keys.len() => Ok(values),
         _ => Err(engine.shape()),

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::batch::worse;
 use crate::coalesce::{self, Coalescer, Job};
-use crate::engine::{Effect, Engine, Lane};
+use crate::engine::{Effect, Engine, Lane, Watch};
 use crate::fault::Fault;
 use crate::scripts::{
     FILL_MANY, GENERATION, GETL, MARK, RELEASE, RENEW, REPLACE, Script, fill as fill_script, unmark as unmark_script,
@@ -461,7 +461,7 @@ pub(crate) async fn generations(engine: &Engine, keys: &[(Key, u64)], deadline: 
     let mut all = Vec::with_capacity(keys.len());
     for keys in keys.chunks(BATCH_KEYS) {
         let names: Vec<&Key> = keys.iter().map(|(key, _)| key).collect();
-        let found = crate::batch::values(engine, Lane::Small, &names, deadline).await?;
+        let found = crate::batch::values(engine, Watch::Changes, Lane::Small, &names, deadline).await?;
         let mut ids: Vec<Option<u64>> = Vec::with_capacity(keys.len());
         for (key, value) in names.iter().zip(found) {
             ids.push(engine.bulk(key, value)?.as_deref().and_then(generation));

@@ -32,6 +32,15 @@ pub(crate) enum Effect {
     Write,
 }
 
+/// Whether a server that tells of changes is to tell of those of the keys that a command reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Watch {
+    /// What is read may be kept or waited for.
+    Changes,
+    /// Nobody keeps it or waits for it.
+    Nothing,
+}
+
 /// Which connection a command uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lane {
@@ -153,16 +162,17 @@ impl Engine {
         }
     }
 
-    /// As [`call`](Self::call) for a command of whose keys nothing is kept or waited for: a server that tells of changes is
-    /// spared telling of these, and of those that the command itself makes.
-    pub(crate) async fn call_unwatched(
+    /// As [`call`](Self::call). Where nothing is to be watched, the server does not tell of the changes that the command
+    /// itself makes either.
+    pub(crate) async fn call_watching(
         &self,
+        watch: Watch,
         lane: Lane,
         effect: Effect,
         deadline: Instant,
         command: Cmd,
     ) -> Result<Value, Fault> {
-        if !self.is_tracked() {
+        if watch == Watch::Changes || !self.is_tracked() {
             return self.call(lane, effect, deadline, &command).await;
         }
         let mut pipeline = Pipeline::with_capacity(2);
@@ -234,29 +244,17 @@ impl Engine {
         args: &[&[u8]],
     ) -> Result<Value, Fault> {
         let names: Vec<&[u8]> = keys.iter().map(|key| key.as_bytes()).collect();
-        match self.run(lane, deadline, script.is_watched, keys, script.by_hash(&names, args)).await {
+        let by_hash = script.by_hash(&names, args);
+        let value = self.call_watching(script.watch, lane, Effect::Write, deadline, by_hash).await?;
+        match self.checked(keys.first().copied(), value) {
             // The server says that it ran nothing.
             Err(fault) if fault.reply == Reply::NoScript => {
-                self.run(lane, deadline, script.is_watched, keys, script.by_text(&names, args)).await
+                let by_text = script.by_text(&names, args);
+                let value = self.call_watching(script.watch, lane, Effect::Write, deadline, by_text).await?;
+                self.checked(keys.first().copied(), value)
             }
             answer => answer,
         }
-    }
-
-    async fn run(
-        &self,
-        lane: Lane,
-        deadline: Instant,
-        is_watched: bool,
-        keys: &[&Key],
-        command: Cmd,
-    ) -> Result<Value, Fault> {
-        let value = if is_watched {
-            self.call(lane, Effect::Write, deadline, &command).await?
-        } else {
-            self.call_unwatched(lane, Effect::Write, deadline, command).await?
-        };
-        self.checked(keys.first().copied(), value)
     }
 
     /// Runs a script on each of many keys in one round trip, sending its text where the server does not have it. What

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::batch::values;
 use crate::coalesce::{Coalescer, Job};
-use crate::engine::{Effect, Engine, Lane};
+use crate::engine::{Effect, Engine, Lane, Watch};
 use crate::fault::Fault;
 
 pub(crate) enum Get {}
@@ -27,11 +27,14 @@ impl Job for Get {
         let lane = engine.large_keys.lane(key);
         let mut command = Cmd::with_capacity(2, 3 + key.as_bytes().len());
         command.arg("GET").arg(key.as_bytes());
-        engine.call_unwatched(lane, Effect::Read, deadline, command).await.and_then(|value| engine.bulk(key, value))
+        engine
+            .call_watching(Watch::Nothing, lane, Effect::Read, deadline, command)
+            .await
+            .and_then(|value| engine.bulk(key, value))
     }
 
     async fn together(engine: &Engine, keys: &[&Key], deadline: Instant) -> Vec<Result<Option<Bytes>, Fault>> {
-        let mut answer = values(engine, Lane::Small, keys, deadline).await;
+        let mut answer = values(engine, Watch::Nothing, Lane::Small, keys, deadline).await;
         if keys.len() > 1 && answer.as_ref().is_err_and(|fault| fault.error.kind() == ErrorKind::Unauthorized) {
             // Access rules may forbid some of the keys, and only who asked for those shall hear of it.
             answer = pipelined(engine, keys, deadline).await;

@@ -5,21 +5,22 @@ use std::sync::LazyLock;
 #[cfg(feature = "mutants")]
 use hallway_core::mutant::Mutant;
 
+use crate::engine::Watch;
+
 /// A script and the hash the server knows it by.
 pub(crate) struct Script {
     pub(crate) code: &'static str,
     pub(crate) hash: String,
-    /// Whether what it reads is kept or waited for, so that the server has to tell of changes.
-    pub(crate) is_watched: bool,
+    pub(crate) watch: Watch,
 }
 
 macro_rules! script {
     ($(#[$meta:meta])* $name:ident, $file:literal) => {
         $(#[$meta])*
-        pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!($file), false));
+        pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!($file), Watch::Nothing));
     };
     (watched $name:ident, $file:literal) => {
-        pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!($file), true));
+        pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!($file), Watch::Changes));
     };
 }
 
@@ -68,8 +69,8 @@ pub(crate) fn unmark() -> &'static Script {
 }
 
 impl Script {
-    fn new(code: &'static str, is_watched: bool) -> Self {
-        Self { code, hash: redis::Script::new(code).get_hash().to_owned(), is_watched }
+    fn new(code: &'static str, watch: Watch) -> Self {
+        Self { code, hash: redis::Script::new(code).get_hash().to_owned(), watch }
     }
 
     /// The command by hash: what is sent first.

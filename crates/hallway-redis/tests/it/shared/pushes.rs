@@ -1,8 +1,9 @@
 //! Invalidations: what is told, in which order, and when.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use hallway_core::{Bytes, CopyState, KvStore, LinkState, SetOptions, Token};
+use hallway_core::{Bytes, CopyState, Key, KvStore, LinkState, SetOptions, Token};
 
 use super::{Linked, Notes, PATIENCE, Told, copies, copy_of, server, told};
 use crate::{MINUTE, key, open};
@@ -54,6 +55,74 @@ async fn what_a_script_or_a_batch_read_is_tracked_as_well() {
     linked.link.generations(&[(c.clone(), 1)], PATIENCE).await.unwrap();
     linked.link.generations(&[(c.clone(), 1)], PATIENCE).await.unwrap();
     heard(&c).await;
+}
+
+/// Nor does it take the word away from those who keep what they read on the same connection at the same time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_read_once_is_not_tracked_and_what_is_read_beside_it_is() {
+    let server = server();
+    let linked = Linked::up(&server).await;
+    let store = open(&server.url()).await;
+    let ns = copies();
+    let write = async |keys: &[Key], value: &'static str| {
+        let items: Vec<_> = keys.iter().map(|key| (key.clone(), Bytes::from(value), MINUTE.into())).collect();
+        store.set_many(&items).await.unwrap();
+    };
+    let names = |word: &str, many: usize| -> Vec<Key> { (0..many).map(|n| key(&ns, &format!("{word}-{n}"))).collect() };
+    for round in 0..5 {
+        let (once, kept) = (names(&format!("once-{round}"), 200), names(&format!("kept-{round}"), 200));
+        write(&once, "V").await;
+        write(&kept, "V").await;
+        let reads = once.iter().zip(&kept).map(|(once, kept)| {
+            let link = Arc::clone(&linked.link);
+            let (once, kept) = (once.clone(), kept.clone());
+            async move {
+                let first = tokio::spawn({
+                    let link = Arc::clone(&link);
+                    async move { link.read_once(&[once], PATIENCE).await.unwrap() }
+                });
+                let kept = link.read(&[kept], PATIENCE).await.unwrap();
+                assert!(matches!(kept[..], [CopyState::Value(_)]));
+                assert_eq!(first.await.unwrap(), [Some(Bytes::from("V"))]);
+            }
+        });
+        futures_util::future::join_all(reads).await;
+        // Many at once, and none of them alone.
+        assert_eq!(linked.link.read_once(&once, PATIENCE).await.unwrap(), vec![Some(Bytes::from("V")); 200]);
+        linked.notes.take();
+        write(&once, "W").await;
+        write(&kept, "W").await;
+        for key in &kept {
+            told(&linked.notes, Told::Changed(key.as_str().to_owned())).await;
+        }
+        // What the server told before this reply has been heard.
+        linked.link.ping(PATIENCE).await.unwrap();
+        let heard = once.iter().filter(|key| linked.notes.changed(key)).count();
+        assert_eq!(heard, 0, "in round {round}");
+    }
+}
+
+#[tokio::test]
+async fn a_fill_is_told_to_others_and_not_to_who_fills() {
+    let server = server();
+    let (filler, other) = (Linked::up(&server).await, Linked::up(&server).await);
+    let ns = copies();
+    let keys: Vec<Key> = (0..3).map(|n| key(&ns, &n.to_string())).collect();
+    let fill = |key: &Key| (key.clone(), Token(1), copy_of(1, "x"), MINUTE.into());
+    // One by itself, and two together.
+    for keys in [&keys[..1], &keys[1..]] {
+        let leases: Vec<_> = keys.iter().map(|key| (key.clone(), Token(1), None)).collect();
+        filler.link.lease(&leases, MINUTE, PATIENCE).await.unwrap();
+        other.link.read(keys, PATIENCE).await.unwrap();
+        filler.notes.take();
+        let fills: Vec<_> = keys.iter().map(fill).collect();
+        assert_eq!(filler.link.fill(&fills, Duration::ZERO, PATIENCE).await.unwrap(), vec![true; keys.len()]);
+        for key in keys {
+            told(&other.notes, Told::Changed(key.as_str().to_owned())).await;
+        }
+        filler.link.ping(PATIENCE).await.unwrap();
+        assert!(!keys.iter().any(|key| filler.notes.changed(key)));
+    }
 }
 
 #[tokio::test]

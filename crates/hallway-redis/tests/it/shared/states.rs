@@ -47,6 +47,15 @@ async fn a_key_is_absent_busy_or_a_value() {
         check(at, &states[0]);
     }
     assert!(link.read(&[], PATIENCE).await.unwrap().is_empty());
+
+    // Who keeps nothing gets the copies alone.
+    let found = link.read_once(&keys, PATIENCE).await.unwrap();
+    let whole = |at: usize| [(1, copy.clone()), (2, Bytes::from("V1 forever"))].into_iter().find(|(of, _)| *of == at);
+    for (at, key) in keys.iter().enumerate() {
+        assert_eq!(found[at], whole(at).map(|(_, copy)| copy), "{at}");
+        assert_eq!(link.read_once(std::slice::from_ref(key), PATIENCE).await.unwrap(), found[at..=at]);
+    }
+    assert!(link.read_once(&[], PATIENCE).await.unwrap().is_empty());
 }
 
 #[tokio::test]

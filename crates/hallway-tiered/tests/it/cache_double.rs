@@ -34,7 +34,7 @@ struct State {
     held: watch::Sender<bool>,
     /// So many calls that end markers fail.
     lost: AtomicUsize,
-    calls: [AtomicUsize; 7],
+    calls: [AtomicUsize; 8],
 }
 
 /// What is counted.
@@ -48,6 +48,8 @@ pub(crate) enum Call {
     Renew,
     /// Any of those that change something.
     Change,
+    /// Those reads whose result is not kept.
+    ReadOnce,
 }
 
 #[derive(Debug, Clone)]
@@ -294,6 +296,7 @@ impl SharedLink for Link {
 
     async fn read_once(&self, keys: &[Key], _: Duration) -> Result<Vec<Option<Bytes>>> {
         self.shared.count(Call::Read);
+        self.shared.count(Call::ReadOnce);
         tokio::task::yield_now().await;
         self.shared.check()?;
         let copies = {

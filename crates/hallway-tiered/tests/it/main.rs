@@ -5,6 +5,7 @@ mod cache_basics;
 mod cache_double;
 mod cache_hits;
 mod cache_many;
+mod cache_once;
 mod cache_peers;
 mod cache_shared;
 mod cache_stale;

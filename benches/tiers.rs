@@ -39,7 +39,7 @@ fn main() {
     let mut not_measured = Vec::new();
 
     for (store, cells) in STORES {
-        match runtime.block_on(stage.lanes(store, &Arc::new(store.workload()))) {
+        match runtime.block_on(stage.lanes(store, &Arc::new(store.workload(None)))) {
             Ok(lanes) => measure(&mut criterion, &runtime, &lanes, cells),
             Err(error) => not_measured.push(format!("{store:?} ({error})")),
         }

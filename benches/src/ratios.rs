@@ -51,8 +51,14 @@ pub struct CpuPerOperation {
 
 /// Measures every goal whose id matches, one after the other. `allocations` is the program that counts them.
 ///
-/// What cannot be measured becomes an outcome with an error; the others go on.
-pub async fn measure(stage: &mut Stage, only: Option<&Regex>, allocations: &Path) -> Vec<Outcome> {
+/// What cannot be measured becomes an outcome with an error; the others go on. The goals are those of values of the usual
+/// sizes; with others, `value_bytes` says how much of a ratio is a matter of that.
+pub async fn measure(
+    stage: &mut Stage,
+    only: Option<&Regex>,
+    value_bytes: Option<usize>,
+    allocations: &Path,
+) -> Vec<Outcome> {
     let wanted: Vec<_> = goals().into_iter().filter(|goal| only.is_none_or(|only| only.is_match(&goal.id))).collect();
     let mut open: HashMap<Store, std::result::Result<Lanes, String>> = HashMap::new();
     let mut outcomes = Vec::with_capacity(wanted.len());
@@ -66,8 +72,8 @@ pub async fn measure(stage: &mut Stage, only: Option<&Regex>, allocations: &Path
                 if !open.contains_key(store) {
                     // Idle connections and the memory of the stores measured before are none of this one's business.
                     open.clear();
-                    let lanes =
-                        stage.lanes(*store, &Arc::new(store.workload())).await.map_err(|error| error.to_string());
+                    let workload = Arc::new(store.workload(value_bytes));
+                    let lanes = stage.lanes(*store, &workload).await.map_err(|error| error.to_string());
                     open.insert(*store, lanes);
                 }
                 match &open[store] {

@@ -23,6 +23,12 @@ use crate::{Contender, Driver, Lane, Op, Result, Workload};
 /// How far away [`Store::PostgresAway`] is: what a query waits for the network, there and back.
 const ROUND_TRIP: Duration = Duration::from_micros(500);
 
+/// The usual size of a value in a store.
+pub(crate) const VALUE_BYTES: usize = 128;
+
+/// The usual size of a value in a cache.
+pub(crate) const CACHED_BYTES: usize = 1 << 10;
+
 /// A kind of store, with the place where it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Store {
@@ -59,16 +65,19 @@ impl Store {
         }
     }
 
-    /// The keys and values that its goals are measured with.
+    /// The keys and values that its goals are measured with, or values of another size.
+    ///
+    /// # Panics
+    /// If values of so few bytes cannot be told apart.
     #[must_use]
-    pub fn workload(self) -> Workload {
-        const CACHED: usize = 1 << 10;
+    pub fn workload(self, value_bytes: Option<usize>) -> Workload {
+        let cached = value_bytes.unwrap_or(CACHED_BYTES);
         match self {
-            Self::CacheHot => Workload::new(1_000, CACHED, 1),
-            Self::CacheShared => Workload::new(50_000, CACHED, 1),
-            Self::CacheWide => Workload::new(100_000, CACHED, 1),
+            Self::CacheHot => Workload::new(1_000, cached, 1),
+            Self::CacheShared => Workload::new(50_000, cached, 1),
+            Self::CacheWide => Workload::new(100_000, cached, 1),
             Self::Moka | Self::Postgres | Self::PostgresAway | Self::Redis | Self::Sqlite | Self::TieredPostgres => {
-                Workload::small()
+                Workload::new(1_000, value_bytes.unwrap_or(VALUE_BYTES), 8)
             }
         }
     }

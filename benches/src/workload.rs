@@ -49,12 +49,6 @@ impl Workload {
         Self { names, marks, values, value_bytes, popular: OnceLock::new(), order: OnceLock::new() }
     }
 
-    /// The usual size: 128-byte values.
-    #[must_use]
-    pub fn small() -> Self {
-        Self::new(1_000, 128, 8)
-    }
-
     /// The texts that contenders build their keys from.
     pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
         self.names.iter().map(String::as_str)

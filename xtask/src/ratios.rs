@@ -11,6 +11,9 @@ pub(crate) struct Args {
     /// Measure only goals whose id matches this regular expression, such as `^redis/get/`
     #[arg(long)]
     only: Option<String>,
+    /// Measure the goals with values of so many bytes instead of those that they are for
+    #[arg(long, value_name = "N", conflicts_with = "peers")]
+    value_bytes: Option<u32>,
     /// Print JSON on standard output instead of a table
     #[arg(long)]
     json: bool,
@@ -44,6 +47,9 @@ fn measurement(program: &Path, args: &Args) -> Command {
     let mut command = Command::new(program);
     if let Some(only) = &args.only {
         command.args(["--only", only]);
+    }
+    if let Some(bytes) = args.value_bytes {
+        command.arg("--value-bytes").arg(bytes.to_string());
     }
     if args.json {
         command.arg("--json");

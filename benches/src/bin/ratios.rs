@@ -18,6 +18,9 @@ struct Args {
     /// Print JSON on standard output instead of a table
     #[arg(long)]
     json: bool,
+    /// Measure with values of so many bytes instead of those that the goals are for
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(8..=1 << 20))]
+    value_bytes: Option<u32>,
     /// Succeed, and print nothing, if no id matches
     #[arg(long)]
     may_be_none: bool,
@@ -36,11 +39,12 @@ fn main() -> ExitCode {
 
 /// Whether everything asked for was measured; a goal that is missed is a result, not a failure.
 fn run(args: &Args) -> Result<bool> {
+    let value_bytes = args.value_bytes.map(|bytes| bytes as usize);
     let allocations = std::env::current_exe()?.with_file_name("allocations");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let mut stage = Stage::default();
     let (machine, outcomes) = runtime.block_on(async {
-        let outcomes = measure(&mut stage, args.only.as_ref(), &allocations).await;
+        let outcomes = measure(&mut stage, args.only.as_ref(), value_bytes, &allocations).await;
         Ok::<_, hallway_bench::Failure>((machine::describe(&stage).await?, outcomes))
     })?;
     if outcomes.is_empty() && args.may_be_none {
@@ -50,7 +54,11 @@ fn run(args: &Args) -> Result<bool> {
         return Err("no goal has an id that matches".into());
     }
     let mut out = io::stdout().lock();
-    if args.json { print_json(&mut out, &machine, &outcomes) } else { print_table(&mut out, &machine, &outcomes) }?;
+    if args.json {
+        print_json(&mut out, &machine, &outcomes)
+    } else {
+        print_table(&mut out, &machine, value_bytes, &outcomes)
+    }?;
     out.flush()?;
     Ok(outcomes.iter().all(|outcome| outcome.error.is_none()))
 }

@@ -5,14 +5,26 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::ratios::{Kind, Outcome};
+use crate::stage::{CACHED_BYTES, VALUE_BYTES};
 
 /// Prints one row per goal and how many are met.
 ///
 /// # Errors
 /// If standard output is gone.
-pub fn print_table(out: &mut impl Write, machine: &str, outcomes: &[Outcome]) -> io::Result<()> {
+pub fn print_table(
+    out: &mut impl Write,
+    machine: &str,
+    value_bytes: Option<usize>,
+    outcomes: &[Outcome],
+) -> io::Result<()> {
     writeln!(out, "{machine}")?;
-    writeln!(out, "values of 128 bytes, in tiers/ of 1 KiB; time ratios are to be small, throughput ratios large\n")?;
+    let values = match value_bytes {
+        None => format!("values of {VALUE_BYTES} bytes, in tiers/ of {CACHED_BYTES}"),
+        Some(bytes) => {
+            format!("values of {bytes} bytes, while the goals are for {VALUE_BYTES}, in tiers/ {CACHED_BYTES}")
+        }
+    };
+    writeln!(out, "{values}; time ratios are to be small, throughput ratios large\n")?;
     writeln!(
         out,
         "{:<24} {:<10} {:>8} {:>15} {:>7}  {:<6}  processor us/op, client+server: ours / raw",
@@ -103,7 +115,7 @@ mod tests {
     fn the_table_counts_what_was_met_missed_and_not_measured() {
         let mut out = Vec::new();
         let outcomes = [outcome(Some(1.5), None), outcome(Some(1.3), None), outcome(None, Some("no server"))];
-        print_table(&mut out, "a machine", &outcomes).unwrap();
+        print_table(&mut out, "a machine", None, &outcomes).unwrap();
         let text = String::from_utf8(out).unwrap();
         assert!(text.ends_with("1 met, 1 missed, 1 not measured\n"), "{text}");
         assert!(text.contains("no server"));

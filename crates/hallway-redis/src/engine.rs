@@ -83,6 +83,8 @@ pub(crate) struct Engine {
     setup: Setup,
     /// Links of shared tiers made so far.
     tracked: AtomicU64,
+    /// That of the one connection, if it is the link of a shared tier.
+    tracking: Option<Arc<Tracking>>,
     pub(crate) coalescers: Option<Coalescers>,
     pub(crate) large_keys: LargeKeys,
     pub(crate) cap: ValueCap,
@@ -115,12 +117,19 @@ impl Setup {
     }
 }
 
+/// Before a command: what it reads need not be tracked.
+fn opt_out() -> Cmd {
+    let mut command = Cmd::with_capacity(3, 15);
+    command.arg("CLIENT").arg("CACHING").arg("NO");
+    command
+}
+
 impl Engine {
     pub(crate) fn new(setup: Setup) -> Self {
         let counters = Arc::default();
         let small = Link::new(setup.link(&counters, 0, None), None);
         let large = Link::new(setup.link(&counters, 1, None), Some(&small));
-        let engine = Self::over(small, Some(large), setup, counters);
+        let engine = Self::over(small, Some(large), None, setup, counters);
         // The other link starts with the first large value.
         engine.small.start();
         engine
@@ -129,12 +138,19 @@ impl Engine {
     /// An engine with one connection of its own that carries invalidations too.
     pub(crate) fn tracked(&self, tracking: Arc<Tracking>) -> Self {
         let number = 2 + self.tracked.fetch_add(1, Relaxed);
-        let link = Link::new(self.setup.link(&self.counters, number, Some(tracking)), Some(&self.small));
+        let setup = self.setup.link(&self.counters, number, Some(Arc::clone(&tracking)));
+        let link = Link::new(setup, Some(&self.small));
         link.start();
-        Self::over(link, None, self.setup.clone(), Arc::clone(&self.counters))
+        Self::over(link, None, Some(tracking), self.setup.clone(), Arc::clone(&self.counters))
     }
 
-    fn over(small: Link, large: Option<Link>, setup: Setup, counters: Arc<Counters>) -> Self {
+    fn over(
+        small: Link,
+        large: Option<Link>,
+        tracking: Option<Arc<Tracking>>,
+        setup: Setup,
+        counters: Arc<Counters>,
+    ) -> Self {
         Self {
             small,
             large,
@@ -144,6 +160,7 @@ impl Engine {
             counters,
             target: Arc::clone(&setup.target),
             tracked: AtomicU64::new(0),
+            tracking,
             setup,
         }
     }
@@ -162,8 +179,8 @@ impl Engine {
         }
     }
 
-    /// As [`call`](Self::call). Where nothing is to be watched, the server does not tell of the changes that the command
-    /// itself makes either.
+    /// As [`call`](Self::call). Where nothing is to be watched, the server does not tell of what the command itself changes
+    /// either, unless this connection has read that before.
     pub(crate) async fn call_watching(
         &self,
         watch: Watch,
@@ -172,19 +189,26 @@ impl Engine {
         deadline: Instant,
         command: Cmd,
     ) -> Result<Value, Fault> {
-        if watch == Watch::Changes || !self.is_tracked() {
+        if watch == Watch::Changes || !self.opts_out() {
             return self.call(lane, effect, deadline, &command).await;
         }
         let mut pipeline = Pipeline::with_capacity(2);
-        pipeline.cmd("CLIENT").arg("CACHING").arg("NO").add_command(command);
+        pipeline.add_command(opt_out()).add_command(command);
         let mut answers = self.pipeline(lane, effect, deadline, &pipeline).await?;
-        // If the server will not be spared, the command was run all the same.
+        self.note_opt_out(answers.first());
         answers.pop().ok_or_else(|| self.shape())
     }
 
-    /// Whether the server tells of changes of what is read here.
-    fn is_tracked(&self) -> bool {
-        self.large.is_none()
+    /// Whether the server tells of changes, unless it is told before a command that it need not.
+    fn opts_out(&self) -> bool {
+        self.tracking.as_ref().is_some_and(|tracking| tracking.opts_out())
+    }
+
+    /// What the server answered to opting out. If it will not be spared, the command after that was run all the same.
+    fn note_opt_out(&self, answer: Option<&Value>) {
+        if let (Some(Value::ServerError(_)), Some(tracking)) = (answer, &self.tracking) {
+            tracking.cannot_opt_out();
+        }
     }
 
     /// Sends commands together and returns all answers, errors among them.
@@ -272,14 +296,16 @@ impl Engine {
         if let [(key, args)] = calls {
             return vec![self.script(lane, deadline, script, key, args).await];
         }
-        let mut outcomes = self.script_round(lane, deadline, calls, |key, args| script.by_hash(&[key], args)).await;
+        let watch = script.watch;
+        let mut outcomes =
+            self.script_round(watch, lane, deadline, calls, |key, args| script.by_hash(&[key], args)).await;
         let missed =
             |outcome: &Result<Value, Fault>| outcome.as_ref().is_err_and(|fault| fault.reply == Reply::NoScript);
         let again: Vec<usize> = (0..calls.len()).filter(|at| outcomes.get(*at).is_some_and(missed)).collect();
         if !again.is_empty() {
             // Each brings the text: the first one's may be refused for its key, and the others would miss it.
             let few: Vec<_> = again.iter().map(|at| calls[*at]).collect();
-            let late = self.script_round(lane, deadline, &few, |key, args| script.by_text(&[key], args)).await;
+            let late = self.script_round(watch, lane, deadline, &few, |key, args| script.by_text(&[key], args)).await;
             for (at, outcome) in again.into_iter().zip(late) {
                 outcomes[at] = outcome;
             }
@@ -289,17 +315,30 @@ impl Engine {
 
     async fn script_round<const N: usize>(
         &self,
+        watch: Watch,
         lane: Lane,
         deadline: Instant,
         calls: &[(&Key, [&[u8]; N])],
         command: impl Fn(&[u8], &[&[u8]]) -> Cmd,
     ) -> Vec<Result<Value, Fault>> {
-        let mut pipeline = Pipeline::with_capacity(calls.len());
+        let opts_out = watch == Watch::Nothing && self.opts_out();
+        let mut pipeline = Pipeline::with_capacity(calls.len() * (1 + usize::from(opts_out)));
         for (key, args) in calls {
+            if opts_out {
+                pipeline.add_command(opt_out());
+            }
             pipeline.add_command(command(key.as_bytes(), args));
         }
         match self.pipeline(lane, Effect::Write, deadline, &pipeline).await {
-            Ok(answers) => {
+            Ok(mut answers) => {
+                if opts_out {
+                    self.note_opt_out(answers.first());
+                    let mut is_opt_out = false;
+                    answers.retain(|_| {
+                        is_opt_out = !is_opt_out;
+                        !is_opt_out
+                    });
+                }
                 calls.iter().zip(answers).map(|((key, _), answer)| self.checked(Some(key), answer)).collect()
             }
             Err(fault) => calls.iter().map(|_| Err(fault.clone())).collect(),

@@ -94,17 +94,12 @@ impl SharedLink for RedisLink {
 
     async fn read_once(&self, keys: &[Key], within: Duration) -> Result<Vec<Option<Bytes>>> {
         let engine = self.reader();
-        let mut values = match keys {
-            [key] => {
-                vec![coalesce::ask::<Get>(engine, key.clone(), until(within)).await.map_err(of_read("read_once"))?]
-            }
+        let values = match keys {
+            [key] => coalesce::ask::<Get>(engine, key.clone(), until(within)).await.map(|value| vec![value]),
             // In a box, or each read of one key would carry room for a batch.
-            keys => Box::pin(batch::get_many(engine, keys, until(within))).await.map_err(of_read("read_once"))?,
+            keys => Box::pin(batch::get_many(engine, keys, until(within))).await,
         };
-        for value in &mut values {
-            value.take_if(|value| !states::is_copy(value));
-        }
-        Ok(values)
+        values.map_err(of_read("read_once"))
     }
 
     async fn read_entries(&self, keys: &[Key], within: Duration) -> Result<Vec<Option<Entry>>> {

@@ -153,7 +153,7 @@ impl Job for State {
 pub(crate) fn state(engine: &Engine, key: &Key, value: Value, life: &Value) -> Result<CopyState, Fault> {
     let Some(entry) = entry(engine, key, value, life)? else { return Ok(CopyState::Absent) };
     Ok(match entry.remaining {
-        _ if is_copy(&entry.value) => CopyState::Value(entry),
+        _ if entry.value.first() == Some(&b'V') => CopyState::Value(entry),
         // Neither is ever written without a TTL; what has none is somebody else's, and would be waited for in vain.
         Ttl::After(life) if is_lease(&entry.value) || is_markers(&entry.value) => CopyState::Busy(life),
         _ => CopyState::Absent,
@@ -161,10 +161,6 @@ pub(crate) fn state(engine: &Engine, key: &Key, value: Value, life: &Value) -> R
 }
 
 // The scripts ask the same in Lua.
-
-pub(crate) fn is_copy(value: &[u8]) -> bool {
-    value.first() == Some(&b'V')
-}
 
 fn is_lease(value: &[u8]) -> bool {
     matches!(value, [b'L', token @ ..] if !token.is_empty() && token.iter().all(u8::is_ascii_hexdigit))

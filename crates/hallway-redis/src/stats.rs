@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct RedisStats {
-    /// Batches of concurrent `get` calls that went out as one `MGET`.
+    /// Batches of concurrent reads that went out as one `MGET`: of `get` calls, and of tiers over this store where they
+    /// keep nothing of what they read.
     pub coalesced_batches: u64,
-    /// `get` calls answered by those batches.
+    /// Reads answered by those batches.
     pub coalesced_reads: u64,
     /// Connections made, the first one included.
     pub connections: u64,

@@ -34,6 +34,8 @@ pub(crate) struct Tracking {
     state: AtomicU8,
     /// Whether it was said that the server refuses to track.
     warned: AtomicBool,
+    /// Whether the server can be told not to track what is read next.
+    opts_out: AtomicBool,
     /// The server's number for the connection in use.
     #[cfg(feature = "mutants")]
     client: AtomicU64,
@@ -80,6 +82,7 @@ impl Tracking {
             freshness: Freshness::default(),
             state: AtomicU8::new(code(LinkState::Down)),
             warned: AtomicBool::new(false),
+            opts_out: AtomicBool::new(false),
             #[cfg(feature = "mutants")]
             client: AtomicU64::new(0),
             #[cfg(feature = "mutants")]
@@ -109,6 +112,18 @@ impl Tracking {
             TRACKED => LinkState::Tracked,
             UNTRACKED => LinkState::Untracked,
             _ => LinkState::Down,
+        }
+    }
+
+    /// Whether the server can be told not to track what is read next.
+    pub(crate) fn opts_out(&self) -> bool {
+        self.opts_out.load(Relaxed)
+    }
+
+    /// The server does not take that from us: then it tracks more than it need, until the next connection.
+    pub(crate) fn cannot_opt_out(&self) {
+        if self.opts_out.swap(false, Relaxed) {
+            tracing::warn!("Redis refuses CLIENT CACHING: it tells of changes also of what is not kept");
         }
     }
 
@@ -206,11 +221,13 @@ impl Tracking {
             self.freshness.prove(begun.since);
         }
         self.state.store(code(state), Release);
+        self.opts_out.store(begun.tracked, Relaxed);
         sink.link_changed(state);
     }
 
     /// The connection is gone.
     pub(crate) fn down(&self) {
+        self.opts_out.store(false, Relaxed);
         if self.state.swap(code(LinkState::Down), Release) != code(LinkState::Down) {
             self.options.sink.link_changed(LinkState::Down);
         }

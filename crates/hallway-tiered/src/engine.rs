@@ -198,6 +198,11 @@ impl Engine {
         }
     }
 
+    /// A copy is kept on trial.
+    pub(crate) fn promotion_tried(&self) {
+        self.promotions.tried();
+    }
+
     /// A copy on trial has answered for the first time.
     pub(crate) fn promotion_paid(&self) {
         self.promotions.paid();

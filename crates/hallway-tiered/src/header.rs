@@ -80,7 +80,10 @@ impl Header {
     pub(crate) fn open(mut copy: Bytes) -> Result<(Self, Bytes)> {
         let start = &copy[..copy.len().min(MAX_LINE)];
         let end = memchr::memchr(b'\n', start).ok_or_else(|| corrupt("no header line"))?;
-        let mut line = &copy[..end];
+        let mut line = text(&copy[..end])?.as_bytes();
+        if line.ends_with(b" ") {
+            return Err(corrupt("a space at the end of the header"));
+        }
         if word(&mut line) != Some(b"V1") {
             return Err(corrupt("unknown version"));
         }

@@ -121,8 +121,9 @@ pub trait SharedLink: fmt::Debug + Send + Sync + 'static {
     fn state(&self) -> LinkState;
     /// Reads states and remaining lives, each pair atomically, without changing anything; tracked.
     async fn read(&self, keys: &[Key], within: Duration) -> Result<Vec<CopyState>>;
-    /// Reads copies for whoever keeps none of them: without their remaining lives, and not tracked, which costs the server
-    /// half. `None` for whatever is no copy: nothing, a lease, a marker.
+    /// Reads what stands there, copy, lease or marker, for whoever keeps none of it: without remaining lives, and not
+    /// tracked, which costs the server half. `None` for nothing, and for what is no text. From the same server and in the
+    /// same order as [`read`](Self::read), and it takes no tracking away from keys that others read.
     async fn read_once(&self, keys: &[Key], within: Duration) -> Result<Vec<Option<Bytes>>>;
     /// Reads plain entries of a shared authority, tracked.
     async fn read_entries(&self, keys: &[Key], within: Duration) -> Result<Vec<Option<Entry>>>;

@@ -146,6 +146,9 @@ impl<V: Send + Sync + 'static> Core<V> {
             length,
             promotion == Promotion::Trial,
         );
+        if promotion == Promotion::Trial {
+            self.engine.promotion_tried();
+        }
         if promotion != Promotion::No {
             self.keep(key, Arc::clone(&copy));
         }

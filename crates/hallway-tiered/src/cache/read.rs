@@ -151,6 +151,8 @@ impl<V: Send + Sync + 'static> Core<V> {
         if promotion == Promotion::No && !aged && !self.options.ask_for_age() {
             match self.engine.glance(&copy_key, &usable).await? {
                 Glance::Absent(dead) => return Ok(Far::Absent(dead)),
+                // The load, if there is to be one, looks who it is.
+                Glance::Other => return Ok(Far::Busy),
                 // It answers until it expires.
                 Glance::Copy { header, payload } if header.soft >= header.ttl => {
                     return Ok(match self.decode(&header, &payload).await? {

@@ -48,18 +48,22 @@ impl Promotions {
         Self { sightings: Sightings::default(), paying: AtomicU32::new(CERTAIN), chance: AtomicU64::new(seed) }
     }
 
-    /// Whether the copy of the key with this hash, which has just been looked for in the shared tier, is to push out another.
+    /// Whether the copy of the key with this hash, which is being looked for in the shared tier, is to push out another.
     pub(super) fn decide(&self, hash: u64) -> Promotion {
         if !self.sightings.again(hash) {
             return Promotion::No;
         }
         // Other bits than those of its place and mark.
         if (hash >> 40).is_multiple_of(TRIED) {
-            self.step(|paying| paying - paying / WEIGHT);
             return Promotion::Trial;
         }
         let kept = self.paying.load(Ordering::Relaxed) > WORTH || self.roll().is_multiple_of(RELUCTANT);
         if kept { Promotion::Yes } else { Promotion::No }
+    }
+
+    /// A copy is kept on trial.
+    pub(super) fn tried(&self) {
+        self.step(|paying| paying - paying / WEIGHT);
     }
 
     /// A copy on trial has answered.
@@ -138,8 +142,13 @@ mod tests {
             for key in 0..keys {
                 match promotions.decide(hash(key)) {
                     Promotion::No => continue,
-                    Promotion::Trial if answers(key) => promotions.paid(),
-                    Promotion::Trial | Promotion::Yes => {}
+                    Promotion::Trial => {
+                        promotions.tried();
+                        if answers(key) {
+                            promotions.paid();
+                        }
+                    }
+                    Promotion::Yes => {}
                 }
                 kept += 1;
             }

@@ -39,8 +39,10 @@ pub(crate) enum Peek {
 pub(crate) enum Glance {
     /// A copy that may be used. How old it is, nobody has asked.
     Copy { header: Header, payload: Bytes },
-    /// No copy that may be used; the id of one that may not.
+    /// Nothing, or a copy with this id that may not be used.
     Absent(Option<Token>),
+    /// A lease, a marker, or what is none of ours.
+    Other,
 }
 
 /// What the shared tier says about one key.
@@ -158,7 +160,8 @@ impl Engine {
         Ok(self.weigh(copy_key, state.unwrap_or(CopyState::Absent), noted, usable).await)
     }
 
-    /// As [`peek`](Self::peek) by a caller who keeps nothing. It costs half, and tells neither ages nor who is at it.
+    /// As [`peek`](Self::peek) by a caller who keeps nothing. It costs half, and tells neither ages nor for how long somebody
+    /// is at it.
     pub(crate) async fn glance(
         &self,
         copy_key: &Key,
@@ -167,6 +170,9 @@ impl Engine {
         let Some(copy) = self.read_copies_once(std::slice::from_ref(copy_key)).await?.pop().flatten() else {
             return Ok(Glance::Absent(None));
         };
+        if copy.first() != Some(&b'V') {
+            return Ok(Glance::Other);
+        }
         Ok(match Header::open(copy) {
             Ok((header, _)) if !usable(&header) => Glance::Absent(Some(header.id)),
             Ok((header, payload)) => Glance::Copy { header, payload },

@@ -301,11 +301,13 @@ impl SharedLink for Link {
         self.shared.check()?;
         let copies = {
             let live = self.shared.live();
-            let copy = |key: &Key| match live.get(key) {
-                Some(Stands::Copy(copy, _)) => Some(copy.clone()),
-                _ => None,
+            let standing = |key: &Key| match live.get(key)? {
+                Stands::Copy(copy, _) => Some(copy.clone()),
+                Stands::Lease(token, _) => Some(Bytes::from(format!("L{token}"))),
+                Stands::Marks(_) => Some(Bytes::from_static(b"M")),
+                Stands::Generation(id) => Some(Bytes::from(format!("{id:016x}"))),
             };
-            keys.iter().map(copy).collect()
+            keys.iter().map(standing).collect()
         };
         Ok(self.shared.reply(copies).await)
     }

@@ -107,16 +107,17 @@ async fn a_fill_is_told_to_others_and_not_to_who_fills() {
     let server = server();
     let (filler, other) = (Linked::up(&server).await, Linked::up(&server).await);
     let ns = copies();
-    let keys: Vec<Key> = (0..3).map(|n| key(&ns, &n.to_string())).collect();
+    let keys: Vec<Key> = (0..6).map(|n| key(&ns, &n.to_string())).collect();
     let fill = |key: &Key| (key.clone(), Token(1), copy_of(1, "x"), MINUTE.into());
-    // One by itself, and two together.
-    for keys in [&keys[..1], &keys[1..]] {
+    // One by itself, and two together; with the life of the lease taken off, and without.
+    for (keys, lease) in [(&keys[..1], false), (&keys[1..3], false), (&keys[3..4], true), (&keys[4..], true)] {
+        let lease = if lease { MINUTE } else { Duration::ZERO };
         let leases: Vec<_> = keys.iter().map(|key| (key.clone(), Token(1), None)).collect();
         filler.link.lease(&leases, MINUTE, PATIENCE).await.unwrap();
         other.link.read(keys, PATIENCE).await.unwrap();
         filler.notes.take();
         let fills: Vec<_> = keys.iter().map(fill).collect();
-        assert_eq!(filler.link.fill(&fills, Duration::ZERO, PATIENCE).await.unwrap(), vec![true; keys.len()]);
+        assert_eq!(filler.link.fill(&fills, lease, PATIENCE).await.unwrap(), vec![true; keys.len()]);
         for key in keys {
             told(&other.notes, Told::Changed(key.as_str().to_owned())).await;
         }

@@ -149,7 +149,7 @@ pub(super) fn client(server: &mut Server, id: u64, args: &[Bytes]) -> Reply {
         [word, _, _] if is(word, "SETINFO") => Reply::OK,
         [word, on] if (is(word, "NO-EVICT") || is(word, "NO-TOUCH")) && (is(on, "ON") || is(on, "OFF")) => Reply::OK,
         [word, on, options @ ..] if is(word, "TRACKING") => tracking(server, id, on, options),
-        [word, answer, ..] if is(word, "CACHING") => caching(server, id, answer),
+        [word, answer] if is(word, "CACHING") => caching(server, id, answer),
         [word, ..] => {
             let word = String::from_utf8_lossy(word).into_owned();
             server.beyond.get_or_insert_with(|| format!("CLIENT {word}"));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hallway_core::{Clock, CopyState, ErrorKind, LeaseOutcome, LinkState, SystemClock, Token};
+use hallway_core::{Clock, CopyState, ErrorKind, Key, LeaseOutcome, LinkState, SystemClock, Token};
 use hallway_testkit::servers::{RedisOptions, RedisServer};
 use hallway_testkit::{Direction, FaultProxy, LinkFault};
 
@@ -220,6 +220,28 @@ async fn whoever_may_not_ask_for_the_role_is_served_all_the_same() {
     state(&linked, LinkState::Tracked).await;
     let first = linked.link.freshness().proven();
     within(PATIENCE, "proof", async || linked.link.freshness().proven() > first).await;
+}
+
+#[tokio::test]
+async fn whoever_may_not_say_what_he_keeps_is_served_and_says_it_once() {
+    let server = server();
+    assert_eq!(server.cli(&["ACL", "SETUSER", "mute", "on", ">pw", "~*", "+@all", "-client|caching"]), "OK");
+    let linked = Linked::to(&format!("redis://mute:pw@{}", server.addr())).await;
+    state(&linked, LinkState::Tracked).await;
+    let ns = copies();
+    let keys: Vec<Key> = (0..20).map(|n| key(&ns, &n.to_string())).collect();
+    let leases: Vec<_> = keys.iter().map(|key| (key.clone(), Token(1), None)).collect();
+    linked.link.lease(&leases, MINUTE, PATIENCE).await.unwrap();
+    let fills: Vec<_> = keys.iter().map(|key| (key.clone(), Token(1), copy_of(1, "x"), MINUTE.into())).collect();
+    assert_eq!(linked.link.fill(&fills, MINUTE, PATIENCE).await.unwrap(), [true; 20]);
+    for key in &keys {
+        let found = linked.link.read_once(std::slice::from_ref(key), PATIENCE).await.unwrap();
+        assert_eq!(found, [Some(copy_of(1, "x"))]);
+    }
+    let refused = server.cli(&["INFO", "errorstats"]);
+    let refused = refused.lines().find_map(|line| line.trim().strip_prefix("errorstat_NOPERM:count="));
+    // Once for each of the fills that were sent together, and never again.
+    assert_eq!(refused, Some("20"));
 }
 
 #[tokio::test]

@@ -69,6 +69,45 @@ async fn a_full_process_keeps_what_comes_twice_and_reads_it_as_what_is_kept() {
     }
 }
 
+/// Of each copy that is kept the process finds out only on some keys whether anybody asks for it again.
+#[tokio::test(start_paused = true)]
+async fn a_full_process_keeps_little_of_what_nobody_asks_for_again() {
+    const IDS: usize = 2_000;
+    let (shared, clock) = world();
+    let local = MokaConfig::default().with_max_entries(16).with_clock(Arc::new(clock)).build().unwrap();
+    let here = cache(&shared.process_with(local.clone(), 1), |told| told.front(0));
+    let there = cache(&shared.process(2), |told| told);
+    let source = Source::default();
+    let ids: Vec<String> = (0..IDS).map(|id| id.to_string()).collect();
+    for id in &ids {
+        there.get_or_load(id, source.number()).await.unwrap();
+    }
+    // Reads everything, each value so many times on end, and says which share of the first reads was kept.
+    let kept = async |times: usize| {
+        let before = reads(&shared);
+        for id in &ids {
+            for _ in 0..times {
+                here.get(id).await.unwrap().unwrap();
+            }
+            local.run_pending_tasks();
+        }
+        let after = reads(&shared);
+        (after.1 - before.1) as f64 / (after.1 - before.1 + after.0 - before.0) as f64
+    };
+    // Each comes back long after it has left: sixteen fit.
+    for _ in 0..7 {
+        kept(1).await;
+    }
+    let few = kept(1).await;
+    assert!((0.12..0.25).contains(&few), "one on trial in 16, and of the others one in eight: {few}");
+    // Each is asked for again at once, so that keeping it pays.
+    for _ in 0..3 {
+        kept(2).await;
+    }
+    let all = kept(1).await;
+    assert!(all > 0.9, "{all}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn whoever_asks_for_the_age_is_told_it() {
     let (shared, clock) = world();

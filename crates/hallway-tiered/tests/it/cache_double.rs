@@ -37,6 +37,12 @@ struct State {
     calls: [AtomicUsize; 8],
 }
 
+/// A shared tier, and the clock of all processes over it.
+pub(crate) fn world() -> (Shared, ManualClock) {
+    let clock = ManualClock::new();
+    (Shared::new(&clock), clock)
+}
+
 /// What is counted.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Call {

@@ -2,23 +2,11 @@
 //! nothing depends on how old they are.
 
 use std::io;
-use std::sync::Arc;
 
-use hallway_moka::MokaConfig;
-use hallway_testkit::ManualClock;
-use hallway_tiered::{Cache, CacheBuilder, Load, ServedBy, TieredStore};
+use hallway_tiered::{CacheBuilder, Load, ServedBy};
 
-use crate::cache_double::{Call, Shared};
-use crate::cache_support::{SEC, Source, alone, pass};
-
-fn world() -> (Shared, ManualClock) {
-    let (_, clock) = alone();
-    (Shared::new(&clock), clock)
-}
-
-fn cache(tiers: &TieredStore, told: impl FnOnce(CacheBuilder) -> CacheBuilder) -> Cache<String> {
-    told(tiers.cache("text")).build().unwrap()
-}
+use crate::cache_double::{Call, Shared, world};
+use crate::cache_support::{SEC, Source, cache, pass, sixteen};
 
 /// How many reads of either kind there have been: of those that are not kept, and of the others.
 fn reads(shared: &Shared) -> (usize, usize) {
@@ -47,7 +35,7 @@ async fn where_nothing_is_kept_values_are_read_alone() {
 #[tokio::test(start_paused = true)]
 async fn a_full_process_keeps_what_comes_twice_and_reads_it_as_what_is_kept() {
     let (shared, clock) = world();
-    let local = MokaConfig::default().with_max_entries(16).with_clock(Arc::new(clock)).build().unwrap();
+    let local = sixteen(&clock);
     let (here, there) =
         (cache(&shared.process_with(local.clone(), 1), |told| told), cache(&shared.process(2), |told| told));
     let source = Source::default();
@@ -74,7 +62,7 @@ async fn a_full_process_keeps_what_comes_twice_and_reads_it_as_what_is_kept() {
 async fn a_full_process_keeps_little_of_what_nobody_asks_for_again() {
     const IDS: usize = 2_000;
     let (shared, clock) = world();
-    let local = MokaConfig::default().with_max_entries(16).with_clock(Arc::new(clock)).build().unwrap();
+    let local = sixteen(&clock);
     let here = cache(&shared.process_with(local.clone(), 1), |told| told.front(0));
     let there = cache(&shared.process(2), |told| told);
     let source = Source::default();

@@ -1,27 +1,15 @@
 //! A cache over a shared tier: who may fill what, markers, generations, damaged copies, and doing without.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use hallway_core::{Bytes, Codec, ErrorKind, Json, Result};
-use hallway_moka::MokaConfig;
-use hallway_testkit::ManualClock;
-use hallway_tiered::{Cache, CacheBuilder, Load, OnSharedDown, ServedBy, TieredStore};
+use hallway_tiered::{Cache, CacheBuilder, Load, OnSharedDown, ServedBy};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::cache_double::{Call, Shared};
-use crate::cache_support::{MS, SEC, Source, alone, pass};
-
-fn world() -> (Shared, ManualClock) {
-    let (_, clock) = alone();
-    (Shared::new(&clock), clock)
-}
-
-fn cache(tiers: &TieredStore, told: impl FnOnce(CacheBuilder) -> CacheBuilder) -> Cache<String> {
-    told(tiers.cache("text")).build().unwrap()
-}
+use crate::cache_double::{Call, world};
+use crate::cache_support::{MS, SEC, Source, cache, pass, sixteen};
 
 #[tokio::test(start_paused = true)]
 async fn a_load_fills_the_shared_tier_and_the_next_read_fills_this_process() {
@@ -42,7 +30,7 @@ async fn a_load_fills_the_shared_tier_and_the_next_read_fills_this_process() {
 #[tokio::test(start_paused = true)]
 async fn what_comes_once_pushes_nothing_out_of_a_full_process() {
     let (shared, clock) = world();
-    let local = MokaConfig::default().with_max_entries(16).with_clock(Arc::new(clock)).build().unwrap();
+    let local = sixteen(&clock);
     let (here, there) =
         (cache(&shared.process_with(local.clone(), 1), |told| told), cache(&shared.process(2), |told| told));
     let source = Source::default();

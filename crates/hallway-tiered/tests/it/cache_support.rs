@@ -21,10 +21,20 @@ pub(crate) fn alone() -> (TieredStore, ManualClock) {
     (tiers, clock)
 }
 
+/// A cache of texts over these tiers.
+pub(crate) fn cache(tiers: &TieredStore, told: impl FnOnce(CacheBuilder) -> CacheBuilder) -> Cache<String> {
+    told(tiers.cache("text")).build().unwrap()
+}
+
 /// A cache of texts in this process alone.
 pub(crate) fn texts(told: impl FnOnce(CacheBuilder) -> CacheBuilder) -> (Cache<String>, ManualClock) {
     let (tiers, clock) = alone();
-    (told(tiers.cache("text")).build().unwrap(), clock)
+    (cache(&tiers, told), clock)
+}
+
+/// A local tier that sixteen copies fill.
+pub(crate) fn sixteen(clock: &ManualClock) -> MokaStore {
+    MokaConfig::default().with_max_entries(16).with_clock(Arc::new(clock.clone())).build().unwrap()
 }
 
 /// Moves both clocks: the one of the copies and the one of the timers.

@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use crate::{
     AuthorityTier, Capabilities, Cursor, DeleteIf, Entry, Key, KvStore, LocalTier, Page, Prefix, Result, SetOptions,
-    SetOutcome, SharedTier, Timestamp, Ttl,
+    SetOutcome, SharedTier, TierName, Timestamp, Ttl,
 };
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
@@ -43,6 +43,9 @@ impl<S: KvStore + ?Sized> KvStore for Arc<S> {
     }
     fn direct(&self) -> Option<Arc<dyn KvStore>> {
         (**self).direct()
+    }
+    fn tier(&self, name: TierName) -> Option<Arc<dyn KvStore>> {
+        (**self).tier(name)
     }
     fn as_local(&self) -> Option<&dyn LocalTier> {
         (**self).as_local()

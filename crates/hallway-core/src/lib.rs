@@ -51,7 +51,7 @@ pub use crate::prefix_store::PrefixStore;
 pub use crate::store::KvStore;
 pub use crate::tiers::{
     AuthorityTier, CopyState, Freshness, InvalidationSink, LeaseOutcome, LinkOptions, LinkState, LocalTier, Object,
-    OutboxId, OutboxRow, SharedLink, SharedTier, Token,
+    OutboxId, OutboxRow, SharedLink, SharedTier, TierName, Token,
 };
 pub use crate::timestamp::Timestamp;
 pub use crate::ttl::{MAX_TTL, Ttl};

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::{
     AuthorityTier, Capabilities, Cursor, DeleteIf, Entry, Error, Key, KvStore, LocalTier, Namespace, Page, Prefix,
-    Result, SetOptions, SetOutcome, SharedTier, Timestamp, Ttl,
+    Result, SetOptions, SetOutcome, SharedTier, TierName, Timestamp, Ttl,
 };
 
 /// A store whose keys all lie below one namespace of another store: the key `42` seen through the view
@@ -80,6 +80,9 @@ impl<S: KvStore> KvStore for PrefixStore<S> {
     fn direct(&self) -> Option<Arc<dyn KvStore>> {
         let direct = self.inner.direct()?;
         Some(Arc::new(PrefixStore::new(direct, self.namespace.clone())))
+    }
+    fn tier(&self, name: TierName) -> Option<Arc<dyn KvStore>> {
+        Some(Arc::new(PrefixStore::new(self.inner.tier(name)?, self.namespace.clone())))
     }
     // Tiers speak of whole keys, which a view must not hand out.
     fn as_local(&self) -> Option<&dyn LocalTier> {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::{
     AuthorityTier, Capabilities, Capability, Cursor, DeleteIf, Entry, Error, ErrorKind, Key, LocalTier, Page, Prefix,
-    Result, SetOptions, SetOutcome, SharedTier, Timestamp, Ttl, ValueCap, parse_canonical_i64,
+    Result, SetOptions, SetOutcome, SharedTier, TierName, Timestamp, Ttl, ValueCap, parse_canonical_i64,
 };
 
 /// How often the default bodies of `take` and `increment` try again when another writer comes between.
@@ -78,6 +78,14 @@ pub trait KvStore: fmt::Debug + Send + Sync + 'static {
 
     /// A view that never answers from a copy, where this store may.
     fn direct(&self) -> Option<Arc<dyn KvStore>> {
+        None
+    }
+
+    /// One tier alone, where this store is made of tiers and has that one: its keys are the tier's own, without copies and
+    /// without the tiers' promises. For data that must live in one place, such as sessions. `None` also from a store that
+    /// is not made of tiers.
+    fn tier(&self, name: TierName) -> Option<Arc<dyn KvStore>> {
+        let _ = name;
         None
     }
 

@@ -9,10 +9,12 @@
 
 mod authority;
 mod local;
+mod name;
 mod shared;
 
 pub use self::authority::{AuthorityTier, OutboxId, OutboxRow};
 pub use self::local::{LocalTier, Object};
+pub use self::name::TierName;
 pub use self::shared::{
     CopyState, Freshness, InvalidationSink, LeaseOutcome, LinkOptions, LinkState, SharedLink, SharedTier, Token,
 };

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hallway_core::{
     AuthorityTier, Capabilities, Capability, Clock, Cursor, DeleteIf, Entry, Error, Key, KvStore, LocalTier, Object,
-    Page, Prefix, Result, SetOptions, SetOutcome, SharedTier, StoreUrl, Timestamp, Ttl, ValueCap,
+    Page, Prefix, Result, SetOptions, SetOutcome, SharedTier, StoreUrl, TierName, Timestamp, Ttl, ValueCap,
 };
 
 use crate::MokaConfig;
@@ -151,6 +151,10 @@ impl KvStore for MokaStore {
 
     // What is here is no copy of something else.
     fn direct(&self) -> Option<Arc<dyn KvStore>> {
+        None
+    }
+
+    fn tier(&self, _: TierName) -> Option<Arc<dyn KvStore>> {
         None
     }
 

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use hallway_core::mutant::Mutant;
 use hallway_core::{
     AuthorityTier, Capabilities, Capability, Cursor, DeleteIf, Entry, Error, ErrorKind, Key, KvStore, LocalTier, Page,
-    Prefix, Result, SetIf, SetOptions, SetOutcome, SharedTier, Timestamp, Ttl,
+    Prefix, Result, SetIf, SetOptions, SetOutcome, SharedTier, TierName, Timestamp, Ttl,
 };
 
 pub(crate) use self::copies::RawCopy;
@@ -285,6 +285,14 @@ impl KvStore for TieredStore {
 
     fn direct(&self) -> Option<Arc<dyn KvStore>> {
         Some(Arc::new(Self { direct: true, ..self.clone() }))
+    }
+
+    fn tier(&self, name: TierName) -> Option<Arc<dyn KvStore>> {
+        match name {
+            TierName::Consistent => self.stores.consistent.clone(),
+            TierName::Local => self.stores.local.clone(),
+            TierName::Shared => self.stores.shared.clone(),
+        }
     }
 
     // A store over tiers is itself no tier.

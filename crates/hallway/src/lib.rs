@@ -36,6 +36,8 @@
 //! | `sql-tls` | TLS to PostgreSQL | rustls, webpki-roots | |
 //! | `sqlx-09` | `SqlStore::from_pool` and other signatures that show sqlx 0.9 types | nothing more | |
 //! | `tiered` | `TieredStore`, `Cache`; `Config::open` gives the tiers instead of bare stores; brings `json` | tokio, tracing | yes |
+//! | `session` | `Sessions` over any store; brings `json` | sha2, getrandom, tracing | |
+//! | `aead` | `SealingKeys`: session records that only the application reads | chacha20poly1305 | |
 //! | `json` | the `Json` codec | serde, serde_json | with `tiered` |
 //! | `postcard` | the `Postcard` codec | serde, postcard | |
 //! | `bincode` | the `Bincode` codec; unmaintained upstream, so not in `full` | serde, bincode 2.0.1 | |
@@ -72,6 +74,13 @@ pub mod moka {
 #[cfg_attr(hallway_docs, doc(cfg(feature = "redis")))]
 pub mod redis {
     pub use hallway_redis::*;
+}
+
+/// Sessions that expire, slide, rotate and stay dead, in any store.
+#[cfg(feature = "session")]
+#[cfg_attr(hallway_docs, doc(cfg(feature = "session")))]
+pub mod session {
+    pub use hallway_session::*;
 }
 
 /// The store that is the truth: SQLite and PostgreSQL.

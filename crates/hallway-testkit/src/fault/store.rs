@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hallway_core::{
     AuthorityTier, Capabilities, Cursor, DeleteIf, Entry, Error, Key, KvStore, LinkOptions, LocalTier, OutboxId,
-    OutboxRow, Page, Prefix, Result, SetOptions, SetOutcome, SharedLink, SharedTier, Timestamp, Ttl,
+    OutboxRow, Page, Prefix, Result, SetOptions, SetOutcome, SharedLink, SharedTier, TierName, Timestamp, Ttl,
 };
 
 use super::call::judged;
@@ -131,6 +131,10 @@ impl<S: KvStore> KvStore for FaultStore<S> {
     }
     fn direct(&self) -> Option<Arc<dyn KvStore>> {
         let inner = self.inner.direct()?;
+        Some(Arc::new(FaultStore { inner, faults: self.faults.clone(), deadline: self.deadline }))
+    }
+    fn tier(&self, name: TierName) -> Option<Arc<dyn KvStore>> {
+        let inner = self.inner.tier(name)?;
         Some(Arc::new(FaultStore { inner, faults: self.faults.clone(), deadline: self.deadline }))
     }
     // A map in this process does not fail.

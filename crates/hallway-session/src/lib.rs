@@ -1,0 +1,38 @@
+//! Sessions that expire, slide, rotate and stay dead.
+//!
+//! [`Sessions`] keeps one record for each session in one store of hallway, found by a hash of an id of 256 random bits. A
+//! record is written by compare-and-set and never made anew, so nothing brings a session back after its end; two timeouts,
+//! idle and absolute, run by the store's clock. [`SessionsExt::sessions`] is where to begin; `docs/guide/sessions.md` tells
+//! what happens when.
+
+mod builder;
+mod clock;
+mod devices;
+mod end;
+mod handle;
+mod id;
+mod index;
+mod load;
+mod new;
+mod random;
+mod record;
+mod rotate;
+mod save;
+mod seal;
+mod session;
+mod sessions;
+mod stats;
+
+pub use crate::builder::{SessionsBuilder, SessionsExt};
+pub use crate::devices::Listed;
+pub use crate::handle::Handle;
+pub use crate::id::SessionId;
+pub use crate::load::{Incompatible, Loaded};
+pub use crate::new::NewSession;
+pub use crate::rotate::Draft;
+pub use crate::save::Saved;
+#[cfg(feature = "aead")]
+pub use crate::seal::SealingKeys;
+pub use crate::session::Session;
+pub use crate::sessions::Sessions;
+pub use crate::stats::SessionStats;

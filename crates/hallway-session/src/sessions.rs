@@ -1,0 +1,294 @@
+//! `Sessions`: the handle, and what all its verbs share.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hallway_core::{Codec, Error, ErrorKind, Json, Key, KvStore, Namespace, Result, SetOptions, SetOutcome, Ttl};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::builder::Settings;
+use crate::clock::{Now, StoreClock, after};
+use crate::handle::{Handle, Places};
+use crate::id::SessionId;
+use crate::index::Index;
+use crate::new::NewSession;
+use crate::random::Random;
+use crate::record::Record;
+use crate::seal::Sealer;
+use crate::session::Seen;
+use crate::stats::{Counters, SessionStats};
+
+/// How often a verb tries again when other requests change what it is about to change.
+pub(crate) const ATTEMPTS: usize = 16;
+
+/// The longest subject in bytes.
+const MAX_SUBJECT: usize = 1_024;
+
+/// The longest label in bytes.
+const MAX_LABEL: usize = 256;
+
+/// Sessions with data of type `S`, in one store that all instances share.
+///
+/// A session begins with [`create`](Self::create) and is found by its id alone. It ends when nobody has loaded it for the
+/// idle timeout, at the absolute timeout, or by [`delete`](Self::delete) and [`delete_all`](Self::delete_all); after that
+/// no call of anybody brings it back. [`rotate`](Self::rotate) gives it a new id, at login above all.
+///
+/// # Errors
+/// By kind: `Unavailable` when the store does not answer, and nothing was written; `Indeterminate` when a write may have
+/// happened; `Conflict` when other requests kept coming between; `InvalidInput` and `TooLarge` for data and subjects that
+/// cannot be kept. That a session is over is never an error but an answer.
+///
+/// # Cancel safety
+/// A dropped call has an unknown outcome. One that was making a session may leave a record whose id nobody knows, until its
+/// idle timeout.
+///
+/// # Consistency
+/// Every call goes to the one store that has the sessions, and none is answered from a copy: what one instance has written,
+/// each later call on any instance sees.
+///
+/// # Cloning
+/// A clone is another handle to the same sessions, with the same counters.
+///
+/// # Examples
+/// ```
+/// # use std::time::Duration;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> hallway_core::Result<()> {
+/// use hallway_session::{NewSession, Sessions, SessionsExt};
+/// # let store = hallway_testkit::PlainStore::new();
+///
+/// let sessions: Sessions<String> = store.sessions("session").idle(Duration::from_secs(30 * 60)).build()?;
+/// let id = sessions.create(NewSession::new("dark mode".to_owned()).subject("user 42")).await?;
+///
+/// let session = sessions.load(&id).await?.live().expect("it was made just now");
+/// assert_eq!((session.data().as_str(), session.subject()), ("dark mode", Some("user 42")));
+///
+/// sessions.delete_all("user 42").await?;
+/// assert!(sessions.load(&id).await?.live().is_none());
+/// # Ok(())
+/// # }
+/// ```
+pub struct Sessions<S, C = Json> {
+    pub(crate) inner: Arc<Inner>,
+    typed: PhantomData<fn() -> (S, C)>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) store: Arc<dyn KvStore>,
+    pub(crate) places: Places,
+    pub(crate) settings: Settings,
+    pub(crate) sealer: Sealer,
+    pub(crate) random: Random,
+    pub(crate) clock: StoreClock,
+    pub(crate) counters: Counters,
+}
+
+impl<S, C> Sessions<S, C>
+where
+    S: Serialize + DeserializeOwned + Send + Sync + 'static,
+    C: Codec,
+{
+    pub(crate) fn from_inner(inner: Inner) -> Self {
+        Self { inner: Arc::new(inner), typed: PhantomData }
+    }
+
+    /// Begins a session and gives the id that its visitor is to hold.
+    ///
+    /// One with a subject is answered when it stands in the list of its subject's sessions, so that
+    /// [`delete_all`](Self::delete_all) will find it. Where the subject has as many as allowed, the oldest ends.
+    ///
+    /// # Errors
+    /// As for [`Sessions`]. After an error there is no session, or none that anybody can find.
+    pub async fn create(&self, new: impl Into<NewSession<S>>) -> Result<SessionId> {
+        let new = new.into();
+        let inner = &*self.inner;
+        inner.counted(
+            "create",
+            async { inner.create(C::NAME, self.encode(&new.data)?, new.subject, new.label).await }.await,
+        )
+    }
+
+    /// What has been counted since it was built.
+    #[must_use]
+    pub fn stats(&self) -> SessionStats {
+        self.inner.counters.snapshot()
+    }
+
+    /// Where the sessions lie.
+    #[must_use]
+    pub fn namespace(&self) -> &Namespace {
+        self.inner.places.namespace()
+    }
+
+    /// How long a session lives after it was last loaded. It may end earlier by 60 seconds, or by 5 % if that is less.
+    #[must_use]
+    pub fn idle(&self) -> Duration {
+        self.inner.settings.idle
+    }
+
+    /// How long a session lives at most.
+    #[must_use]
+    pub fn absolute(&self) -> Duration {
+        self.inner.settings.absolute
+    }
+
+    pub(crate) fn encode(&self, data: &S) -> Result<Bytes> {
+        C::encode(data).map_err(|error| error.at(C::NAME, "encode"))
+    }
+}
+
+impl Inner {
+    async fn create(
+        &self,
+        codec: &str,
+        payload: Bytes,
+        subject: Option<String>,
+        label: Option<String>,
+    ) -> Result<SessionId> {
+        let subject = subject.map(checked_subject).transpose()?;
+        let now = self.now().await?;
+        let record = Record {
+            codec: codec.to_owned(),
+            revision: 0,
+            made: now.earliest,
+            ends: after(now.earliest, self.settings.absolute),
+            subject: subject.map(Into::into),
+            label: label.map(|label| shortened(&label).into()),
+            payload,
+        };
+        let (id, _) = self.place(&record, None).await?;
+        self.counters.created.one();
+        Ok(id)
+    }
+
+    /// Writes a record under a new id and into the list of its subject. After an error nothing is left of it, or nothing
+    /// that anybody can find.
+    pub(crate) async fn place(&self, record: &Record, replaces: Option<&Handle>) -> Result<(SessionId, Bytes)> {
+        let id = SessionId::from_random(&self.random)?;
+        let handle = self.places.handle(&id);
+        let bytes = record.write(&handle, &self.sealer)?;
+        let key = self.places.record(&handle)?;
+        let Some(ttl) = self.ttl(record, self.now().await?) else {
+            return Err(Error::new(ErrorKind::Conflict, "the session ended at its absolute timeout just now"));
+        };
+        match self.store.set(&key, bytes.clone(), SetOptions::new(ttl).if_absent()).await {
+            Ok(SetOutcome::Written) => {}
+            // 2^-256: more likely something is wrong with the random source, and that must not be papered over.
+            Ok(SetOutcome::ConditionNotMet) => {
+                return Err(Error::new(
+                    ErrorKind::Unavailable,
+                    "a new session id is taken: the random source repeats itself",
+                )
+                .with_retryable(false));
+            }
+            Err(error) => {
+                self.clean_up(&key, &error).await;
+                return Err(error);
+            }
+        }
+        if let Some(subject) = &record.subject
+            && let Err(error) = Index::new(self, subject)?.add(&handle, replaces).await
+        {
+            // `delete_all` could not find it.
+            self.clean_up(&key, &error).await;
+            return Err(error);
+        }
+        Ok((id, bytes))
+    }
+
+    /// Removes a record whose id nobody was told.
+    pub(crate) async fn clean_up(&self, key: &Key, why: &Error) {
+        if let Err(error) = self.store.delete(key).await {
+            tracing::debug!(%error, %why, "a session that was not to be could not be removed; it ends by its idle timeout");
+        }
+    }
+
+    /// What lies under a handle, if that is a live session.
+    pub(crate) async fn find(&self, handle: &Handle) -> Result<Option<Seen>> {
+        let now = self.now().await?;
+        let Some(entry) = self.store.get_entry(&self.places.record(handle)?).await? else {
+            self.counters.gone.one();
+            return Ok(None);
+        };
+        let record = match Record::read(&entry.value, handle, &self.sealer) {
+            Ok(record) => record,
+            Err(error) => {
+                self.counters.damaged.one();
+                tracing::error!(
+                    namespace = self.places.namespace().as_str(),
+                    %error,
+                    "a session record is not what was written: it was damaged, moved, or sealed by a key that is not known"
+                );
+                return Ok(None);
+            }
+        };
+        // The TTL in the store says so too, unless whoever set it was held up before it arrived.
+        if now.earliest >= record.ends {
+            self.counters.gone.one();
+            return Ok(None);
+        }
+        let remaining = entry.remaining.duration().unwrap_or(self.settings.idle);
+        Ok(Some(Seen { record, bytes: entry.value, remaining }))
+    }
+
+    pub(crate) async fn now(&self) -> Result<Now> {
+        self.clock.now(&*self.store).await
+    }
+
+    /// How long a record may live from now: until its idle timeout, but no longer than its absolute one. `None` if that has
+    /// come.
+    pub(crate) fn ttl(&self, record: &Record, now: Now) -> Option<Duration> {
+        let left = record.ends.saturating_since(now.latest).min(self.settings.idle);
+        Ttl::After(left).whole_millis().ok().map(|_| left)
+    }
+
+    /// Counts what the store did not answer, and says where it happened.
+    pub(crate) fn counted<T>(&self, operation: &'static str, answer: Result<T>) -> Result<T> {
+        answer.map_err(|error| {
+            if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Indeterminate | ErrorKind::Overloaded) {
+                self.counters.unavailable.one();
+            }
+            error.at("sessions", operation).with_namespace(self.places.namespace())
+        })
+    }
+
+    pub(crate) fn contended(&self) -> Error {
+        Error::new(ErrorKind::Conflict, format!("other requests came between {ATTEMPTS} times"))
+    }
+}
+
+/// A subject that can be kept.
+pub(crate) fn checked_subject(subject: String) -> Result<String> {
+    if subject.is_empty() || subject.len() > MAX_SUBJECT {
+        return Err(Error::invalid_input(format!(
+            "a subject has 1 to {MAX_SUBJECT} bytes; leave it out for a session of nobody"
+        )));
+    }
+    Ok(subject)
+}
+
+/// A label is for people: what does not fit is cut off, between characters.
+pub(crate) fn shortened(label: &str) -> &str {
+    &label[..label.floor_char_boundary(MAX_LABEL)]
+}
+
+impl<S, C> Clone for Sessions<S, C> {
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner), typed: PhantomData }
+    }
+}
+
+impl<S, C> fmt::Debug for Sessions<S, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sessions")
+            .field("namespace", self.inner.places.namespace())
+            .field("settings", &self.inner.settings)
+            .field("store", &self.inner.store)
+            .finish()
+    }
+}

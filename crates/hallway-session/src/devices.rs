@@ -7,10 +7,11 @@ use hallway_core::{Codec, Result, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::create::checked_subject;
 use crate::handle::Handle;
 use crate::index::Index;
 use crate::record::Record;
-use crate::sessions::{Sessions, checked_subject};
+use crate::sessions::Sessions;
 
 /// One of a subject's sessions.
 #[derive(Clone, PartialEq, Eq)]

@@ -4,11 +4,12 @@ use hallway_core::{Codec, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::create::checked_subject;
 use crate::handle::Handle;
 use crate::id::SessionId;
 use crate::index::Index;
 use crate::record::Record;
-use crate::sessions::{ATTEMPTS, Inner, Sessions, checked_subject};
+use crate::sessions::{ATTEMPTS, Inner, Sessions};
 
 impl<S, C> Sessions<S, C>
 where

@@ -4,9 +4,14 @@
 //! record is written by compare-and-set and never made anew, so nothing brings a session back after its end; two timeouts,
 //! idle and absolute, run by the store's clock. [`SessionsExt::sessions`] is where to begin; `docs/guide/sessions.md` tells
 //! what happens when.
+#![cfg_attr(hallway_docs, feature(doc_cfg))]
 
+#[cfg(feature = "axum")]
+#[cfg_attr(hallway_docs, doc(cfg(feature = "axum")))]
+pub mod axum;
 mod builder;
 mod clock;
+mod create;
 mod devices;
 mod end;
 mod handle;

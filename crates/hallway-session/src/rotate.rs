@@ -3,18 +3,19 @@
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use hallway_core::{Codec, DeleteIf, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::clock::after;
+use crate::create::{checked_subject, shortened};
 use crate::handle::Handle;
 use crate::id::SessionId;
 use crate::index::Index;
+use crate::new::NewSession;
 use crate::record::Record;
-use crate::session::Seen;
-use crate::sessions::{ATTEMPTS, Inner, Sessions, checked_subject, shortened};
+use crate::session::{Seen, Session};
+use crate::sessions::{ATTEMPTS, Inner, Sessions};
 
 /// What a session is to be under its new id.
 #[derive(Clone)]
@@ -40,7 +41,8 @@ where
     /// As for [`Sessions`]. After `Indeterminate` the old id may be dead: send the visitor to the login.
     pub async fn rotate(&self, id: &SessionId) -> Result<Option<SessionId>> {
         let inner = &*self.inner;
-        inner.counted("rotate", inner.rotate(&inner.places.handle(id), |record| Ok(record.clone())).await)
+        let rotated = inner.rotate(&inner.places.handle(id), Clocks::AsSubject, |record| Ok(record.clone())).await;
+        Ok(inner.counted("rotate", rotated)?.map(|(id, _)| id))
     }
 
     /// As [`rotate`](Self::rotate), and changes what the session holds and whose it is: for login, and wherever privileges
@@ -66,8 +68,53 @@ where
                 ..record.clone()
             })
         };
-        inner.counted("rotate", inner.rotate(&inner.places.handle(id), change).await)
+        let rotated = inner.rotate(&inner.places.handle(id), Clocks::AsSubject, change).await;
+        Ok(inner.counted("rotate", rotated)?.map(|(id, _)| id))
     }
+
+    /// Begins a session in the place of the one that the visitor came with, if any: a login. What that one held is left
+    /// behind, its id is dead, and both timeouts begin anew.
+    ///
+    /// # Errors
+    /// As for [`rotate`](Self::rotate).
+    pub async fn login(&self, old: Option<&SessionId>, new: impl Into<NewSession<S>>) -> Result<SessionId> {
+        let new = new.into();
+        match old {
+            Some(old) => self.begin_in_place(old, new).await.map(|(id, _)| id),
+            None => self.create(new).await,
+        }
+    }
+
+    /// As [`login`](Self::login), and gives the session too.
+    pub(crate) async fn begin_in_place(&self, old: &SessionId, new: NewSession<S>) -> Result<(SessionId, Session<S>)> {
+        let inner = &*self.inner;
+        let payload = self.encode(&new.data)?;
+        let subject: Option<Arc<str>> = new.subject.clone().map(checked_subject).transpose()?.map(Into::into);
+        let label: Option<Arc<str>> = new.label.as_deref().map(|label| shortened(label).into());
+        let change = |record: &Record| {
+            Ok(Record {
+                codec: C::NAME.to_owned(),
+                subject: subject.clone(),
+                label: label.clone(),
+                payload: payload.clone(),
+                ..record.clone()
+            })
+        };
+        let rotated = inner.rotate(&inner.places.handle(old), Clocks::Anew, change).await;
+        match inner.counted("rotate", rotated)? {
+            Some((id, seen)) => Ok((id.clone(), Session { handle: inner.places.handle(&id), data: new.data, seen })),
+            None => self.begin(new).await,
+        }
+    }
+}
+
+/// When the absolute timeout begins anew.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Clocks {
+    /// Whatever changes: it is a login.
+    Anew,
+    /// When the subject is another one than before.
+    AsSubject,
 }
 
 impl Inner {
@@ -80,7 +127,7 @@ impl Inner {
     /// A logout before 3 takes the old record away, so 3 fails and the new one is removed. A logout everywhere between 1 and
     /// 2 removes the old record, and fails 3 too; one after 2 finds the new one in the list. A save before 3 changes the
     /// record, and the rotation begins again with what was saved.
-    async fn rotate<F>(&self, old: &Handle, mut change: F) -> Result<Option<SessionId>>
+    async fn rotate<F>(&self, old: &Handle, clocks: Clocks, mut change: F) -> Result<Option<(SessionId, Seen)>>
     where
         F: FnMut(&Record) -> Result<Record> + Send,
     {
@@ -88,23 +135,23 @@ impl Inner {
             let Some(seen) = self.find(old).await? else { return Ok(None) };
             let mut record = change(&seen.record)?;
             record.revision = 0;
-            if record.subject != seen.record.subject {
+            let same = record.subject == seen.record.subject;
+            if !same || clocks != Clocks::AsSubject {
                 let now = self.now().await?;
                 record.made = now.earliest;
                 record.ends = after(now.earliest, self.settings.absolute);
             }
-            let same = record.subject == seen.record.subject;
-            let (id, bytes) = self.place(&record, same.then_some(old)).await?;
-            if self.retire(old, &seen, &id, &record, bytes).await? {
+            let (id, new) = self.place(record, same.then_some(old)).await?;
+            if self.retire(old, &seen, &id, &new).await? {
                 self.counters.rotated.one();
-                return Ok(Some(id));
+                return Ok(Some((id, new)));
             }
         }
         Err(self.contended())
     }
 
     /// Removes the old record if it is what was seen; else, or if that cannot be known, the new one.
-    async fn retire(&self, old: &Handle, seen: &Seen, id: &SessionId, new: &Record, bytes: Bytes) -> Result<bool> {
+    async fn retire(&self, old: &Handle, seen: &Seen, id: &SessionId, new: &Seen) -> Result<bool> {
         let won = self.store.delete_if(&self.places.record(old)?, DeleteIf::Equals(seen.bytes.clone())).await;
         if let Ok(true) = won {
             if let Some(subject) = &seen.record.subject {
@@ -115,9 +162,9 @@ impl Inner {
         let handle = self.places.handle(id);
         let key = self.places.record(&handle)?;
         // As it was written: nobody else knows the id, but a logout everywhere may have been faster.
-        if let Err(error) = self.store.delete_if(&key, DeleteIf::Equals(bytes)).await {
+        if let Err(error) = self.store.delete_if(&key, DeleteIf::Equals(new.bytes.clone())).await {
             tracing::debug!(%error, "a session that was not to be could not be removed; it ends by its idle timeout");
-        } else if let Some(subject) = &new.subject {
+        } else if let Some(subject) = &new.record.subject {
             Index::new(self, subject)?.forget(&[handle]).await;
         }
         won

@@ -6,16 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hallway_core::{Codec, Error, ErrorKind, Json, Key, KvStore, Namespace, Result, SetOptions, SetOutcome, Ttl};
+use hallway_core::{Codec, Error, ErrorKind, Json, KvStore, Namespace, Result, Ttl};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::builder::Settings;
-use crate::clock::{Now, StoreClock, after};
+use crate::clock::{Now, StoreClock};
 use crate::handle::{Handle, Places};
-use crate::id::SessionId;
-use crate::index::Index;
-use crate::new::NewSession;
 use crate::random::Random;
 use crate::record::Record;
 use crate::seal::Sealer;
@@ -24,12 +21,6 @@ use crate::stats::{Counters, SessionStats};
 
 /// How often a verb tries again when other requests change what it is about to change.
 pub(crate) const ATTEMPTS: usize = 16;
-
-/// The longest subject in bytes.
-const MAX_SUBJECT: usize = 1_024;
-
-/// The longest label in bytes.
-const MAX_LABEL: usize = 256;
 
 /// Sessions with data of type `S`, in one store that all instances share.
 ///
@@ -97,22 +88,6 @@ where
         Self { inner: Arc::new(inner), typed: PhantomData }
     }
 
-    /// Begins a session and gives the id that its visitor is to hold.
-    ///
-    /// One with a subject is answered when it stands in the list of its subject's sessions, so that
-    /// [`delete_all`](Self::delete_all) will find it. Where the subject has as many as allowed, the oldest ends.
-    ///
-    /// # Errors
-    /// As for [`Sessions`]. After an error there is no session, or none that anybody can find.
-    pub async fn create(&self, new: impl Into<NewSession<S>>) -> Result<SessionId> {
-        let new = new.into();
-        let inner = &*self.inner;
-        inner.counted(
-            "create",
-            async { inner.create(C::NAME, self.encode(&new.data)?, new.subject, new.label).await }.await,
-        )
-    }
-
     /// What has been counted since it was built.
     #[must_use]
     pub fn stats(&self) -> SessionStats {
@@ -143,71 +118,6 @@ where
 }
 
 impl Inner {
-    async fn create(
-        &self,
-        codec: &str,
-        payload: Bytes,
-        subject: Option<String>,
-        label: Option<String>,
-    ) -> Result<SessionId> {
-        let subject = subject.map(checked_subject).transpose()?;
-        let now = self.now().await?;
-        let record = Record {
-            codec: codec.to_owned(),
-            revision: 0,
-            made: now.earliest,
-            ends: after(now.earliest, self.settings.absolute),
-            subject: subject.map(Into::into),
-            label: label.map(|label| shortened(&label).into()),
-            payload,
-        };
-        let (id, _) = self.place(&record, None).await?;
-        self.counters.created.one();
-        Ok(id)
-    }
-
-    /// Writes a record under a new id and into the list of its subject. After an error nothing is left of it, or nothing
-    /// that anybody can find.
-    pub(crate) async fn place(&self, record: &Record, replaces: Option<&Handle>) -> Result<(SessionId, Bytes)> {
-        let id = SessionId::from_random(&self.random)?;
-        let handle = self.places.handle(&id);
-        let bytes = record.write(&handle, &self.sealer)?;
-        let key = self.places.record(&handle)?;
-        let Some(ttl) = self.ttl(record, self.now().await?) else {
-            return Err(Error::new(ErrorKind::Conflict, "the session ended at its absolute timeout just now"));
-        };
-        match self.store.set(&key, bytes.clone(), SetOptions::new(ttl).if_absent()).await {
-            Ok(SetOutcome::Written) => {}
-            // 2^-256: more likely something is wrong with the random source, and that must not be papered over.
-            Ok(SetOutcome::ConditionNotMet) => {
-                return Err(Error::new(
-                    ErrorKind::Unavailable,
-                    "a new session id is taken: the random source repeats itself",
-                )
-                .with_retryable(false));
-            }
-            Err(error) => {
-                self.clean_up(&key, &error).await;
-                return Err(error);
-            }
-        }
-        if let Some(subject) = &record.subject
-            && let Err(error) = Index::new(self, subject)?.add(&handle, replaces).await
-        {
-            // `delete_all` could not find it.
-            self.clean_up(&key, &error).await;
-            return Err(error);
-        }
-        Ok((id, bytes))
-    }
-
-    /// Removes a record whose id nobody was told.
-    pub(crate) async fn clean_up(&self, key: &Key, why: &Error) {
-        if let Err(error) = self.store.delete(key).await {
-            tracing::debug!(%error, %why, "a session that was not to be could not be removed; it ends by its idle timeout");
-        }
-    }
-
     /// What lies under a handle, if that is a live session.
     pub(crate) async fn find(&self, handle: &Handle) -> Result<Option<Seen>> {
         let now = self.now().await?;
@@ -260,21 +170,6 @@ impl Inner {
     pub(crate) fn contended(&self) -> Error {
         Error::new(ErrorKind::Conflict, format!("other requests came between {ATTEMPTS} times"))
     }
-}
-
-/// A subject that can be kept.
-pub(crate) fn checked_subject(subject: String) -> Result<String> {
-    if subject.is_empty() || subject.len() > MAX_SUBJECT {
-        return Err(Error::invalid_input(format!(
-            "a subject has 1 to {MAX_SUBJECT} bytes; leave it out for a session of nobody"
-        )));
-    }
-    Ok(subject)
-}
-
-/// A label is for people: what does not fit is cut off, between characters.
-pub(crate) fn shortened(label: &str) -> &str {
-    &label[..label.floor_char_boundary(MAX_LABEL)]
 }
 
 impl<S, C> Clone for Sessions<S, C> {

@@ -38,6 +38,7 @@
 //! | `tiered` | `TieredStore`, `Cache`; `Config::open` gives the tiers instead of bare stores; brings `json` | tokio, tracing | yes |
 //! | `session` | `Sessions` over any store; brings `json` | sha2, getrandom, tracing | |
 //! | `aead` | `SealingKeys`: session records that only the application reads | chacha20poly1305 | |
+//! | `axum` | `session` with a layer and an extractor for axum 0.8 | axum-core, cookie, http, tower-layer, tower-service | |
 //! | `json` | the `Json` codec | serde, serde_json | with `tiered` |
 //! | `postcard` | the `Postcard` codec | serde, postcard | |
 //! | `bincode` | the `Bincode` codec; unmaintained upstream, so not in `full` | serde, bincode 2.0.1 | |

@@ -5,6 +5,8 @@
 //! the bound that was promised, no process goes back or misses its own write, nothing is read that was never written,
 //! after its deadline, or after its deletion was acknowledged.
 //!
+//! [`sessions`] races sessions on every backend, simulated and real.
+//!
 //! [`run`] does one seed. `cargo run --release -p hallway-simulation --bin simulate -- --help` does many; the tests do
 //! 2,000.
 
@@ -14,6 +16,7 @@ mod instance;
 mod judge;
 mod local;
 mod scenario;
+pub mod sessions;
 
 use std::fmt;
 

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::builder::Settings;
 use crate::clock::{Now, StoreClock};
 use crate::handle::{Handle, Places};
+use crate::id::SessionId;
 use crate::random::Random;
 use crate::record::Record;
 use crate::seal::Sealer;
@@ -98,6 +99,12 @@ where
     #[must_use]
     pub fn namespace(&self) -> &Namespace {
         self.inner.places.namespace()
+    }
+
+    /// What a session of this id is called where its id must not be seen. Computed, not looked up.
+    #[must_use]
+    pub fn handle(&self, id: &SessionId) -> Handle {
+        self.inner.places.handle(id)
     }
 
     /// How long a session lives after it was last loaded. It may end earlier by 60 seconds, or by 5 % if that is less.

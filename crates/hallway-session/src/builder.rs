@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hallway_core::{Capability, Clock, Codec, Error, KvStore, MAX_TTL, Result, SystemClock, TierName};
+use hallway_core::{Capability, Clock, Codec, Error, Json, KvStore, MAX_TTL, Result, SystemClock, TierName};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -135,12 +135,24 @@ impl SessionsBuilder {
         self
     }
 
-    /// Makes the sessions. `S` is what the application keeps in one, `C` the codec.
+    /// Makes the sessions. `S` is what the application keeps in one, written as JSON: a person can read it in the store, and
+    /// fields may be added later.
     ///
     /// # Errors
     /// `InvalidConfig` for timeouts that are zero, more than ten years or the wrong way round, for a limit out of range, and
     /// for a store that cannot do what sessions need; `InvalidInput` for the namespace.
-    pub fn build<S, C>(self) -> Result<Sessions<S, C>>
+    pub fn build<S>(self) -> Result<Sessions<S>>
+    where
+        S: Serialize + DeserializeOwned + Send + Sync + 'static,
+    {
+        self.build_as::<S, Json>()
+    }
+
+    /// As [`build`](Self::build), in another codec.
+    ///
+    /// # Errors
+    /// As for [`build`](Self::build).
+    pub fn build_as<S, C>(self) -> Result<Sessions<S, C>>
     where
         S: Serialize + DeserializeOwned + Send + Sync + 'static,
         C: Codec,
@@ -179,13 +191,13 @@ impl SessionsBuilder {
     fn home(&self) -> Result<Arc<dyn KvStore>> {
         let tier = |name| self.store.tier(name);
         let one = if self.durable {
-            let store = tier(TierName::Consistent).unwrap_or_else(|| Arc::clone(&self.store));
-            if !store.capabilities().has(Capability::Durable) {
-                return Err(Error::invalid_config(
+            let is_single = || tier(TierName::Shared).or_else(|| tier(TierName::Local)).is_none();
+            let store = tier(TierName::Consistent).or_else(|| is_single().then(|| Arc::clone(&self.store)));
+            store.filter(|store| store.capabilities().has(Capability::Durable)).ok_or_else(|| {
+                Error::invalid_config(
                     "durable sessions need a consistent tier; set HALLWAY_CONSISTENT, or leave `durable()` out",
-                ));
-            }
-            store
+                )
+            })?
         } else {
             tier(TierName::Shared)
                 .or_else(|| tier(TierName::Consistent))

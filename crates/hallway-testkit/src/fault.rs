@@ -39,6 +39,8 @@ const SEED: u64 = 0x6861_6c6c_7761_7921;
 pub struct Fault {
     effect: Effect,
     calls: Calls,
+    /// Calls that it lets pass first.
+    after: u64,
     times: Option<u64>,
     probability: f64,
 }
@@ -112,6 +114,15 @@ impl Fault {
         self
     }
 
+    /// Lets so many of the calls that it concerns pass first: for a fault in the middle of something that takes several.
+    ///
+    /// Default: 0.
+    #[must_use]
+    pub fn after(mut self, calls: u64) -> Self {
+        self.after = calls;
+        self
+    }
+
     /// Hits a call with this probability, drawn from the seed of the [`Faults`].
     ///
     /// Default: 1.
@@ -122,7 +133,7 @@ impl Fault {
     }
 
     fn new(effect: Effect) -> Self {
-        Self { effect, calls: Calls::All, times: None, probability: 1.0 }
+        Self { effect, calls: Calls::All, after: 0, times: None, probability: 1.0 }
     }
 
     fn concerns(&self, access: Access) -> bool {
@@ -241,6 +252,10 @@ impl Faults {
             // A fault that could change nothing any more is not used up.
             let decides = !matches!(fault.effect, Effect::Latency(_));
             if decides && verdict.effect.is_some() || !rng.random_bool(fault.probability.clamp(0.0, 1.0)) {
+                continue;
+            }
+            if fault.after > 0 {
+                fault.after -= 1;
                 continue;
             }
             if let Some(times) = &mut fault.times {

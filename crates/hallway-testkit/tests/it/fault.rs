@@ -152,3 +152,14 @@ async fn a_hit_without_waiting_is_none_while_reads_may_fail() {
     assert_eq!(local.try_get(&key()), None);
     assert_eq!(local.with_deadline(MS(5)).try_get(&key()), None);
 }
+
+#[tokio::test]
+async fn a_fault_in_the_middle_lets_the_calls_before_it_pass() {
+    let (store, faults) = store();
+    faults.inject(Fault::error(ErrorKind::Unavailable).on_writes().after(2).times(1));
+    assert_eq!(put(&store, "a").await, Ok(()));
+    assert_eq!(look(&store).await, Ok(Some("a".into())));
+    assert_eq!(put(&store, "b").await, Ok(()));
+    assert_eq!(put(&store, "c").await, Err(ErrorKind::Unavailable));
+    assert_eq!(put(&store, "d").await, Ok(()));
+}

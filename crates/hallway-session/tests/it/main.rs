@@ -1,0 +1,12 @@
+//! Sessions on stores in the process, by hand-moved clocks and faults made to order.
+
+mod basics;
+mod conflicts;
+mod layer;
+mod outage;
+mod rotation;
+mod shapes;
+mod subjects;
+mod support;
+mod tiers;
+mod timeouts;

@@ -68,7 +68,7 @@ async fn the_record_is_readable_and_has_no_id() {
     let mut all = String::new();
     for key in &page.keys {
         all.push_str(key.as_str());
-        all.push_str(&String::from_utf8(stage.plain.get(key).await.unwrap().unwrap().to_vec()).unwrap());
+        all.push_str(std::str::from_utf8(&stage.plain.get(key).await.unwrap().unwrap()).unwrap());
     }
     assert!(all.contains("\nsubject=42 label=\n{\"name\":\"Ada\",\"visits\":0}"), "{all}");
     assert!(!all.contains(&id.reveal()));

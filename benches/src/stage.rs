@@ -146,17 +146,17 @@ impl Stage {
             }
             Store::Moka => moka(workload).await,
             Store::Postgres => {
-                let server = self.postgres()?;
+                let server = self.start_postgres()?;
                 let (url, pid) = (server.url(), server.pid());
                 postgres(&url, pid, workload).await
             }
             Store::TieredPostgres => {
-                let server = self.postgres()?;
+                let server = self.start_postgres()?;
                 let (url, pid) = (server.url(), server.pid());
                 tiers::consistent(&url, pid, workload).await
             }
             Store::PostgresAway => {
-                let server = self.postgres()?;
+                let server = self.start_postgres()?;
                 let (url, addr, pid) = (server.url(), server.addr(), server.pid());
                 if self.away.is_none() {
                     self.away = Some(DelayProxy::start(addr, ROUND_TRIP)?);
@@ -201,7 +201,11 @@ impl Stage {
         Ok(self.redis.as_ref().ok_or("the server was started just above")?)
     }
 
-    fn postgres(&mut self) -> Result<&PostgresServer> {
+    /// PostgreSQL, started if it was not yet.
+    ///
+    /// # Errors
+    /// If it is not installed.
+    pub fn start_postgres(&mut self) -> Result<&PostgresServer> {
         if self.postgres.is_none() {
             self.postgres = Some(PostgresServer::start(PostgresOptions::default())?);
         }

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::clock::StoreClock;
 use crate::handle::Places;
 use crate::random::Random;
+use crate::recent::Recent;
 use crate::seal::Sealer;
 use crate::sessions::{Inner, Sessions};
 use crate::stats::Counters;
@@ -166,6 +167,7 @@ impl SessionsBuilder {
             sealer: self.sealer,
             random: self.random,
             clock: StoreClock::new(self.clock),
+            recent: Recent::new(),
             counters: Counters::default(),
         }))
     }

@@ -37,6 +37,11 @@ impl StoreClock {
         Self { here, last: Mutex::new(None) }
     }
 
+    /// Milliseconds here.
+    pub(crate) fn here(&self) -> u64 {
+        self.here.now() / 1_000
+    }
+
     /// The time in the store. Asks it once a minute.
     pub(crate) async fn now(&self, store: &dyn KvStore) -> Result<Now> {
         let here = self.here.now();

@@ -20,6 +20,7 @@ mod index;
 mod load;
 mod new;
 mod random;
+mod recent;
 mod record;
 mod rotate;
 mod save;

@@ -1,6 +1,7 @@
 //! Finding a session, and keeping it alive by that.
 
 use std::fmt;
+use std::time::Duration;
 
 use hallway_core::{Codec, ErrorKind, Result, Ttl};
 use serde::Serialize;
@@ -142,24 +143,40 @@ where
 
 impl Inner {
     async fn find_and_slide(&self, handle: &Handle) -> Result<Option<Seen>> {
+        let (here, due) = (self.clock.here(), self.recent.due(handle));
+        if here < due { self.find_recent(handle, here, due).await } else { self.find_and_prolong(handle, here).await }
+    }
+
+    /// A session that need not be prolonged: a plain read will do.
+    async fn find_recent(&self, handle: &Handle, here: u64, due: u64) -> Result<Option<Seen>> {
+        let now = self.now().await?;
+        let Some(bytes) = self.store.get(&self.places.record(handle)?).await? else { return Ok(self.none()) };
+        Ok(self.judged(handle, bytes, now, |record| {
+            // What is left when it is due, and the time until then.
+            let left = self.settings.idle - self.settings.slack() + Duration::from_millis(due - here);
+            left.min(record.ends.saturating_since(now.latest))
+        }))
+    }
+
+    async fn find_and_prolong(&self, handle: &Handle, here: u64) -> Result<Option<Seen>> {
         let Some(seen) = self.find(handle).await? else { return Ok(None) };
-        let Some(ttl) = self.ttl(&seen.record, self.now().await?) else {
-            self.counters.gone.one();
-            return Ok(None);
-        };
-        if ttl <= seen.remaining + self.settings.slack() {
+        let Some(ttl) = self.ttl(&seen.record, self.now().await?) else { return Ok(self.none()) };
+        let slack = self.settings.slack();
+        let gain = ttl.saturating_sub(seen.remaining);
+        if gain <= slack {
+            self.recent.note(handle, here + (slack - gain).as_millis() as u64);
             return Ok(Some(seen));
         }
+        // Before it is sent: the timeout begins anew when it arrives.
+        let here = self.clock.here();
         match self.store.touch(&self.places.record(handle)?, Ttl::After(ttl)).await {
             Ok(true) => {
                 self.counters.touched.one();
+                self.recent.note(handle, here + slack.as_millis() as u64);
                 Ok(Some(seen))
             }
             // It ended since it was read.
-            Ok(false) => {
-                self.counters.gone.one();
-                Ok(None)
-            }
+            Ok(false) => Ok(self.none()),
             Err(error) => {
                 self.counters.untouched.one();
                 tracing::debug!(%error, "a session's idle timeout did not begin anew; the next load tries again");

@@ -15,6 +15,7 @@ use crate::clock::{Now, StoreClock};
 use crate::handle::{Handle, Places};
 use crate::id::SessionId;
 use crate::random::Random;
+use crate::recent::Recent;
 use crate::record::Record;
 use crate::seal::Sealer;
 use crate::session::Seen;
@@ -77,6 +78,7 @@ pub(crate) struct Inner {
     pub(crate) sealer: Sealer,
     pub(crate) random: Random,
     pub(crate) clock: StoreClock,
+    pub(crate) recent: Recent,
     pub(crate) counters: Counters,
 }
 
@@ -128,11 +130,20 @@ impl Inner {
     /// What lies under a handle, if that is a live session.
     pub(crate) async fn find(&self, handle: &Handle) -> Result<Option<Seen>> {
         let now = self.now().await?;
-        let Some(entry) = self.store.get_entry(&self.places.record(handle)?).await? else {
-            self.counters.gone.one();
-            return Ok(None);
-        };
-        let record = match Record::read(&entry.value, handle, &self.sealer) {
+        let Some(entry) = self.store.get_entry(&self.places.record(handle)?).await? else { return Ok(self.none()) };
+        let remaining = entry.remaining.duration().unwrap_or(self.settings.idle);
+        Ok(self.judged(handle, entry.value, now, |_| remaining))
+    }
+
+    /// The session of these bytes, if they are one and it is not over.
+    pub(crate) fn judged(
+        &self,
+        handle: &Handle,
+        bytes: Bytes,
+        now: Now,
+        remaining: impl FnOnce(&Record) -> Duration,
+    ) -> Option<Seen> {
+        let record = match Record::read(&bytes, handle, &self.sealer) {
             Ok(record) => record,
             Err(error) => {
                 self.counters.damaged.one();
@@ -141,16 +152,21 @@ impl Inner {
                     %error,
                     "a session record is not what was written: it was damaged, moved, or sealed by a key that is not known"
                 );
-                return Ok(None);
+                return None;
             }
         };
         // The TTL in the store says so too, unless whoever set it was held up before it arrived.
         if now.earliest >= record.ends {
-            self.counters.gone.one();
-            return Ok(None);
+            return self.none();
         }
-        let remaining = entry.remaining.duration().unwrap_or(self.settings.idle);
-        Ok(Some(Seen { record, bytes: entry.value, remaining }))
+        let remaining = remaining(&record);
+        Some(Seen { record, bytes, remaining })
+    }
+
+    /// No session, counted.
+    pub(crate) fn none<T>(&self) -> Option<T> {
+        self.counters.gone.one();
+        None
     }
 
     pub(crate) async fn now(&self) -> Result<Now> {

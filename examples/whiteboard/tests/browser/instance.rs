@@ -1,0 +1,74 @@
+//! The built program as a child process, ended with the handle.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// How long an instance may take to end in good order: what it grants its requests and its repairs, and some.
+const ENDS_WITHIN: Duration = Duration::from_secs(15);
+
+/// One running instance.
+#[derive(Debug)]
+pub(crate) struct Instance {
+    child: Child,
+    pub(crate) addr: SocketAddr,
+}
+
+impl Instance {
+    /// Starts it on a free port, over this Redis and this database if given, else on its defaults.
+    pub(crate) fn start(name: &str, redis: Option<&str>, database: Option<&Path>) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_whiteboard"));
+        // Without what would change what it does.
+        for (variable, _) in std::env::vars_os() {
+            let text = variable.to_string_lossy();
+            if text.starts_with("HALLWAY_") || text.starts_with("WHITEBOARD_") {
+                command.env_remove(&variable);
+            }
+        }
+        command.args(["--port", "0", "--name", name]).env_remove("PORT").stdin(Stdio::null()).stdout(Stdio::piped());
+        // A hallway.toml that happens to lie where the tests run is not ours.
+        command.current_dir(env!("CARGO_TARGET_TMPDIR"));
+        if let Some(redis) = redis {
+            command.env("HALLWAY_SHARED", redis);
+        }
+        if let Some(database) = database {
+            command.env("WHITEBOARD_DB", database);
+        }
+        let mut child = command.spawn().expect("the built program starts");
+        let stdout = child.stdout.take().expect("it is piped");
+        // Made first, so that a panic below ends the child too.
+        let mut instance = Self { child, addr: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line).unwrap();
+        let address = line.split("http://").nth(1).and_then(|rest| rest.split(' ').next());
+        instance.addr = address.and_then(|addr| addr.parse().ok()).unwrap_or_else(|| panic!("it said `{line}`"));
+        instance
+    }
+
+    /// Asks it to end, and sees that it does so in good order.
+    pub(crate) fn terminate(mut self) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a child has a pid");
+        kill_process(pid, Signal::TERM).unwrap();
+        let until = Instant::now() + ENDS_WITHIN;
+        let status = loop {
+            match self.child.try_wait().unwrap() {
+                Some(status) => break status,
+                None => assert!(Instant::now() < until, "an instance did not end within {ENDS_WITHIN:?} of SIGTERM"),
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        assert!(status.success(), "an instance ended with {status}");
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        // Both fail only where it has ended already.
+        let _ended = self.child.kill();
+        let _ended = self.child.wait();
+    }
+}

@@ -1,12 +1,12 @@
-//! The server programs that tests start privately, and the Debian packages they come in.
+//! The programs that tests start privately, servers and a browser, and the Debian packages they come in.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::{Result, shell};
 
-/// Program and the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 8] = [
+/// Program, or one that does as well, and the Debian package that brings it.
+const PROGRAMS: [(&str, &str); 10] = [
     ("redis-server", "redis-server"),
     ("redis-cli", "redis-tools"),
     ("initdb", "postgresql"),
@@ -15,6 +15,8 @@ const PROGRAMS: [(&str, &str); 8] = [
     ("psql", "postgresql-client"),
     ("pgbouncer", "pgbouncer"),
     ("sqlite3", "sqlite3"),
+    ("chromium or google-chrome", "chromium"),
+    ("chromedriver", "chromium-driver"),
 ];
 
 /// Makes sure that every program the tests start is installed.
@@ -24,7 +26,7 @@ const PROGRAMS: [(&str, &str); 8] = [
 pub(crate) fn ensure() -> Result {
     let missing = missing_packages();
     if missing.is_empty() {
-        println!("every server program is installed");
+        println!("every program is installed");
         return Ok(());
     }
     let remedy = installable(&missing, find("apt-get").is_some(), is_root()?)?;
@@ -56,8 +58,9 @@ fn installable(missing: &[&str], has_apt: bool, is_root: bool) -> Result<String>
 }
 
 fn missing_packages() -> Vec<&'static str> {
+    let is_missing = |programs: &str| programs.split(" or ").all(|program| find(program).is_none());
     let mut packages: Vec<_> =
-        PROGRAMS.iter().filter(|(program, _)| find(program).is_none()).map(|(_, package)| *package).collect();
+        PROGRAMS.iter().filter(|(programs, _)| is_missing(programs)).map(|(_, package)| *package).collect();
     packages.dedup();
     packages
 }

@@ -1,6 +1,8 @@
 //! One file per verb.
 
 mod delete;
+#[cfg(feature = "demo")]
+mod demo;
 mod get;
 mod ping;
 mod scan;
@@ -40,6 +42,9 @@ pub(crate) enum Verb {
     Verify(verify::Verify),
     /// Replay an access trace through stores, or through tiers
     Replay(replay::Replay),
+    /// Serve the demonstration: logins and profiles of a whiteboard, with a panel that shows where they came from
+    #[cfg(feature = "demo")]
+    Demo(demo::Demo),
 }
 
 impl Verb {
@@ -55,6 +60,8 @@ impl Verb {
             Self::Watch(verb) => verb.run(output).await,
             Self::Verify(verb) => verb.run(output).await,
             Self::Replay(verb) => verb.run(output).await,
+            #[cfg(feature = "demo")]
+            Self::Demo(verb) => verb.run(output).await,
         }
     }
 }

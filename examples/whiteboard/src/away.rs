@@ -33,7 +33,7 @@ where it was, and this device keeps its cookie.</p>
         back = Text(back),
         panel = panel.html(),
     );
-    Page::new("One moment", body)
+    Page::new("One moment", body).with_nobody_known()
 }
 
 /// The application's own database does not answer, and no copy may.

@@ -4,6 +4,7 @@ use std::fmt::{self, Display, Write as _};
 
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
+use hallway::session::axum::Visit;
 
 use crate::user::User;
 
@@ -40,13 +41,15 @@ pub(crate) struct Page {
     title: String,
     status: StatusCode,
     user: Option<User>,
+    /// The session store did not answer, so there may be a user.
+    unknown: bool,
     here: &'static str,
     body: String,
 }
 
 impl Page {
     pub(crate) fn new(title: impl Into<String>, body: impl Into<String>) -> Self {
-        Self { title: title.into(), status: StatusCode::OK, user: None, here: "", body: body.into() }
+        Self { title: title.into(), status: StatusCode::OK, user: None, unknown: false, here: "", body: body.into() }
     }
 
     pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
@@ -54,9 +57,16 @@ impl Page {
         self
     }
 
-    /// Whose page it is: the menu follows.
-    pub(crate) fn with_user(mut self, user: Option<&User>) -> Self {
-        self.user = user.cloned();
+    /// For whom it is: the menu follows.
+    pub(crate) fn with_visit(mut self, visit: &Visit<User>) -> Self {
+        self.user = visit.data().cloned();
+        self.unknown = visit.is_unavailable();
+        self
+    }
+
+    /// Nobody knows for whom it is.
+    pub(crate) fn with_nobody_known(mut self) -> Self {
+        self.unknown = true;
         self
     }
 
@@ -69,6 +79,7 @@ impl Page {
     fn menu(&self) -> String {
         let entries: &[(&str, &str)] = match self.user {
             Some(_) => &[("/profile", "Profile"), ("/devices", "Devices"), ("/people", "People")],
+            None if self.unknown => &[("/profile", "Profile"), ("/people", "People")],
             None => &[("/people", "People"), ("/login", "Log in")],
         };
         let mut menu = String::new();
@@ -76,13 +87,16 @@ impl Page {
             let current = if *path == self.here { " aria-current=\"page\"" } else { "" };
             menu.push_str(&format!("<a href=\"{path}\"{current}>{name}</a>"));
         }
-        if let Some(user) = &self.user {
-            menu.push_str(&format!(
-                "<form method=\"post\" action=\"/logout\"><button class=\"quiet\">Log out <span class=\"handle\">@{}</span></button></form>",
-                Text(&user.id)
-            ));
-        }
         menu
+    }
+
+    fn logout(&self) -> String {
+        let Some(user) = &self.user else { return String::new() };
+        format!(
+            "<form method=\"post\" action=\"/logout\"><button class=\"quiet\" id=\"logout\">Log out \
+             <span class=\"handle\">@{}</span></button></form>",
+            Text(&user.id)
+        )
     }
 }
 
@@ -105,6 +119,7 @@ impl IntoResponse for Page {
 <header class="top">
 <a class="mark" href="/"><img src="/mark.svg" alt="" width="28" height="28">Whiteboard</a>
 <nav aria-label="Main">{menu}</nav>
+{logout}
 </header>
 <main id="main">
 {body}
@@ -115,6 +130,7 @@ impl IntoResponse for Page {
 "##,
             title = Text(&self.title),
             menu = self.menu(),
+            logout = self.logout(),
             body = self.body,
         );
         (self.status, Html(html)).into_response()

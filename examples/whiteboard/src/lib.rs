@@ -25,12 +25,12 @@ use std::process::ExitCode;
 use clap::Parser;
 use hallway::{Config, Error};
 
-pub use crate::options::Options;
+pub use crate::options::{Options, TIERS};
 pub use crate::server::run;
 
 /// A shared whiteboard's account area, kept by hallway.
 #[derive(Debug, Parser)]
-#[command(name = "whiteboard", version, max_term_width = 100, after_help = options::TIERS)]
+#[command(name = "whiteboard", version, max_term_width = 100, after_help = TIERS)]
 struct Cli {
     #[command(flatten)]
     options: Options,

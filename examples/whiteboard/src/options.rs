@@ -7,8 +7,8 @@ use std::time::Duration;
 use clap::Args;
 use hallway::Config;
 
-/// Printed below `--help`.
-pub(crate) const TIERS: &str = "\
+/// Where the tiers come from, to print below `--help`.
+pub const TIERS: &str = "\
 The tiers are those of the environment or of hallway.toml: HALLWAY_LOCAL, HALLWAY_SHARED, HALLWAY_CONSISTENT. With none of them everything is kept in this process, and there is one instance. With HALLWAY_SHARED=redis://host/0 any number of instances share logins, copies and invalidations; give them one database with --database.";
 
 /// Room for copies in this process, where nobody says more.

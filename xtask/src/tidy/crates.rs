@@ -17,7 +17,7 @@ pub(super) fn edges(members: &[Package]) -> Vec<Finding> {
             if !allowed(&package.name, dependency) {
                 let kind = if dependency.dev { "dev-depends" } else { "depends" };
                 findings.push(format!(
-                    "{} {kind} on {}: arrows are cli, bench -> study -> hallway -> {{moka, redis, sql, tiered, session}} -> core; the testkit sees core alone and is a dev-dependency; tests of tiered may use moka, and the simulation what it simulates",
+                    "{} {kind} on {}: arrows are cli -> whiteboard -> hallway, cli, bench -> study -> hallway -> {{moka, redis, sql, tiered, session}} -> core; the testkit sees core alone and is a dev-dependency; tests of tiered may use moka, and the simulation what it simulates",
                     package.name, dependency.name
                 ));
             }
@@ -50,8 +50,9 @@ fn allowed(package: &str, dependency: &Dependency) -> bool {
     }
     match package {
         "hallway" => on == "hallway-core" || BACKENDS.contains(&on),
-        "hallway-study" => on == "hallway",
-        "hallway-bench" | "hallway-cli" => on == "hallway" || on == "hallway-study",
+        "hallway-study" | "hallway-whiteboard" => on == "hallway",
+        "hallway-bench" => on == "hallway" || on == "hallway-study",
+        "hallway-cli" => ["hallway", "hallway-study", "hallway-whiteboard"].contains(&on),
         // It runs the production code of several crates in a world of its own.
         "hallway-simulation" => on == "hallway-core" || BACKENDS.contains(&on),
         "hallway-testkit" => on == "hallway-core",
@@ -80,6 +81,11 @@ mod tests {
         check("hallway-core", "hallway-moka", false, false);
         check("hallway-redis", "hallway", false, false);
         check("hallway-cli", "hallway-core", false, false);
+        check("hallway-cli", "hallway-whiteboard", false, true);
+        check("hallway-whiteboard", "hallway", false, true);
+        check("hallway-whiteboard", "hallway-session", false, false);
+        check("hallway-bench", "hallway-whiteboard", false, false);
+        check("hallway", "hallway-whiteboard", true, false);
         check("xtask", "hallway-core", false, false);
         check("hallway-simulation", "hallway-tiered", false, true);
         check("hallway-tiered", "hallway-simulation", true, false);

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "tests may unwrap, their helpers too")]
 
 mod acceptance;
+#[cfg(feature = "demo")]
+mod demo;
 mod docs;
 mod inputs;
 mod replay;

@@ -25,7 +25,6 @@ pub(crate) async fn list(State(app): State<App>, visit: Visit<User>) -> Response
         return away();
     }
     let Some(session) = visit.session() else { return Redirect::to("/login").into_response() };
-    let user = session.data();
     let (Ok(listed), Ok(now)) = tokio::join!(visit.devices(), app.tiers.time()) else { return away() };
     let devices: String = listed.iter().map(|device| row(device, device.handle == *session.handle(), now)).collect();
     let body = format!(
@@ -35,7 +34,7 @@ pub(crate) async fn list(State(app): State<App>, visit: Visit<User>) -> Response
 <form method="post" action="/logout-everywhere" class="actions"><button class="button danger" id="everywhere">Log out everywhere</button></form>
 </section>"#
     );
-    Page::new("Your devices", body).with_user(Some(user)).with_here("/devices").into_response()
+    Page::new("Your devices", body).with_visit(&visit).with_here("/devices").into_response()
 }
 
 pub(crate) async fn remove(

@@ -20,7 +20,7 @@ pub(crate) async fn form(State(app): State<App>, visit: Visit<User>) -> Result<R
     let Some(user) = visit.data() else { return Ok(Redirect::to("/login").into_response()) };
     // From the database itself, slow or not: whoever edits wants to edit what is there.
     let Some(profile) = app.database.profile(&user.id).await? else { return Ok(away::nowhere().await.into_response()) };
-    Ok(page(user, &Draft::of(&profile), &[], "").into_response())
+    Ok(page(&visit, &Draft::of(&profile), &[], "").into_response())
 }
 
 pub(crate) async fn save(
@@ -37,7 +37,7 @@ pub(crate) async fn save(
         Ok(profile) => profile,
         Err(complaints) => {
             let news = "<p class=\"alert\" role=\"alert\">Not saved yet: see below.</p>";
-            let page = page(user, &draft, &complaints, news).with_status(StatusCode::UNPROCESSABLE_ENTITY);
+            let page = page(&visit, &draft, &complaints, news).with_status(StatusCode::UNPROCESSABLE_ENTITY);
             return Ok(page.into_response());
         }
     };
@@ -48,12 +48,12 @@ pub(crate) async fn save(
         Saved::Outdated => {
             let news = "<p class=\"alert\" role=\"alert\">Not saved: the card was changed from another device meanwhile. \
                         <a href=\"/profile/edit\">Begin again with the new one</a>.</p>";
-            Ok(page(user, &draft, &[], news).with_status(StatusCode::CONFLICT).into_response())
+            Ok(page(&visit, &draft, &[], news).with_status(StatusCode::CONFLICT).into_response())
         }
     }
 }
 
-fn page(user: &User, draft: &Draft, complaints: &[Complaint], news: &str) -> Page {
+fn page(visit: &Visit<User>, draft: &Draft, complaints: &[Complaint], news: &str) -> Page {
     let complaint = |field: &str| complaints.iter().find(|(name, _)| *name == field).map(|(_, words)| words.as_str());
     let line = |field: &str, label: &str, value: &str, most: usize, required: &str| {
         let (state, words) = trouble(field, complaint(field));
@@ -90,7 +90,7 @@ fn page(user: &User, draft: &Draft, complaints: &[Complaint], news: &str) -> Pag
         role = line("role", "What you do", &draft.role, ROLE, " autocomplete=\"organization-title\""),
         note = Text(&draft.note),
     );
-    Page::new("Edit your card", body).with_user(Some(user)).with_here("/profile")
+    Page::new("Edit your card", body).with_visit(visit).with_here("/profile")
 }
 
 /// The attributes and the words of a field with something wrong.

@@ -20,7 +20,7 @@ pub(crate) async fn list(visit: Visit<User>) -> Page {
         "<section class=\"card narrow\"><h1>People at this board</h1>\
          <p>Their cards are public. Each is read from the nearest tier that has it.</p><ul class=\"people\">{people}</ul></section>"
     );
-    Page::new("People", body).with_user(visit.data()).with_here("/people")
+    Page::new("People", body).with_visit(&visit).with_here("/people")
 }
 
 pub(crate) async fn one(
@@ -28,14 +28,13 @@ pub(crate) async fn one(
     Path(id): Path<String>,
     visit: Visit<User>,
 ) -> Result<Response, Trouble> {
-    let user = visit.data();
     // Only names that there are become keys.
     if !NAMES.contains(&id.as_str()) {
-        return Ok(nowhere().await.with_user(user).into_response());
+        return Ok(nowhere().await.with_visit(&visit).into_response());
     }
     let (profile, panel) = app.profile(&id).await?;
     let Some(profile) = profile else {
-        return Ok(nowhere().await.with_user(user).with_status(StatusCode::NOT_FOUND).into_response());
+        return Ok(nowhere().await.with_visit(&visit).with_status(StatusCode::NOT_FOUND).into_response());
     };
     let body = format!(
         "<div class=\"columns\"><section class=\"card profile\">{card}\
@@ -44,5 +43,5 @@ pub(crate) async fn one(
         id = Text(&id),
         panel = panel.html(),
     );
-    Ok(Page::new(&profile.name, body).with_user(user).with_here("/people").into_response())
+    Ok(Page::new(&profile.name, body).with_visit(&visit).with_here("/people").into_response())
 }

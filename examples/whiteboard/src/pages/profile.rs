@@ -53,5 +53,5 @@ pub(crate) async fn show(
          <a class=\"button plain\" id=\"again\" href=\"/profile\">Read again</a></p></section>{panel}</div>",
         panel = panel.html(),
     );
-    Ok(Page::new("Your profile", body).with_user(Some(user)).with_here("/profile").into_response())
+    Ok(Page::new("Your profile", body).with_visit(&visit).with_here("/profile").into_response())
 }

@@ -35,7 +35,8 @@ impl Browser {
     /// # Panics
     /// If one of them is not installed or does not start.
     pub(crate) async fn start() -> Self {
-        let (chromium, chromedriver) = (programs::find("chromium"), programs::find("chromedriver"));
+        let (chromium, chromedriver) =
+            (programs::find(&["chromium", "google-chrome"]), programs::find(&["chromedriver"]));
         let profile = TempDir::with_prefix("whiteboard-browser-").unwrap();
         let mut driver = Command::new(chromedriver)
             .arg("--port=0")

@@ -8,19 +8,21 @@ use std::path::{Path, PathBuf};
 /// The Debian packages they come in.
 const PACKAGES: &str = "chromium chromium-driver";
 
-/// A program of PATH or of the folders where Debian puts them.
+/// The first of these programs in PATH or in the folders where Debian puts them.
 ///
 /// # Panics
 /// If it is not installed, with the packages to install: a test that cannot run has not passed.
-pub(crate) fn find(name: &str) -> PathBuf {
+pub(crate) fn find(names: &[&str]) -> PathBuf {
     let path = env::var_os("PATH").unwrap_or_default();
-    search(name, env::split_paths(&path).chain(["/usr/local/bin", "/usr/bin"].map(PathBuf::from)))
-        .unwrap_or_else(|error| panic!("{error}"))
+    let folders: Vec<_> = env::split_paths(&path).chain(["/usr/local/bin", "/usr/bin"].map(PathBuf::from)).collect();
+    search(names, &folders).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn search(name: &str, mut folders: impl Iterator<Item = PathBuf>) -> Result<PathBuf, String> {
-    folders.find_map(|folder| Some(folder.join(name)).filter(|file| is_program(file))).ok_or_else(|| {
-        format!("`{name}` is not installed; on Debian: `apt-get install {PACKAGES}`, or `cargo xtask test` as root, which does it")
+fn search(names: &[&str], folders: &[PathBuf]) -> Result<PathBuf, String> {
+    let mut files = names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+    files.find(|file| is_program(file)).ok_or_else(|| {
+        let names = names.join(" or ");
+        format!("{names} is not installed; on Debian: `apt-get install {PACKAGES}`, or as root `cargo xtask test`, which does it")
     })
 }
 
@@ -30,6 +32,6 @@ fn is_program(file: &Path) -> bool {
 
 #[test]
 fn a_missing_program_is_an_error_that_names_the_packages() {
-    let error = search("chromedriver", [PathBuf::from("/nonexistent")].into_iter()).unwrap_err();
+    let error = search(&["chromedriver"], &[PathBuf::from("/nonexistent")]).unwrap_err();
     assert!(error.contains("apt-get install chromium chromium-driver"), "{error}");
 }

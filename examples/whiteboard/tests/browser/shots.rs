@@ -35,7 +35,8 @@ impl Shots {
         }
         fs::create_dir_all(&folder).unwrap();
         // Past the capture of test output, so that whoever looks on knows where to look.
-        writeln!(std::io::stderr(), "screenshots: {}", folder.display()).unwrap();
+        let mut stderr = std::io::stderr().lock();
+        writeln!(stderr, "screenshots: {}", folder.display()).unwrap();
         Self { folder, taken: 0 }
     }
 

@@ -10,12 +10,11 @@ for (const life of document.querySelectorAll("[data-left]")) {
     const place = life.querySelector(`[data-show="${name}"]`);
     if (place && place.textContent !== text) place.textContent = text;
   };
-  const seconds = (ms) => `${Math.floor(ms / 1000)} s`;
   const tick = () => {
     const passed = performance.now() - began;
     const rest = Math.max(0, left - passed);
-    show("age", seconds(age + passed));
-    show("left", seconds(rest));
+    show("age", `${Math.floor((age + passed) / 1000)} s`);
+    show("left", `${Math.ceil(rest / 1000)} s`);
     if (bar) bar.value = rest;
     life.classList.toggle("is-over", rest === 0);
     if (rest === 0) clearInterval(timer);

@@ -92,7 +92,8 @@ impl Panel {
 </div>
 "#,
             age = seconds(reading.age),
-            left = seconds(left),
+            // Rounded up, where age is rounded down: so the two make up the whole.
+            left = seconds(left + Duration::from_millis(999)),
             ttl = seconds(self.ttl),
         )
     }

@@ -40,6 +40,10 @@ impl Browser {
         let profile = TempDir::with_prefix("whiteboard-browser-").unwrap();
         let mut driver = Command::new(chromedriver)
             .arg("--port=0")
+            // Whatever the browser writes goes where it is removed.
+            .env("HOME", profile.path())
+            .env("XDG_CONFIG_HOME", profile.path())
+            .env("XDG_CACHE_HOME", profile.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

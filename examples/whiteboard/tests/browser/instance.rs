@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
 
 /// How long an instance may take to end in good order: what it grants its requests and its repairs, and some.
 const ENDS_WITHIN: Duration = Duration::from_secs(15);
@@ -16,11 +17,14 @@ const ENDS_WITHIN: Duration = Duration::from_secs(15);
 pub(crate) struct Instance {
     child: Child,
     pub(crate) addr: SocketAddr,
+    /// For its temporary files, which it cannot remove when it is killed.
+    _folder: TempDir,
 }
 
 impl Instance {
     /// Starts it on a free port, over this Redis and this database if given, else on its defaults.
     pub(crate) fn start(name: &str, redis: Option<&str>, database: Option<&Path>) -> Self {
+        let folder = TempDir::with_prefix("whiteboard-instance-").unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_whiteboard"));
         // Without what would change what it does.
         for (variable, _) in std::env::vars_os() {
@@ -31,17 +35,18 @@ impl Instance {
         }
         command.args(["--port", "0", "--name", name]).env_remove("PORT").stdin(Stdio::null()).stdout(Stdio::piped());
         // A hallway.toml that happens to lie where the tests run is not ours.
-        command.current_dir(env!("CARGO_TARGET_TMPDIR"));
+        command.current_dir(folder.path()).env("TMPDIR", folder.path());
         if let Some(redis) = redis {
             command.env("HALLWAY_SHARED", redis);
         }
         if let Some(database) = database {
-            command.env("WHITEBOARD_DB", database);
+            // Copies live longer than the whole test, however slow the machine: only what is invalidated goes.
+            command.env("WHITEBOARD_DB", database).env("WHITEBOARD_TTL", "5m");
         }
         let mut child = command.spawn().expect("the built program starts");
         let stdout = child.stdout.take().expect("it is piped");
         // Made first, so that a panic below ends the child too.
-        let mut instance = Self { child, addr: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let mut instance = Self { child, addr: SocketAddr::from(([127, 0, 0, 1], 0)), _folder: folder };
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line).unwrap();
         let address = line.split("http://").nth(1).and_then(|rest| rest.split(' ').next());

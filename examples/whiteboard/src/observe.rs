@@ -1,6 +1,6 @@
 //! The Prometheus endpoint: what the recorder has, as text.
 
-use hallway::Error;
+use hallway::{Error, TierHealth};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use crate::state::App;
@@ -35,12 +35,20 @@ impl Metrics {
     }
 }
 
-/// SEAM: until `hallway::metrics::Exporter` is there, the few numbers that the panel shows.
+/// SEAM: a few of the numbers, under the names that `hallway::metrics::Exporter` will give them. Once that is there, its
+/// `report()` takes the place of this function.
 fn publish(app: &App) {
     let stats = app.profiles.stats();
-    for (tier, hits) in [("local", stats.local_hits), ("shared", stats.shared_hits)] {
-        metrics::counter!("hallway_cache_hits_total", "namespace" => "user:profile", "tier" => tier).absolute(hits);
+    for (outcome, reads) in [("local", stats.local_hits), ("shared", stats.shared_hits), ("missed", stats.misses)] {
+        metrics::counter!("hallway_cache_reads_total", "namespace" => "user:profile", "outcome" => outcome)
+            .absolute(reads);
     }
     metrics::counter!("hallway_cache_loads_total", "namespace" => "user:profile").absolute(stats.loads);
-    metrics::gauge!("hallway_ready").set(f64::from(u8::from(app.tiers.health().is_ready())));
+    let health = app.tiers.health();
+    for (tier, state) in [("local", health.local), ("shared", health.shared), ("consistent", health.consistent)] {
+        if state != TierHealth::Absent {
+            let is_ready = f64::from(u8::from(state == TierHealth::Ready));
+            metrics::gauge!("hallway_tier_ready", "tier" => tier).set(is_ready);
+        }
+    }
 }

@@ -1,8 +1,9 @@
-//! The pages for when something does not answer. None of them is a 500, and none claims that anybody was logged out.
+//! The pages for when something does not answer. No outage is a 500, and no page claims that anybody was logged out.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use hallway::Error;
+use hallway::session::axum::Refusal;
 
 use crate::html::{Page, Text};
 use crate::panel::Panel;
@@ -34,6 +35,11 @@ where it was, and this device keeps its cookie.</p>
         panel = panel.html(),
     );
     Page::new("One moment", body).with_nobody_known()
+}
+
+/// What was to change a session was refused: by its store, which does not answer, or because of a fault of ours.
+pub(crate) fn refused(refusal: Refusal, panel: &Panel, back: &str) -> Response {
+    if refusal.is_outage() { sessions(panel, back).into_response() } else { refusal.into_response() }
 }
 
 /// The application's own database does not answer, and no copy may.

@@ -3,9 +3,9 @@
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use hallway::session::axum::Visit;
+use hallway::Timestamp;
+use hallway::session::axum::{Refusal, Visit};
 use hallway::session::{Handle, Listed};
-use hallway::{KvStore, Timestamp};
 use serde::Deserialize;
 
 use crate::away;
@@ -20,12 +20,15 @@ pub(crate) struct Chosen {
 }
 
 pub(crate) async fn list(State(app): State<App>, visit: Visit<User>) -> Response {
-    let away = || away::sessions(&app.panel(None), "/devices").into_response();
     if visit.is_unavailable() {
-        return away();
+        return away::sessions(&app.panel(None), "/devices").into_response();
     }
     let Some(session) = visit.session() else { return Redirect::to("/login").into_response() };
-    let (Ok(listed), Ok(now)) = tokio::join!(visit.devices(), app.tiers.time()) else { return away() };
+    let now = async { app.now().await.map_err(Refusal::from) };
+    let (listed, now) = match tokio::try_join!(visit.devices(), now) {
+        Ok(both) => both,
+        Err(refusal) => return away::refused(refusal, &app.panel(None), "/devices"),
+    };
     let devices: String = listed.iter().map(|device| row(device, device.handle == *session.handle(), now)).collect();
     let body = format!(
         r#"<section class="card"><h1>Your devices</h1>
@@ -44,9 +47,9 @@ pub(crate) async fn remove(
 ) -> Response {
     // What is no handle names no device. Another person's names none either: the session store sees to that.
     if let Some(handle) = chosen.ok().and_then(|Form(chosen)| Handle::parse(&chosen.handle).ok())
-        && visit.logout_device(&handle).await.is_err()
+        && let Err(refusal) = visit.logout_device(&handle).await
     {
-        return away::sessions(&app.panel(None), "/devices").into_response();
+        return away::refused(refusal, &app.panel(None), "/devices");
     }
     Redirect::to("/devices").into_response()
 }

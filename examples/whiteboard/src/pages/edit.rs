@@ -27,28 +27,36 @@ pub(crate) async fn save(
     State(app): State<App>,
     visit: Visit<User>,
     draft: Result<Form<Draft>, FormRejection>,
-) -> Result<Response, Trouble> {
+) -> Response {
     if visit.is_unavailable() {
-        return Ok(away::sessions(&app.panel(None), "/profile/edit").into_response());
+        return away::sessions(&app.panel(None), "/profile/edit").into_response();
     }
-    let Some(user) = visit.data() else { return Ok(Redirect::to("/login").into_response()) };
+    let Some(user) = visit.data() else { return Redirect::to("/login").into_response() };
     let draft = draft.map(|Form(draft)| draft).unwrap_or_default();
     let profile = match draft.check() {
         Ok(profile) => profile,
         Err(complaints) => {
             let news = "<p class=\"alert\" role=\"alert\">Not saved yet: see below.</p>";
             let page = page(&visit, &draft, &complaints, news).with_status(StatusCode::UNPROCESSABLE_ENTITY);
-            return Ok(page.into_response());
+            return page.into_response();
         }
     };
     let (database, id) = (app.database.clone(), user.id.clone());
-    let saved = app.profiles.write(&user.id, move || async move { database.save(&id, &profile).await }).await?;
+    let saved = app.profiles.write(&user.id, move || async move { database.save(&id, &profile).await }).await;
     match saved {
-        Saved::Written => Ok(Redirect::to("/profile?saved=1").into_response()),
-        Saved::Outdated => {
+        Ok(Saved::Written) => Redirect::to("/profile?saved=1").into_response(),
+        Ok(Saved::Outdated) => {
             let news = "<p class=\"alert\" role=\"alert\">Not saved: the card was changed from another device meanwhile. \
                         <a href=\"/profile/edit\">Begin again with the new one</a>.</p>";
-            Ok(page(&visit, &draft, &[], news).with_status(StatusCode::CONFLICT).into_response())
+            page(&visit, &draft, &[], news).with_status(StatusCode::CONFLICT).into_response()
+        }
+        // The revision makes it safe to send the form again, whatever became of the first time.
+        Err(error) => {
+            let news = format!(
+                "<p class=\"alert\" role=\"alert\">Nobody knows whether this was saved: {}. Save again to find out.</p>",
+                Text(error)
+            );
+            page(&visit, &draft, &[], &news).with_status(StatusCode::SERVICE_UNAVAILABLE).into_response()
         }
     }
 }

@@ -44,7 +44,7 @@ pub(crate) async fn enter(
     // A new id whatever came with the request, and the old one is dead.
     match visit.login(NewSession::new(user).subject(subject).label(agent::label(&headers))).await {
         Ok(()) => Redirect::to("/profile").into_response(),
-        Err(_) => away::sessions(&app.panel(None), "/login").into_response(),
+        Err(refusal) => away::refused(refusal, &app.panel(None), "/login"),
     }
 }
 

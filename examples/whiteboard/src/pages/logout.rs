@@ -12,13 +12,13 @@ pub(crate) async fn here(State(app): State<App>, mut visit: Visit<User>) -> Resp
     match visit.logout().await {
         Ok(_) => Redirect::to("/login").into_response(),
         // It did not happen, and the page does not pretend that it did.
-        Err(_) => away::sessions(&app.panel(None), "/profile").into_response(),
+        Err(refusal) => away::refused(refusal, &app.panel(None), "/profile"),
     }
 }
 
 pub(crate) async fn everywhere(State(app): State<App>, mut visit: Visit<User>) -> Response {
     match visit.logout_everywhere().await {
         Ok(_) => Redirect::to("/login").into_response(),
-        Err(_) => away::sessions(&app.panel(None), "/devices").into_response(),
+        Err(refusal) => away::refused(refusal, &app.panel(None), "/devices"),
     }
 }

@@ -39,7 +39,7 @@ pub(crate) async fn show(
     let (profile, panel) = app.profile(&user.id).await?;
     let news = match news.ok().and_then(|Query(news)| news.saved) {
         Some(_) => {
-            "<p class=\"news\" role=\"status\">Saved. Every copy of the old card is unusable now, on every instance.</p>"
+            "<p class=\"news\" role=\"status\">Saved. The other instances give up their copies of the old card.</p>"
         }
         None => "",
     };

@@ -24,6 +24,9 @@ fn it_says_where_it_serves_and_serves_there() {
     for name in ["PORT", "WHITEBOARD_DB", "WHITEBOARD_HOST"] {
         command.env_remove(name);
     }
+    // It is killed, so its temporary files are left to us.
+    let folder = tempfile::tempdir().unwrap();
+    command.env("TMPDIR", folder.path());
     let mut served = Served(command.args(["demo", "--port", "0"]).stdout(Stdio::piped()).spawn().unwrap());
     let mut line = String::new();
     BufReader::new(served.0.stdout.take().unwrap()).read_line(&mut line).unwrap();

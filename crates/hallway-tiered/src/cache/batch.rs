@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use hallway_core::{ErrorKind, Key, LeaseOutcome, Result, Token, Ttl};
+use tracing::Span;
 
 use super::core::{Answer, Core};
 use super::fill::{Began, Fresh, Target};
@@ -14,6 +15,7 @@ use super::many::{ManyLoader, Missing};
 use super::outcome::{Load, ServedBy};
 use crate::engine::{Look, Noted, Patience, Peek};
 use crate::header::Header;
+use crate::observe;
 
 /// One that is to be loaded, and where it goes.
 struct Loading<V> {
@@ -64,6 +66,7 @@ impl<V: Send + Sync + 'static> Core<V> {
         match loaded {
             Ok((found, cost)) => self.settle_batch(loads, began, found, cost).await,
             Err(error) => {
+                observe::failed(&Span::current(), error.kind());
                 self.release_batch(&loads.iter().map(|load| (&load.missing.key, load.target)).collect::<Vec<_>>())
                     .await;
                 for load in loads {
@@ -243,7 +246,8 @@ impl<V: Send + Sync + 'static> Core<V> {
 
     async fn fill_batch(&self, fills: &[(Key, Token, bytes::Bytes, Ttl)], answers: &[Settled<V>]) {
         let Some(link) = self.engine.link().filter(|_| !fills.is_empty()) else { return };
-        let filled = self.engine.ask(link.fill(fills, Duration::ZERO, self.engine.settings.shared_deadline)).await;
+        let fill = self.engine.ask(link.fill(fills, Duration::ZERO, self.engine.settings.shared_deadline));
+        let filled = observe::traced(observe::of_fill(self.namespace.as_str(), fills.len()), fill).await;
         let sealed = answers.iter().filter_map(|settled| Some((&settled.missing.key, settled.fresh.as_ref()?)));
         for (at, (key, fresh)) in sealed.enumerate() {
             let filled = filled.as_ref().map(|filled| filled.get(at) == Some(&true)).map_err(Clone::clone);

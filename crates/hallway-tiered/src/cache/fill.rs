@@ -6,12 +6,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use hallway_core::mutant::Mutant;
 use hallway_core::{Key, MAX_TTL, Result, Token, Ttl};
+use tracing::{Instrument, Span};
 
 use super::core::{Answer, CacheCopy, Core, Tags};
 use super::outcome::{Keep, Load, ServedBy};
 use super::tags;
 use crate::engine::{Lease, Noted};
 use crate::header::{Header, NOTHING};
+use crate::observe;
 use crate::settings::micros;
 
 /// What was true before a load began.
@@ -94,8 +96,8 @@ impl<V: Send + Sync + 'static> Core<V> {
     ) -> Answer<V> {
         let fresh = self.fresh(load, cost, began).await;
         let kept = match target {
-            Target::Lease(token) => self.fill(key, &fresh, token).await,
-            Target::Replace(seen) => Box::pin(self.replace(key, &fresh, seen)).await,
+            Target::Lease(token) => self.fill(key, &fresh, token).instrument(self.fill_span()).await,
+            Target::Replace(seen) => Box::pin(self.replace(key, &fresh, seen)).instrument(self.fill_span()).await,
             Target::Here | Target::Meanwhile(_) => self.keep_here(key, &fresh, target),
             Target::Nowhere => false,
         };
@@ -109,6 +111,10 @@ impl<V: Send + Sync + 'static> Core<V> {
         }
         self.throttle.lift(key);
         fresh.answer()
+    }
+
+    fn fill_span(&self) -> Span {
+        observe::of_fill(self.namespace.as_str(), 1)
     }
 
     /// How long to keep it; `None` not at all.
@@ -248,6 +254,7 @@ impl<V: Send + Sync + 'static> Core<V> {
             }
             Err(error) => {
                 self.engine.counters.failed_fills.one();
+                observe::failed(&Span::current(), error.kind());
                 tracing::debug!(%error, "a copy could not be written");
                 false
             }

@@ -9,6 +9,7 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 use hallway_core::{ErrorKind, Key, Result};
 use tokio::sync::oneshot;
+use tracing::Instrument;
 
 use super::core::{Answer, Core};
 use super::flight::{Opened, Start};
@@ -17,6 +18,7 @@ use super::read::Verdict;
 use crate::engine::Peek;
 use crate::flights::{Kind, Ticket};
 use crate::header::Header;
+use crate::observe;
 
 /// A loader of many values of any type.
 pub(super) type ManyLoader<V> =
@@ -210,8 +212,8 @@ impl<V: Send + Sync + 'static> Core<V> {
             }
         }
         if !missing.is_empty() {
-            let core = Arc::clone(self);
-            tokio::spawn(async move { core.load_batch(missing, loader).await });
+            let span = observe::of_load("load", self.namespace.as_str(), missing.len());
+            tokio::spawn(Arc::clone(self).load_batch(missing, loader).instrument(span));
         }
         Ok(())
     }

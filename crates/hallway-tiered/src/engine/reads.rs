@@ -6,9 +6,11 @@ use bytes::Bytes;
 use hallway_core::mutant::Mutant;
 use hallway_core::{CopyState, Entry, Error, ErrorKind, Key, LeaseOutcome, Result, Token, Ttl};
 use tokio::time::Instant;
+use tracing::Span;
 
 use super::{Engine, Noted};
 use crate::header::Header;
+use crate::observe;
 
 /// Pauses between two looks at a busy key, should no push come.
 const FIRST_POLL: Duration = Duration::from_millis(20);
@@ -257,6 +259,7 @@ impl Engine {
             }
             Err(error) => {
                 self.counters.failed_fills.one();
+                observe::failed(&Span::current(), error.kind());
                 tracing::debug!(%error, "a copy could not be written");
                 false
             }

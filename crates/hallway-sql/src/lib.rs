@@ -9,6 +9,7 @@
 //! | `sqlite` | `sqlite:` URLs, SQLite compiled in |
 //! | `postgres` | `postgres://` URLs |
 //! | `tls` | TLS to PostgreSQL |
+//! | `otel` | spans that `tracing-opentelemetry` reads: name, kind, status |
 //! | `sqlx-09` | stores over a pool of sqlx 0.9 that you have already |
 
 #![cfg_attr(
@@ -23,6 +24,7 @@ mod failure;
 mod json;
 mod lane;
 mod link;
+mod observe;
 mod opener;
 pub mod outbox;
 mod schema;

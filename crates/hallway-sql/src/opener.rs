@@ -7,10 +7,12 @@ use std::time::Duration;
 use hallway_core::ErrorKind;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use crate::failure::{Effect, Failure};
 use crate::lane::full_jitter;
 use crate::link::{Driver, Link, Role};
+use crate::observe;
 use crate::schema::{self, Migrate};
 use crate::table::Table;
 
@@ -63,7 +65,11 @@ impl Opener {
         if let Some(failure) = self.last_failure() {
             return Err(failure);
         }
-        let opened = self.try_open(role).await.map_err(|failure| match failure.effect {
+        let span = observe::of_connect(self.driver.dialect().name);
+        let opened = self.try_open(role).instrument(span.clone()).await;
+        let opened = opened.inspect_err(|failure| observe::failed(&span, failure));
+        drop(span);
+        let opened = opened.map_err(|failure| match failure.effect {
             // Whoever waits for the connection has sent nothing yet.
             Effect::Lost => Failure { effect: Effect::Drop, ..failure },
             _ => failure,

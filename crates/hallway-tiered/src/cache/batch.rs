@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use hallway_core::{ErrorKind, Key, LeaseOutcome, Result, Token, Ttl};
-use tracing::Span;
 
 use super::core::{Answer, Core};
 use super::fill::{Began, Fresh, Target};
@@ -38,7 +37,11 @@ enum Step<V> {
 }
 
 impl<V: Send + Sync + 'static> Core<V> {
-    pub(super) async fn load_batch(self: Arc<Self>, missing: Vec<Missing<V>>, loader: ManyLoader<V>) {
+    /// Loads these, and tells whoever waits for one of them.
+    ///
+    /// # Errors
+    /// The loader's, which they have been told.
+    pub(super) async fn load_batch(self: Arc<Self>, missing: Vec<Missing<V>>, loader: ManyLoader<V>) -> Result<()> {
         let steps = self.steps(&missing).await;
         let mut loads = Vec::new();
         for (missing, step) in missing.into_iter().zip(steps) {
@@ -49,7 +52,7 @@ impl<V: Send + Sync + 'static> Core<V> {
             }
         }
         if loads.is_empty() {
-            return;
+            return Ok(());
         }
         let shared = loads.iter().any(|load| matches!(load.target, Target::Lease(_) | Target::Replace(_)));
         let generation = match self.generation.id() {
@@ -64,14 +67,17 @@ impl<V: Send + Sync + 'static> Core<V> {
         let loaded = self.run(loader(ids)).await;
         drop(held);
         match loaded {
-            Ok((found, cost)) => self.settle_batch(loads, began, found, cost).await,
+            Ok((found, cost)) => {
+                self.settle_batch(loads, began, found, cost).await;
+                Ok(())
+            }
             Err(error) => {
-                observe::failed(&Span::current(), error.kind());
                 self.release_batch(&loads.iter().map(|load| (&load.missing.key, load.target)).collect::<Vec<_>>())
                     .await;
                 for load in loads {
                     let _ = load.missing.answer.send(Err(error.clone()));
                 }
+                Err(error)
             }
         }
     }

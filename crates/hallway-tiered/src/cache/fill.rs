@@ -6,7 +6,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use hallway_core::mutant::Mutant;
 use hallway_core::{Key, MAX_TTL, Result, Token, Ttl};
-use tracing::{Instrument, Span};
 
 use super::core::{Answer, CacheCopy, Core, Tags};
 use super::outcome::{Keep, Load, ServedBy};
@@ -96,8 +95,8 @@ impl<V: Send + Sync + 'static> Core<V> {
     ) -> Answer<V> {
         let fresh = self.fresh(load, cost, began).await;
         let kept = match target {
-            Target::Lease(token) => self.fill(key, &fresh, token).instrument(self.fill_span()).await,
-            Target::Replace(seen) => Box::pin(self.replace(key, &fresh, seen)).instrument(self.fill_span()).await,
+            Target::Lease(token) => self.fill(key, &fresh, token).await,
+            Target::Replace(seen) => Box::pin(self.replace(key, &fresh, seen)).await,
             Target::Here | Target::Meanwhile(_) => self.keep_here(key, &fresh, target),
             Target::Nowhere => false,
         };
@@ -111,10 +110,6 @@ impl<V: Send + Sync + 'static> Core<V> {
         }
         self.throttle.lift(key);
         fresh.answer()
-    }
-
-    fn fill_span(&self) -> Span {
-        observe::of_fill(self.namespace.as_str(), 1)
     }
 
     /// How long to keep it; `None` not at all.
@@ -208,7 +203,8 @@ impl<V: Send + Sync + 'static> Core<V> {
         };
         let Some(link) = self.engine.link() else { return false };
         let fills = [(copy_key.clone(), token, copy, Ttl::After(ttl))];
-        let filled = self.engine.ask(link.fill(&fills, Duration::ZERO, self.engine.settings.shared_deadline)).await;
+        let fill = self.engine.ask(link.fill(&fills, Duration::ZERO, self.engine.settings.shared_deadline));
+        let filled = observe::traced(observe::of_fill(self.namespace.as_str(), 1), fill).await;
         if filled.is_err() {
             // Too large, or refused: nobody is to wait for it.
             self.engine.release(&copy_key, token).await;
@@ -228,7 +224,8 @@ impl<V: Send + Sync + 'static> Core<V> {
             }
             return false;
         };
-        let replaced = self.engine.ask(link.replace(&copy_key, seen, copy, Ttl::After(ttl), within)).await;
+        let replace = self.engine.ask(link.replace(&copy_key, seen, copy, Ttl::After(ttl), within));
+        let replaced = observe::traced(observe::of_fill(self.namespace.as_str(), 1), replace).await;
         self.filled(key, fresh, replaced)
     }
 
@@ -254,7 +251,6 @@ impl<V: Send + Sync + 'static> Core<V> {
             }
             Err(error) => {
                 self.engine.counters.failed_fills.one();
-                observe::failed(&Span::current(), error.kind());
                 tracing::debug!(%error, "a copy could not be written");
                 false
             }

@@ -9,7 +9,6 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 use hallway_core::{ErrorKind, Key, Result};
 use tokio::sync::oneshot;
-use tracing::Instrument;
 
 use super::core::{Answer, Core};
 use super::flight::{Opened, Start};
@@ -213,7 +212,7 @@ impl<V: Send + Sync + 'static> Core<V> {
         }
         if !missing.is_empty() {
             let span = observe::of_load("load", self.namespace.as_str(), missing.len());
-            tokio::spawn(Arc::clone(self).load_batch(missing, loader).instrument(span));
+            tokio::spawn(observe::traced(span, Arc::clone(self).load_batch(missing, loader)));
         }
         Ok(())
     }

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use hallway_core::mutant::Mutant;
 use hallway_core::{CopyState, Entry, Error, ErrorKind, Key, LeaseOutcome, Result, Token, Ttl};
 use tokio::time::Instant;
-use tracing::Span;
 
 use super::{Engine, Noted};
 use crate::header::Header;
@@ -243,11 +242,12 @@ impl Engine {
         }
     }
 
-    /// Writes a copy under a lease. A failed fill never fails a caller: it is counted.
-    pub(crate) async fn fill(&self, copy_key: &Key, token: Token, copy: Bytes, ttl: Duration) -> bool {
+    /// Writes a copy of a key in this namespace under a lease. A failed fill never fails a caller: it is counted.
+    pub(crate) async fn fill(&self, namespace: &str, copy_key: &Key, token: Token, copy: Bytes, ttl: Duration) -> bool {
         let Some(link) = self.link() else { return false };
         let copies = [(copy_key.clone(), token, copy, Ttl::After(ttl))];
-        match self.ask(link.fill(&copies, self.settings.lease, self.settings.shared_deadline)).await {
+        let fill = self.ask(link.fill(&copies, self.settings.lease, self.settings.shared_deadline));
+        match observe::traced(observe::of_fill(namespace, 1), fill).await {
             Ok(filled) if filled == [true] => {
                 self.counters.fills.one();
                 true
@@ -259,7 +259,6 @@ impl Engine {
             }
             Err(error) => {
                 self.counters.failed_fills.one();
-                observe::failed(&Span::current(), error.kind());
                 tracing::debug!(%error, "a copy could not be written");
                 false
             }

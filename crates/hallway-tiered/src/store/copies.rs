@@ -7,7 +7,6 @@ use bytes::Bytes;
 use hallway_core::mutant::Mutant;
 use hallway_core::{Entry, Key, Result, Ttl};
 use tokio::time::Instant;
-use tracing::Instrument;
 
 use super::TieredStore;
 use crate::engine::{Engine, Guard, Lease, Look, Noted, Patience};
@@ -194,8 +193,7 @@ impl TieredStore {
         match copy_life(&entry, rules) {
             Some(ttl) => {
                 let copy = seal(engine, &entry.value, ttl);
-                let filled =
-                    engine.fill(&copy_key, token, copy, ttl).instrument(observe::of_fill(key.namespace_str(), 1)).await;
+                let filled = engine.fill(key.namespace_str(), &copy_key, token, copy, ttl).await;
                 if !filled {
                     engine.release(&copy_key, token).await;
                 } else if Mutant::LocalFromOwnFill.is_on() {

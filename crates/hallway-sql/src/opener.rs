@@ -14,6 +14,7 @@ use crate::lane::full_jitter;
 use crate::link::{Driver, Link, Role};
 use crate::observe;
 use crate::schema::{self, Migrate};
+use crate::stats::Counters;
 use crate::table::Table;
 
 /// The longest pause between two attempts, so that a server that is back is found within two seconds.
@@ -36,6 +37,8 @@ pub(crate) struct Opener {
     ready: OnceCell<()>,
     /// A private database has been opened: a second one would be another, and empty.
     private_opened: AtomicBool,
+    /// Of the store, with what its lanes send.
+    pub(crate) counters: Counters,
     // A blocking mutex: nothing awaits while holding it.
     trouble: Mutex<Trouble>,
 }
@@ -56,6 +59,7 @@ impl Opener {
             migrate_limit: MIGRATE_LIMIT,
             ready: OnceCell::new(),
             private_opened: AtomicBool::new(false),
+            counters: Counters::default(),
             trouble: Mutex::default(),
         }
     }
@@ -69,6 +73,7 @@ impl Opener {
         let opened = self.try_open(role).instrument(span.clone()).await;
         let opened = opened.inspect_err(|failure| observe::failed(&span, failure));
         drop(span);
+        self.counters.connected(opened.is_ok());
         let opened = opened.map_err(|failure| match failure.effect {
             // Whoever waits for the connection has sent nothing yet.
             Effect::Lost => Failure { effect: Effect::Drop, ..failure },

@@ -18,7 +18,7 @@ use crate::{Bound, Cache, CacheStats, TieredStore};
 
 /// Hands what a [`TieredStore`] and its caches have counted, and how the tiers are, to the recorder of the application.
 ///
-/// It keeps neither tiers nor caches alive. One exporter is for one store: of two stores in one process, tell only one, or
+/// The stores of its tiers tell what they count as well. It keeps neither tiers nor caches alive. One exporter is for one store: of two stores in one process, tell only one, or
 /// give each a recorder of its own.
 ///
 /// ```
@@ -84,7 +84,7 @@ impl Exporter {
         self
     }
 
-    /// Tells of what else counts: a `RedisStore`, the sessions of the application. It is kept alive.
+    /// Tells of what else counts: the sessions of the application, a store beside the tiers. It is kept alive.
     #[must_use]
     pub fn with(mut self, counted: impl Counted) -> Self {
         self.others.push(Box::new(counted));
@@ -99,10 +99,16 @@ impl Exporter {
         }
         let mut watched = self.lock();
         watched.report();
+        let engine = self.tiers.upgrade();
         for counted in &self.others {
-            self.report_counted(&**counted, describes);
+            report(&**counted, engine.as_deref(), describes);
         }
-        let Some(engine) = self.tiers.upgrade() else { return false };
+        let Some(engine) = engine else { return false };
+        for tier in [&engine.local, &engine.shared, &engine.consistent].into_iter().flatten() {
+            if let Some(counted) = tier.as_counted() {
+                report(counted, Some(&engine), describes);
+            }
+        }
         samples::tell_tiers(&engine.stats());
         samples::tell_health(&Health::of(&engine));
         true
@@ -119,28 +125,28 @@ impl Exporter {
         Reporting::start(self, pace)
     }
 
-    fn report_counted(&self, counted: &dyn Counted, describes: bool) {
-        let engine = self.tiers.upgrade();
-        counted.tell(&mut |Count { name, help, namespace, value, .. }| {
-            if describes {
-                describe_counter!(name, Unit::Count, help);
-            }
-            match (namespace, &engine) {
-                (None, _) => counter!(name).absolute(value),
-                (Some(namespace), Some(engine)) => {
-                    let label = engine.settings.labels.of(namespace).shared();
-                    counter!(name, "namespace" => label).absolute(value);
-                }
-                // Who would bound the names is gone.
-                (Some(_), None) => {}
-            }
-        });
-    }
-
     fn lock(&self) -> std::sync::MutexGuard<'_, Watched> {
         // Caches are added and removed whole.
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Hands over what something else counts. The engine bounds the names of namespaces.
+fn report(counted: &dyn Counted, engine: Option<&Engine>, describes: bool) {
+    counted.tell(&mut |Count { name, help, namespace, value, .. }| {
+        if describes {
+            describe_counter!(name, Unit::Count, help);
+        }
+        match (namespace, engine) {
+            (None, _) => counter!(name).absolute(value),
+            (Some(namespace), Some(engine)) => {
+                let label = engine.settings.labels.of(namespace).shared();
+                counter!(name, "namespace" => label).absolute(value);
+            }
+            // Who would bound the names is gone.
+            (Some(_), None) => {}
+        }
+    });
 }
 
 impl Watched {

@@ -86,7 +86,7 @@ impl Exporter {
 
     /// Tells of what else counts: the sessions of the application, a store beside the tiers. It is kept alive.
     #[must_use]
-    pub fn with(mut self, counted: impl Counted) -> Self {
+    pub fn with_counted(mut self, counted: impl Counted) -> Self {
         self.others.push(Box::new(counted));
         self
     }

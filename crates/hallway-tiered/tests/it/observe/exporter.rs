@@ -167,7 +167,7 @@ async fn what_else_counts_is_told_at_a_pace_until_nobody_wants_it() {
     let (tiers, _) = alone();
     let doors = Doors::default();
     assert_eq!(Exporter::new(&tiers).every(std::time::Duration::ZERO).unwrap_err().kind(), ErrorKind::InvalidConfig);
-    let reporting = Exporter::new(&tiers).with(doors.clone()).every(SEC * 5).unwrap();
+    let reporting = Exporter::new(&tiers).with_counted(doors.clone()).every(SEC * 5).unwrap();
     let told = || (recorded.counter("hallway_doors_total"), recorded.counter("hallway_keys_total{namespace=session}"));
     for opened in 0..4 {
         doors.0.store(opened, Ordering::SeqCst);

@@ -4,6 +4,7 @@ mod contract;
 mod crates;
 mod facade;
 mod lockfile;
+mod metrics;
 mod named_tests;
 mod sources;
 
@@ -34,6 +35,7 @@ pub(crate) fn run() -> Result {
     findings.extend(contract::check(&files));
     findings.extend(facade::check(&members, &files));
     findings.extend(named_tests::check(&files));
+    findings.extend(metrics::check(&files));
     findings.extend(lockfile::forbidden(&locked));
 
     for warning in sources::long_files(&files).into_iter().chain(lockfile::tolerated(&locked)) {

@@ -40,6 +40,25 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// Its name in labels of metrics and in `error.type` of spans: `unavailable`, `invalid_input`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Conflict => "conflict",
+            Self::Corrupt => "corrupt",
+            Self::Indeterminate => "indeterminate",
+            Self::InvalidConfig => "invalid_config",
+            Self::InvalidInput => "invalid_input",
+            Self::MissingFeature => "missing_feature",
+            Self::OutOfMemory => "out_of_memory",
+            Self::Overloaded => "overloaded",
+            Self::TooLarge => "too_large",
+            Self::Unauthorized => "unauthorized",
+            Self::Unavailable => "unavailable",
+            Self::Unsupported => "unsupported",
+        }
+    }
+
     fn retryable(self) -> bool {
         matches!(self, Self::Conflict | Self::Overloaded | Self::Unavailable)
     }

@@ -11,8 +11,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::{
-    AuthorityTier, Capabilities, Cursor, DeleteIf, Entry, Key, KvStore, LocalTier, Page, Prefix, Result, SetOptions,
-    SetOutcome, SharedTier, TierName, Timestamp, Ttl,
+    AuthorityTier, Capabilities, Counted, Cursor, DeleteIf, Entry, Key, KvStore, LocalTier, Page, Prefix, Result,
+    SetOptions, SetOutcome, SharedTier, TierName, Timestamp, Ttl,
 };
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
@@ -55,6 +55,9 @@ impl<S: KvStore + ?Sized> KvStore for Arc<S> {
     }
     fn as_authority(&self) -> Option<&dyn AuthorityTier> {
         (**self).as_authority()
+    }
+    fn as_counted(&self) -> Option<&dyn Counted> {
+        (**self).as_counted()
     }
 
     forward! {

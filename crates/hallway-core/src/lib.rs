@@ -10,6 +10,7 @@
 mod capabilities;
 mod clock;
 mod codec;
+mod counted;
 mod cursor;
 mod entry;
 mod error;
@@ -39,6 +40,7 @@ pub use crate::codec::Codec;
 pub use crate::codec::Json;
 #[cfg(feature = "postcard")]
 pub use crate::codec::Postcard;
+pub use crate::counted::{Count, Counted};
 pub use crate::cursor::{Cursor, Page};
 pub use crate::entry::Entry;
 pub use crate::error::{Error, ErrorKind, Result};

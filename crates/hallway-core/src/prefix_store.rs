@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    AuthorityTier, Capabilities, Cursor, DeleteIf, Entry, Error, Key, KvStore, LocalTier, Namespace, Page, Prefix,
-    Result, SetOptions, SetOutcome, SharedTier, TierName, Timestamp, Ttl,
+    AuthorityTier, Capabilities, Counted, Cursor, DeleteIf, Entry, Error, Key, KvStore, LocalTier, Namespace, Page,
+    Prefix, Result, SetOptions, SetOutcome, SharedTier, TierName, Timestamp, Ttl,
 };
 
 /// A store whose keys all lie below one namespace of another store: the key `42` seen through the view
@@ -93,6 +93,9 @@ impl<S: KvStore> KvStore for PrefixStore<S> {
     }
     fn as_authority(&self) -> Option<&dyn AuthorityTier> {
         None
+    }
+    fn as_counted(&self) -> Option<&dyn Counted> {
+        self.inner.as_counted()
     }
     async fn get(&self, key: &Key) -> Result<Option<Bytes>> {
         self.inner.get(&self.outer(key)?).await

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    AuthorityTier, Capabilities, Capability, Cursor, DeleteIf, Entry, Error, ErrorKind, Key, LocalTier, Page, Prefix,
-    Result, SetOptions, SetOutcome, SharedTier, TierName, Timestamp, Ttl, ValueCap, parse_canonical_i64,
+    AuthorityTier, Capabilities, Capability, Counted, Cursor, DeleteIf, Entry, Error, ErrorKind, Key, LocalTier, Page,
+    Prefix, Result, SetOptions, SetOutcome, SharedTier, TierName, Timestamp, Ttl, ValueCap, parse_canonical_i64,
 };
 
 /// How often the default bodies of `take` and `increment` try again when another writer comes between.
@@ -101,6 +101,11 @@ pub trait KvStore: fmt::Debug + Send + Sync + 'static {
 
     /// This store as an authority with an outbox, if it can be one.
     fn as_authority(&self) -> Option<&dyn AuthorityTier> {
+        None
+    }
+
+    /// What this store counts, for whoever publishes it.
+    fn as_counted(&self) -> Option<&dyn Counted> {
         None
     }
 

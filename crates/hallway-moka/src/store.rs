@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hallway_core::{
-    AuthorityTier, Capabilities, Capability, Clock, Cursor, DeleteIf, Entry, Error, Key, KvStore, LocalTier, Object,
-    Page, Prefix, Result, SetOptions, SetOutcome, SharedTier, StoreUrl, TierName, Timestamp, Ttl, ValueCap,
+    AuthorityTier, Capabilities, Capability, Clock, Counted, Cursor, DeleteIf, Entry, Error, Key, KvStore, LocalTier,
+    Object, Page, Prefix, Result, SetOptions, SetOutcome, SharedTier, StoreUrl, TierName, Timestamp, Ttl, ValueCap,
 };
 
 use crate::MokaConfig;
@@ -167,6 +167,10 @@ impl KvStore for MokaStore {
     }
 
     fn as_authority(&self) -> Option<&dyn AuthorityTier> {
+        None
+    }
+
+    fn as_counted(&self) -> Option<&dyn Counted> {
         None
     }
 

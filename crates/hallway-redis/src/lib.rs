@@ -20,6 +20,7 @@ mod gets;
 mod guard;
 mod large;
 mod link;
+mod observe;
 mod pulse;
 mod scan;
 mod scripts;

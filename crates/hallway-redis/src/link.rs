@@ -19,8 +19,10 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tracing::Instrument;
 
 use crate::fault::{Fatal, Fault};
+use crate::observe;
 use crate::pulse::Pulse;
 use crate::stats::Counters;
 use crate::target::Target;
@@ -383,7 +385,14 @@ async fn supervise(running: Running) {
     let mut jitter: StdRng = core.setup.jitter_seed.map_or_else(rand::make_rng, StdRng::seed_from_u64);
     let mut failures = 0;
     loop {
-        let error = match core.attempt().await {
+        let span = observe::of_connect(core.setup.target.resolve());
+        let attained = core.attempt().instrument(span.clone()).await;
+        if let Err(error) = &attained {
+            observe::failed(&span, error.kind());
+        }
+        // It has ended, however long the connection serves.
+        drop(span);
+        let error = match attained {
             Ok(attained) => match serve(core, attained).await {
                 Some(error) => error,
                 None => {

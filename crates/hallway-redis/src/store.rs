@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hallway_core::{
-    Capabilities, Capability, Cursor, DeleteIf, Entry, Error, Key, KvStore, LinkOptions, Page, Prefix, Result, SetIf,
-    SetOptions, SetOutcome, SharedLink, SharedTier, StoreUrl, Timestamp, Ttl,
+    Capabilities, Capability, Counted, Cursor, DeleteIf, Entry, Error, Key, KvStore, LinkOptions, Page, Prefix, Result,
+    SetIf, SetOptions, SetOutcome, SharedLink, SharedTier, StoreUrl, Timestamp, Ttl,
 };
 use redis::{Cmd, Pipeline, Value};
 use tokio::time::Instant;
@@ -259,6 +259,10 @@ impl KvStore for RedisStore {
     }
 
     fn as_shared(&self) -> Option<&dyn SharedTier> {
+        Some(self)
+    }
+
+    fn as_counted(&self) -> Option<&dyn Counted> {
         Some(self)
     }
 

@@ -11,6 +11,7 @@
 pub mod axum;
 mod builder;
 mod clock;
+mod counted;
 mod create;
 mod devices;
 mod end;

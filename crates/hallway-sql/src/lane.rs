@@ -31,6 +31,7 @@ pub(crate) use crate::lane::queue::Request;
 use crate::lane::queue::{Call, GIVEN_UP, Help, Idle, QUEUE_BYTES, QUEUE_LIMIT, QUEUED, Shared, State, TAKEN};
 use crate::link::{Answer, Link, Role};
 use crate::opener::Opener;
+use crate::stats::SqlStats;
 
 /// A writer is helped by another connection only when its statement takes longer. Two at once would wait for the same
 /// flush of the log with half a batch each; but one that waits for a lock must not hold up all others.
@@ -225,6 +226,11 @@ impl Lane {
     /// How long after the deadline of a write it may still be done.
     pub(crate) fn outlasts(&self) -> Option<Duration> {
         self.opener.outlasts()
+    }
+
+    /// What all lanes of the store have counted.
+    pub(crate) fn stats(&self) -> SqlStats {
+        self.opener.counters.snapshot()
     }
 
     /// Opens a first connection, so that the first call finds one.

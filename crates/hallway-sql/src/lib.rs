@@ -9,6 +9,7 @@
 //! | `sqlite` | `sqlite:` URLs, SQLite compiled in |
 //! | `postgres` | `postgres://` URLs |
 //! | `tls` | TLS to PostgreSQL |
+//! | `otel` | spans that `tracing-opentelemetry` reads: name, kind, status |
 //! | `sqlx-09` | stores over a pool of sqlx 0.9 that you have already |
 
 #![cfg_attr(
@@ -23,9 +24,11 @@ mod failure;
 mod json;
 mod lane;
 mod link;
+mod observe;
 mod opener;
 pub mod outbox;
 mod schema;
+mod stats;
 mod store;
 mod sweeper;
 mod table;
@@ -35,4 +38,5 @@ mod tls;
 pub use crate::config::{Durability, SqlConfig};
 pub use crate::outbox::{Outbox, OutboxStatement};
 pub use crate::schema::{Migrate, schema_sql};
+pub use crate::stats::SqlStats;
 pub use crate::store::SqlStore;

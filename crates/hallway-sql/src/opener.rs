@@ -7,11 +7,14 @@ use std::time::Duration;
 use hallway_core::ErrorKind;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use crate::failure::{Effect, Failure};
 use crate::lane::full_jitter;
 use crate::link::{Driver, Link, Role};
+use crate::observe;
 use crate::schema::{self, Migrate};
+use crate::stats::Counters;
 use crate::table::Table;
 
 /// The longest pause between two attempts, so that a server that is back is found within two seconds.
@@ -34,6 +37,8 @@ pub(crate) struct Opener {
     ready: OnceCell<()>,
     /// A private database has been opened: a second one would be another, and empty.
     private_opened: AtomicBool,
+    /// Of the store, with what its lanes send.
+    pub(crate) counters: Counters,
     // A blocking mutex: nothing awaits while holding it.
     trouble: Mutex<Trouble>,
 }
@@ -54,6 +59,7 @@ impl Opener {
             migrate_limit: MIGRATE_LIMIT,
             ready: OnceCell::new(),
             private_opened: AtomicBool::new(false),
+            counters: Counters::default(),
             trouble: Mutex::default(),
         }
     }
@@ -63,7 +69,12 @@ impl Opener {
         if let Some(failure) = self.last_failure() {
             return Err(failure);
         }
-        let opened = self.try_open(role).await.map_err(|failure| match failure.effect {
+        let span = observe::of_connect(self.driver.dialect().name);
+        let opened = self.try_open(role).instrument(span.clone()).await;
+        let opened = opened.inspect_err(|failure| observe::failed(&span, failure));
+        drop(span);
+        self.counters.connected(opened.is_ok());
+        let opened = opened.map_err(|failure| match failure.effect {
             // Whoever waits for the connection has sent nothing yet.
             Effect::Lost => Failure { effect: Effect::Drop, ..failure },
             _ => failure,

@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hallway_core::{
-    AuthorityTier, Capabilities, Capability, Cursor, DeleteIf, Entry, Error, ErrorKind, Key, KvStore, MAX_PAGE, Page,
-    Prefix, Result, SetIf, SetOptions, SetOutcome, StoreUrl, Timestamp, Ttl, ValueCap, write_batches,
+    AuthorityTier, Capabilities, Capability, Counted, Cursor, DeleteIf, Entry, Error, ErrorKind, Key, KvStore,
+    MAX_PAGE, Page, Prefix, Result, SetIf, SetOptions, SetOutcome, StoreUrl, Timestamp, Ttl, ValueCap, write_batches,
 };
 use tokio::time::Instant;
 
@@ -18,6 +18,7 @@ use crate::dialect::{Dialect, Verb};
 use crate::lane::{Lane, Request};
 use crate::link::{Answer, Bounds, Driver, Item, Role, Row};
 use crate::opener::Opener;
+use crate::stats::SqlStats;
 use crate::sweeper;
 use crate::table::Table;
 
@@ -103,6 +104,12 @@ impl SqlStore {
     #[must_use]
     pub fn write_limit(&self) -> Option<Duration> {
         Some(self.deadline.saturating_add(self.inner.writes.outlasts()?))
+    }
+
+    /// What the store has counted since it was opened.
+    #[must_use]
+    pub fn stats(&self) -> SqlStats {
+        self.inner.writes.stats()
     }
 
     pub(crate) fn from_config(config: SqlConfig) -> Result<Self> {
@@ -391,6 +398,10 @@ impl KvStore for SqlStore {
     /// The view that enlists is none itself: who has it has the store.
     fn as_authority(&self) -> Option<&dyn AuthorityTier> {
         (!self.enlists).then_some(self)
+    }
+
+    fn as_counted(&self) -> Option<&dyn Counted> {
+        Some(self)
     }
 
     fn with_deadline(&self, per_call: Duration) -> Arc<dyn KvStore> {

@@ -30,6 +30,8 @@ pub(crate) use self::front::Fronts;
 use self::front::Quick;
 pub use self::outcome::{IntoLoad, Load, Loaded, NotWritten, ServedBy};
 pub use self::stats::CacheStats;
+#[cfg(feature = "metrics")]
+use crate::observe::Label;
 use crate::{Bound, TieredStore};
 
 /// Values of one type behind a loader: a database query, a call to another service, anything slow.
@@ -419,6 +421,17 @@ impl<V: Send + Sync + 'static> Cache<V> {
     #[must_use]
     pub fn stats(&self) -> CacheStats {
         self.core.counters.snapshot()
+    }
+
+    /// What the cache is called in metrics, and how to ask it for as long as it lives.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn watch(&self) -> (Label, impl Fn() -> Option<(CacheStats, Bound)> + Send + use<V>) {
+        let core = Arc::downgrade(&self.core);
+        let read = move || {
+            let core = core.upgrade()?;
+            Some((core.counters.snapshot(), Bound::of(&core.engine, &core.rules)))
+        };
+        (self.core.rules.label.clone(), read)
     }
 
     #[cfg(test)]

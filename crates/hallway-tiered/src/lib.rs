@@ -2,6 +2,7 @@
 //!
 //! [`TieredStore`] puts an in-process, a shared and a consistent store behind one `KvStore`. What a reader is promised is
 //! chosen per namespace ([`Mode`]); how the promise is kept is told in `docs/coherence.md`.
+#![cfg_attr(hallway_docs, feature(doc_cfg))]
 
 mod breaker;
 mod builder;
@@ -13,7 +14,11 @@ mod flights;
 mod front;
 mod header;
 mod health;
+#[cfg(feature = "metrics")]
+#[cfg_attr(hallway_docs, doc(cfg(feature = "metrics")))]
+pub mod metrics;
 mod mode;
+mod observe;
 mod random;
 mod settings;
 mod stamps;

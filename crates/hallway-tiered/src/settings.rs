@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hallway_core::{Clock, Error, Namespace, Result, SystemClock};
 
+use crate::observe::{Label, Labels};
 use crate::table::{Plan, TierSet};
 use crate::{Mode, OnSharedDown};
 
@@ -116,6 +117,8 @@ pub(crate) struct Rules {
     pub(crate) local_ttl: u64,
     /// In microseconds.
     pub(crate) degraded_ttl: u64,
+    /// What it is called in metrics.
+    pub(crate) label: Label,
 }
 
 /// The settings of a store.
@@ -139,6 +142,7 @@ pub(crate) struct Settings {
     pub(crate) seed: Option<u64>,
     pub(crate) others: Arc<Rules>,
     pub(crate) namespaces: HashMap<Namespace, Arc<Rules>>,
+    pub(crate) labels: Labels,
 }
 
 /// The smallest and the largest H.
@@ -157,14 +161,15 @@ impl Settings {
             stamps: 65_536,
             clock: Arc::new(SystemClock),
             seed: None,
-            others: rules(tiers, single_instance, others)?,
+            others: rules(tiers, single_instance, others, Labels::others())?,
             namespaces: HashMap::new(),
+            labels: Labels::default(),
         })
     }
 
     pub(crate) fn add(&mut self, namespace: Namespace, options: &NamespaceOptions) -> Result<()> {
-        let rules =
-            rules(self.tiers, self.single_instance, options).map_err(|error| error.with_namespace(&namespace))?;
+        let rules = rules(self.tiers, self.single_instance, options, self.labels.of(namespace.as_str()))
+            .map_err(|error| error.with_namespace(&namespace))?;
         self.namespaces.insert(namespace, rules);
         Ok(())
     }
@@ -210,7 +215,7 @@ impl Settings {
     }
 }
 
-fn rules(tiers: TierSet, single_instance: bool, options: &NamespaceOptions) -> Result<Arc<Rules>> {
+fn rules(tiers: TierSet, single_instance: bool, options: &NamespaceOptions, label: Label) -> Result<Arc<Rules>> {
     options.check()?;
     let plan = tiers.plan(options.mode.unwrap_or_else(|| tiers.default_mode()), single_instance)?;
     let linked = tiers.shared;
@@ -220,6 +225,7 @@ fn rules(tiers: TierSet, single_instance: bool, options: &NamespaceOptions) -> R
         local_ttl: micros(local_ttl),
         degraded_ttl: micros(options.degraded_ttl),
         options: options.clone(),
+        label,
     }))
 }
 

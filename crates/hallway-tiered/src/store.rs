@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hallway_core::mutant::Mutant;
 use hallway_core::{
-    AuthorityTier, Capabilities, Capability, Cursor, DeleteIf, Entry, Error, ErrorKind, Key, KvStore, LocalTier, Page,
-    Prefix, Result, SetIf, SetOptions, SetOutcome, SharedTier, TierName, Timestamp, Ttl,
+    AuthorityTier, Capabilities, Capability, Counted, Cursor, DeleteIf, Entry, Error, ErrorKind, Key, KvStore,
+    LocalTier, Page, Prefix, Result, SetIf, SetOptions, SetOutcome, SharedTier, TierName, Timestamp, Ttl,
 };
 
 pub(crate) use self::copies::RawCopy;
@@ -305,6 +305,11 @@ impl KvStore for TieredStore {
     }
 
     fn as_authority(&self) -> Option<&dyn AuthorityTier> {
+        None
+    }
+
+    // `metrics::Exporter` tells of it, and of the stores below.
+    fn as_counted(&self) -> Option<&dyn Counted> {
         None
     }
 

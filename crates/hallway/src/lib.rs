@@ -42,6 +42,8 @@
 //! | `json` | the `Json` codec | serde, serde_json | with `tiered` |
 //! | `postcard` | the `Postcard` codec | serde, postcard | |
 //! | `bincode` | the `Bincode` codec; unmaintained upstream, so not in `full` | serde, bincode 2.0.1 | |
+//! | `metrics` | `metrics::Exporter`, and measurements of what takes time, for a recorder of the `metrics` crate; brings `tiered` | metrics | |
+//! | `otel` | spans with the fields that `tracing-opentelemetry` looks for | nothing | |
 //! | `full` | everything but `bincode` | all of the above | |
 //!
 //! # Options of every URL

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use hallway_core::{Bytes, ErrorKind, KvStore, SetOptions, StoreUrl};
+use hallway_core::{Bytes, Counted, ErrorKind, KvStore, SetOptions, StoreUrl};
 use hallway_redis::RedisConfig;
 use hallway_testkit::servers::{RedisOptions, RedisServer};
 
@@ -161,6 +161,28 @@ async fn neither_errors_nor_debug_nor_the_log_show_secrets_or_keys() {
     let ours: Vec<_> = log.lines().filter(|line| line.contains(&format!(":{} ", server.port()))).collect();
     let refused: Vec<_> = ours.iter().filter(|line| line.contains("Redis login refused")).collect();
     assert!(matches!(refused[..], [line] if line.starts_with("ERROR")), "once a minute: {ours:?}");
+    let connects = format!(
+        "otel.name=connect 127.0.0.1:{port} otel.kind=\"client\" db.system.name=\"redis\"",
+        port = server.port()
+    );
+    let spans: Vec<_> = log.lines().filter(|line| line.starts_with("SPAN") && line.contains(&connects)).collect();
+    assert!(spans.len() >= 2, "one for each store at least: {log}");
+    assert!(log.contains("SPAN error.type=\"unauthorized\""), "{log}");
+}
+
+#[tokio::test]
+async fn what_is_counted_is_told_by_name_alone() {
+    let server = RedisServer::start(RedisOptions::default().with_password(CANARY)).unwrap();
+    let store = open(&server.url()).await;
+    let canary = key(&namespace(), CANARY);
+    let _ = store.set(&canary, Bytes::from(CANARY), SetOptions::new(MINUTE)).await.unwrap();
+    let mut told = Vec::new();
+    store.tell(&mut |count| told.push((format!("{count:?}"), count.name, count.value)));
+    assert_eq!(told.len(), 5);
+    assert!(told.iter().all(|(whole, ..)| !whole.contains(CANARY)), "{told:?}");
+    let connections = told.iter().find(|(_, name, _)| *name == "hallway_redis_connections_total").unwrap().2;
+    assert_eq!(connections, store.stats().connections);
+    assert!(connections > 0);
 }
 
 async fn exercise(server: &RedisServer) -> String {

@@ -127,6 +127,7 @@ impl Lane {
         let until = if verb.writes() { deadlines.min() } else { deadlines.max() }.unwrap_or_else(Instant::now);
         let args = Args { items: &items, bounds, cap: self.cap, until };
         let statement = self.statements.get(verb, enlisted);
+        self.opener.counters.sent(group.len());
         let mut attempt = 0;
         loop {
             if !link.is_ready() {

@@ -9,6 +9,7 @@ mod faults;
 mod files;
 mod lateness;
 mod model;
+mod observe;
 mod opening;
 mod outbox;
 mod outside;

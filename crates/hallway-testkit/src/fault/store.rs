@@ -7,8 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hallway_core::{
-    AuthorityTier, Capabilities, Cursor, DeleteIf, Entry, Error, Key, KvStore, LinkOptions, LocalTier, OutboxId,
-    OutboxRow, Page, Prefix, Result, SetOptions, SetOutcome, SharedLink, SharedTier, TierName, Timestamp, Ttl,
+    AuthorityTier, Capabilities, Counted, Cursor, DeleteIf, Entry, Error, Key, KvStore, LinkOptions, LocalTier,
+    OutboxId, OutboxRow, Page, Prefix, Result, SetOptions, SetOutcome, SharedLink, SharedTier, TierName, Timestamp,
+    Ttl,
 };
 
 use super::call::judged;
@@ -146,6 +147,9 @@ impl<S: KvStore> KvStore for FaultStore<S> {
     }
     fn as_authority(&self) -> Option<&dyn AuthorityTier> {
         self.inner.as_authority().map(|_| self as &dyn AuthorityTier)
+    }
+    fn as_counted(&self) -> Option<&dyn Counted> {
+        self.inner.as_counted()
     }
     async fn get(&self, key: &Key) -> Result<Option<Bytes>> {
         self.read("get", self.inner.get(key)).await

@@ -14,6 +14,7 @@ use super::many::{ManyLoader, Missing};
 use super::outcome::{Load, ServedBy};
 use crate::engine::{Look, Noted, Patience, Peek};
 use crate::header::Header;
+use crate::observe;
 
 /// One that is to be loaded, and where it goes.
 struct Loading<V> {
@@ -36,7 +37,11 @@ enum Step<V> {
 }
 
 impl<V: Send + Sync + 'static> Core<V> {
-    pub(super) async fn load_batch(self: Arc<Self>, missing: Vec<Missing<V>>, loader: ManyLoader<V>) {
+    /// Loads these, and tells whoever waits for one of them.
+    ///
+    /// # Errors
+    /// The loader's, which they have been told.
+    pub(super) async fn load_batch(self: Arc<Self>, missing: Vec<Missing<V>>, loader: ManyLoader<V>) -> Result<()> {
         let steps = self.steps(&missing).await;
         let mut loads = Vec::new();
         for (missing, step) in missing.into_iter().zip(steps) {
@@ -47,7 +52,7 @@ impl<V: Send + Sync + 'static> Core<V> {
             }
         }
         if loads.is_empty() {
-            return;
+            return Ok(());
         }
         let shared = loads.iter().any(|load| matches!(load.target, Target::Lease(_) | Target::Replace(_)));
         let generation = match self.generation.id() {
@@ -62,13 +67,17 @@ impl<V: Send + Sync + 'static> Core<V> {
         let loaded = self.run(loader(ids)).await;
         drop(held);
         match loaded {
-            Ok((found, cost)) => self.settle_batch(loads, began, found, cost).await,
+            Ok((found, cost)) => {
+                self.settle_batch(loads, began, found, cost).await;
+                Ok(())
+            }
             Err(error) => {
                 self.release_batch(&loads.iter().map(|load| (&load.missing.key, load.target)).collect::<Vec<_>>())
                     .await;
                 for load in loads {
                     let _ = load.missing.answer.send(Err(error.clone()));
                 }
+                Err(error)
             }
         }
     }
@@ -243,7 +252,8 @@ impl<V: Send + Sync + 'static> Core<V> {
 
     async fn fill_batch(&self, fills: &[(Key, Token, bytes::Bytes, Ttl)], answers: &[Settled<V>]) {
         let Some(link) = self.engine.link().filter(|_| !fills.is_empty()) else { return };
-        let filled = self.engine.ask(link.fill(fills, Duration::ZERO, self.engine.settings.shared_deadline)).await;
+        let fill = self.engine.ask(link.fill(fills, Duration::ZERO, self.engine.settings.shared_deadline));
+        let filled = observe::traced(observe::of_fill(self.namespace.as_str(), fills.len()), fill).await;
         let sealed = answers.iter().filter_map(|settled| Some((&settled.missing.key, settled.fresh.as_ref()?)));
         for (at, (key, fresh)) in sealed.enumerate() {
             let filled = filled.as_ref().map(|filled| filled.get(at) == Some(&true)).map_err(Clone::clone);

@@ -312,7 +312,8 @@ impl<C: Codec> CacheBuilder<C> {
             degraded_ttl,
             on_shared_down,
         };
-        let rules = Rules { plan, options, local_ttl: micros(local_ttl), degraded_ttl: micros(degraded_ttl) };
+        let label = self.engine.settings.labels.of(namespace.as_str());
+        let rules = Rules { plan, options, local_ttl: micros(local_ttl), degraded_ttl: micros(degraded_ttl), label };
         Core::new(self.engine, namespace.clone(), rules, self.options, lease, form)
     }
 

@@ -109,11 +109,19 @@ impl<V> Answer<V> {
     }
 
     pub(super) fn age(&self, now: u64) -> Duration {
-        Duration::from_micros(u64::try_from(signed(now) - self.created).unwrap_or(0))
+        age(self.created, now)
     }
 }
 
+fn age(created: i64, now: u64) -> Duration {
+    Duration::from_micros(u64::try_from(signed(now) - created).unwrap_or(0))
+}
+
 impl<V> CacheCopy<V> {
+    pub(super) fn age(&self, now: u64) -> Duration {
+        age(self.created, now)
+    }
+
     #[inline]
     pub(super) fn is_fresh(&self, now: u64) -> bool {
         signed(now) < self.soft

@@ -12,6 +12,7 @@ use super::outcome::{Keep, Load, ServedBy};
 use super::tags;
 use crate::engine::{Lease, Noted};
 use crate::header::{Header, NOTHING};
+use crate::observe;
 use crate::settings::micros;
 
 /// What was true before a load began.
@@ -202,7 +203,8 @@ impl<V: Send + Sync + 'static> Core<V> {
         };
         let Some(link) = self.engine.link() else { return false };
         let fills = [(copy_key.clone(), token, copy, Ttl::After(ttl))];
-        let filled = self.engine.ask(link.fill(&fills, Duration::ZERO, self.engine.settings.shared_deadline)).await;
+        let fill = self.engine.ask(link.fill(&fills, Duration::ZERO, self.engine.settings.shared_deadline));
+        let filled = observe::traced(observe::of_fill(self.namespace.as_str(), 1), fill).await;
         if filled.is_err() {
             // Too large, or refused: nobody is to wait for it.
             self.engine.release(&copy_key, token).await;
@@ -222,7 +224,8 @@ impl<V: Send + Sync + 'static> Core<V> {
             }
             return false;
         };
-        let replaced = self.engine.ask(link.replace(&copy_key, seen, copy, Ttl::After(ttl), within)).await;
+        let replace = self.engine.ask(link.replace(&copy_key, seen, copy, Ttl::After(ttl), within));
+        let replaced = observe::traced(observe::of_fill(self.namespace.as_str(), 1), replace).await;
         self.filled(key, fresh, replaced)
     }
 

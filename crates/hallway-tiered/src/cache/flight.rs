@@ -15,6 +15,7 @@ use super::outcome::ServedBy;
 use super::tags;
 use crate::engine::{Hold, LinkHealth, Look, Noted, Patience, Peek, Promotion};
 use crate::header::{Header, NOTHING};
+use crate::observe;
 use crate::settings::micros;
 
 /// How often a copy that turns out dead is looked at again.
@@ -257,9 +258,11 @@ impl<V: Send + Sync + 'static> Core<V> {
                             absent = Some(Some(copy.id));
                         }
                         Ok(Opened::Copy(copy)) => {
+                            let now = self.now();
                             self.counters.shared_hits.one();
                             self.engine.counters.shared_hits.one();
-                            return Ok(Answer::of(&copy, ServedBy::Shared, self.now()));
+                            observe::shared_hit(&self.rules.label, copy.age(now));
+                            return Ok(Answer::of(&copy, ServedBy::Shared, now));
                         }
                         Ok(Opened::Dead(id)) => absent = Some(Some(id)),
                         Err(error) => return self.down(error, key, noted, loader).await,

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::core::Core;
 use super::outcome::{IntoLoad, Load, of_loader};
+use crate::observe;
 use crate::settings::micros;
 
 /// A loader of any type.
@@ -62,12 +63,14 @@ impl<V: Send + Sync + 'static> Core<V> {
         self.engine.counters.loads.one();
         let began = Instant::now();
         let limit = self.options.hard_timeout;
-        let result = match tokio::time::timeout(limit, AssertUnwindSafe(load).catch_unwind()).await {
+        let ended = tokio::time::timeout(limit, AssertUnwindSafe(load).catch_unwind()).map(|ended| match ended {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(self.error(ErrorKind::Unavailable, "the loader panicked")),
             Err(_) => Err(self.error(ErrorKind::Unavailable, format!("the loader did not end within {limit:?}"))),
-        };
+        });
+        let result = observe::traced(observe::of_loader(self.namespace.as_str()), ended).await;
         let cost = began.elapsed();
+        observe::loaded(&self.rules.label, cost, result.as_ref().err());
         self.counters.load_micros.add(micros(cost));
         match result {
             Ok(loaded) => Ok((loaded, cost)),

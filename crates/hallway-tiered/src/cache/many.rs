@@ -17,6 +17,7 @@ use super::read::Verdict;
 use crate::engine::Peek;
 use crate::flights::{Kind, Ticket};
 use crate::header::Header;
+use crate::observe;
 
 /// A loader of many values of any type.
 pub(super) type ManyLoader<V> =
@@ -210,8 +211,8 @@ impl<V: Send + Sync + 'static> Core<V> {
             }
         }
         if !missing.is_empty() {
-            let core = Arc::clone(self);
-            tokio::spawn(async move { core.load_batch(missing, loader).await });
+            let span = observe::of_load("load", self.namespace.as_str(), missing.len());
+            tokio::spawn(observe::traced(span, Arc::clone(self).load_batch(missing, loader)));
         }
         Ok(())
     }

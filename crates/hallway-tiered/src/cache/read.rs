@@ -13,6 +13,7 @@ use super::outcome::ServedBy;
 use crate::engine::{Glance, Look, Noted, Patience, Peek, Promotion};
 use crate::flights::{Kind, Ticket};
 use crate::header::Header;
+use crate::observe;
 use crate::settings::micros;
 
 /// A caller who joined a load that turned out to be of no use to him begins or joins another; that one began after he
@@ -211,6 +212,7 @@ impl<V: Send + Sync + 'static> Core<V> {
             _ => {
                 self.counters.shared_hits.one();
                 self.engine.counters.shared_hits.one();
+                observe::shared_hit(&self.rules.label, copy.age(now));
             }
         }
         let answer = Answer::of(copy, tier, now);
@@ -234,11 +236,15 @@ impl<V: Send + Sync + 'static> Core<V> {
         let (core, owned) = (Arc::clone(self), key.clone());
         let ticket = self.flights.board(key, kind, may_join, || {
             let loader = loader.take();
-            async move {
+            let operation = if kind == Kind::Waited { "load" } else { "refresh" };
+            // Made here, where the caller's own span is the current one.
+            let span = observe::of_load(operation, core.namespace.as_str(), 1);
+            let flight = async move {
                 // Asked for once, when nobody could be joined.
                 let Some(loader) = loader else { return Err(core.lost()) };
                 core.fly(owned, start, loader, takes_nothing).await
-            }
+            };
+            observe::traced(span, flight)
         });
         ticket.inspect_err(|_| self.counters.overloaded.one()).map_err(|error| error.with_namespace(&self.namespace))
     }
@@ -354,7 +360,8 @@ impl<V: Send + Sync + 'static> Core<V> {
     pub(super) async fn refresh(self: &Arc<Self>, id: &str, loader: Loader<V>) -> Result<Answer<V>> {
         let key = self.key(id)?;
         let core = Arc::clone(self);
-        let task = tokio::spawn(async move {
+        let span = observe::of_load("refresh", self.namespace.as_str(), 1);
+        let load = async move {
             let mut target = Target::Here;
             let mut noted = core.engine.note(&key);
             if core.is_linked() {
@@ -389,7 +396,8 @@ impl<V: Send + Sync + 'static> Core<V> {
                     Err(error)
                 }
             }
-        });
+        };
+        let task = tokio::spawn(observe::traced(span, load));
         let ended = task.await.unwrap_or_else(|_| Err(self.error(ErrorKind::Unavailable, "the runtime ended")));
         ended.map_err(|error| error.with_namespace(&self.namespace))
     }

@@ -23,6 +23,14 @@ macro_rules! counters {
             $($(#[$doc])* pub $name: u64,)+
         }
 
+        #[cfg(feature = "metrics")]
+        impl CacheStats {
+            pub(crate) fn add(&mut self, other: &Self) {
+                self.local_hits += other.local_hits;
+                $(self.$name += other.$name;)+
+            }
+        }
+
         impl Counters {
             pub(super) fn new(local_hits: Arc<Tally>) -> Self {
                 Self { local_hits, $($name: Counter::default(),)+ }

@@ -16,6 +16,7 @@ use super::outcome::of_write;
 use crate::OnSharedDown;
 use crate::engine::{Ending, Generation, Guard, Outcome, Peek, Writing};
 use crate::header::{Header, NOTHING};
+use crate::observe;
 
 impl<V: Send + Sync + 'static> Core<V> {
     fn ending(&self) -> Ending {
@@ -33,7 +34,8 @@ impl<V: Send + Sync + 'static> Core<V> {
     {
         let key = self.key(id)?;
         let core = Arc::clone(self);
-        let task = tokio::spawn(async move {
+        let span = observe::of_write("write", self.namespace.as_str(), 1);
+        let write = async move {
             let policy = core.rules.options.on_shared_down;
             let keys = std::slice::from_ref(&key);
             let mut writing = core.engine.begin_write(keys, core.is_linked(), policy, core.ending()).await?;
@@ -51,7 +53,8 @@ impl<V: Send + Sync + 'static> Core<V> {
             core.throttle.lift(&key);
             core.end_write(writing, known).await;
             result
-        });
+        };
+        let task = tokio::spawn(observe::written(span, "write", write));
         let limit = self.options.write_deadline;
         let unknown = |message: String| Error::new(ErrorKind::Indeterminate, message).at("cache", "write");
         let result = match tokio::time::timeout(limit, task).await {
@@ -84,7 +87,8 @@ impl<V: Send + Sync + 'static> Core<V> {
         }
         let core = Arc::clone(self);
         // In a task of its own: it is done whatever becomes of the caller.
-        let task = tokio::spawn(async move {
+        let span = observe::of_invalidation("invalidate", self.namespace.as_str(), keys.len());
+        let invalidation = async move {
             core.counters.invalidations.add(keys.len() as u64);
             for key in &keys {
                 core.throttle.lift(key);
@@ -97,7 +101,8 @@ impl<V: Send + Sync + 'static> Core<V> {
             let told = core.tell(&keys).await;
             writing.end(Outcome::Known).await;
             told
-        });
+        };
+        let task = tokio::spawn(observe::written(span, "invalidate", invalidation));
         let ended = task
             .await
             .unwrap_or_else(|_| Err(Error::new(ErrorKind::Indeterminate, "the runtime ended during an invalidation")));
@@ -139,7 +144,9 @@ impl<V: Send + Sync + 'static> Core<V> {
     /// Makes every copy of a generation unusable.
     pub(super) async fn bump(self: &Arc<Self>, generation: Arc<Generation>) -> Result<()> {
         let core = Arc::clone(self);
-        let task = tokio::spawn(async move { core.engine.bump(&generation).await.or_else(|error| core.owed(error)) });
+        let span = observe::of_invalidation("clear", self.namespace.as_str(), 1);
+        let bump = async move { core.engine.bump(&generation).await.or_else(|error| core.owed(error)) };
+        let task = tokio::spawn(observe::written(span, "clear", bump));
         let ended = task
             .await
             .unwrap_or_else(|_| Err(Error::new(ErrorKind::Indeterminate, "the runtime ended during an invalidation")));

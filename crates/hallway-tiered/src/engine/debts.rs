@@ -14,6 +14,7 @@ use hallway_core::{CopyState, Error, ErrorKind, Key, Result, SharedLink};
 use tokio::time::Instant;
 
 use super::Engine;
+use crate::observe;
 
 const MOST: usize = 10_000;
 
@@ -30,12 +31,20 @@ pub(crate) struct Debts {
     owed: Mutex<Owed>,
 }
 
+/// What is owed to one copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Debt {
+    since: Instant,
+    /// From when on no copy can be left.
+    until: Instant,
+}
+
 #[derive(Debug, Default)]
 struct Owed {
-    /// By copy key, with the moment from which no copy can be left.
-    keys: BTreeMap<Key, Instant>,
-    /// By generation key.
-    bumps: BTreeMap<Key, ()>,
+    /// By copy key.
+    keys: BTreeMap<Key, Debt>,
+    /// By generation key, with since when it is owed.
+    bumps: BTreeMap<Key, Instant>,
     oldest: Option<Instant>,
     /// More is owed than can be remembered, and the outbox has it: no copy can be trusted here until that is drained.
     blind: bool,
@@ -48,10 +57,12 @@ impl Debts {
         owed.oldest.get_or_insert_with(Instant::now);
         if owed.keys.len() >= MOST && !owed.keys.contains_key(&copy) {
             let now = Instant::now();
-            owed.keys.retain(|_, until| *until > now);
+            owed.keys.retain(|_, debt| debt.until > now);
         }
         if owed.keys.len() < MOST || owed.keys.contains_key(&copy) {
-            owed.keys.insert(copy, Instant::now() + hard_ttl);
+            let now = Instant::now();
+            let since = owed.keys.get(&copy).map_or(now, |debt| debt.since);
+            owed.keys.insert(copy, Debt { since, until: now + hard_ttl });
         } else if let Some(generation) = generation {
             owed.bump(generation);
         } else {
@@ -69,7 +80,7 @@ impl Debts {
     }
 
     /// Which of these copies are known to be stale here.
-    fn of(&self, copies: &[Key]) -> Result<Vec<(Key, Instant)>> {
+    fn of(&self, copies: &[Key]) -> Result<Vec<(Key, Debt)>> {
         let owed = self.lock();
         if owed.blind {
             return Err(Error::new(ErrorKind::Unavailable, "copies cannot be told apart until the outbox is drained"));
@@ -77,7 +88,7 @@ impl Debts {
         Ok(copies
             .iter()
             .filter_map(|copy| owed.keys.get_key_value(copy))
-            .map(|(key, until)| (key.clone(), *until))
+            .map(|(key, debt)| (key.clone(), *debt))
             .collect())
     }
 
@@ -88,14 +99,16 @@ impl Debts {
 
     /// A generation was made good.
     pub(super) fn bumped(&self, generation: &Key) {
-        self.lock().bumps.remove(generation);
+        let since = self.lock().bumps.remove(generation);
+        observe::repaired(since.map(|since| since.elapsed()));
     }
 
     /// These were made good, unless they are owed anew.
-    fn paid(&self, keys: &[(Key, Instant)]) {
+    fn paid(&self, keys: &[(Key, Debt)]) {
+        observe::repaired(keys.iter().map(|(_, debt)| debt.since.elapsed()));
         let mut owed = self.lock();
-        for (key, until) in keys {
-            if owed.keys.get(key) == Some(until) {
+        for (key, debt) in keys {
+            if owed.keys.get(key) == Some(debt) {
                 owed.keys.remove(key);
             }
         }
@@ -121,7 +134,7 @@ impl Debts {
 impl Owed {
     fn bump(&mut self, generation: Key) {
         if self.bumps.len() < MOST_BUMPS || self.bumps.contains_key(&generation) {
-            self.bumps.insert(generation, ());
+            self.bumps.entry(generation).or_insert_with(Instant::now);
         } else {
             tracing::error!(
                 "more invalidations are owed than can be remembered: some copies stay until their hard TTL"
@@ -165,7 +178,8 @@ impl Engine {
         let stale = self.debts.of(copies)?;
         if !stale.is_empty() {
             let keys: Vec<Key> = stale.iter().map(|(key, _)| key.clone()).collect();
-            self.ask(link.unmark(&keys, self.random.token(), self.settings.shared_deadline)).await?;
+            let repair = self.ask(link.unmark(&keys, self.random.token(), self.settings.shared_deadline));
+            observe::traced(observe::of_repair(keys.len()), repair).await?;
             self.debts.paid(&stale);
             self.counters.repairs.add(stale.len() as u64);
         }
@@ -179,30 +193,32 @@ impl Engine {
             let now = Instant::now();
             let (keys, bumps) = {
                 let mut owed = self.debts.lock();
-                owed.keys.retain(|_, until| *until > now);
+                owed.keys.retain(|_, debt| debt.until > now);
                 if owed.keys.is_empty() && owed.bumps.is_empty() {
                     owed.oldest = None;
                     self.debts.any.store(owed.blind, Ordering::Release);
                     return true;
                 }
-                let keys: Vec<(Key, Instant)> =
-                    owed.keys.iter().take(BATCH).map(|(key, until)| (key.clone(), *until)).collect();
+                let keys: Vec<(Key, Debt)> =
+                    owed.keys.iter().take(BATCH).map(|(key, debt)| (key.clone(), *debt)).collect();
                 (keys, owed.bumps.keys().take(BATCH).cloned().collect::<Vec<_>>())
             };
             let within = self.settings.shared_deadline;
             if !keys.is_empty() {
                 let names: Vec<Key> = keys.iter().map(|(key, _)| key.clone()).collect();
-                if self.ask(link.unmark(&names, self.random.token(), within)).await.is_err() {
+                let repair = self.ask(link.unmark(&names, self.random.token(), within));
+                if observe::traced(observe::of_repair(names.len()), repair).await.is_err() {
                     return false;
                 }
                 self.debts.paid(&keys);
                 self.counters.repairs.add(keys.len() as u64);
             }
             for generation in bumps {
-                if self.ask(link.bump_generation(&generation, self.random.id(), within)).await.is_err() {
+                let repair = self.ask(link.bump_generation(&generation, self.random.id(), within));
+                if observe::traced(observe::of_repair(1), repair).await.is_err() {
                     return false;
                 }
-                self.debts.lock().bumps.remove(&generation);
+                self.debts.bumped(&generation);
                 self.counters.repairs.one();
             }
         }

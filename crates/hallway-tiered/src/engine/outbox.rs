@@ -2,7 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
+use hallway_core::{AuthorityTier, OutboxRow, Result, SharedLink};
+
 use super::{Engine, LinkHealth};
+use crate::observe;
 
 /// Rows that are drained in one round trip.
 const BATCH: usize = 256;
@@ -32,29 +35,38 @@ impl Engine {
                 self.debts.outbox_is_empty();
                 return true;
             };
-            if let Ok(now) = consistent.time().await {
+            let now = consistent.time().await.ok();
+            if let Some(now) = now {
                 self.outbox_lag.store(crate::settings::micros(now.saturating_since(first.written)), Ordering::Relaxed);
             }
-            // A key that `copy:` makes too long has no copies.
-            let keys: Vec<_> = rows.iter().filter_map(|row| self.copy_key(&row.key).ok()).collect();
-            if self.ask(link.unmark(&keys, self.random.token(), self.settings.shared_deadline)).await.is_err() {
-                return false;
-            }
-            for row in &rows {
-                // The shared tier tells those who read it; who has not is told here.
-                self.forget(&row.key);
-            }
-            let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
-            if let Err(error) = authority.settle(&ids).await {
-                tracing::debug!(%error, "the outbox could not be cleared; its invalidations are done again");
+            let drained = self.drain_rows(&**link, authority, &rows);
+            if observe::traced(observe::of_drain(rows.len()), drained).await.is_err() {
                 return false;
             }
             self.counters.repairs.add(rows.len() as u64);
+            if let Some(now) = now {
+                observe::repaired(rows.iter().map(|row| now.saturating_since(row.written)));
+            }
             if rows.len() < BATCH {
                 self.outbox_lag.store(0, Ordering::Relaxed);
                 self.debts.outbox_is_empty();
                 return true;
             }
         }
+    }
+
+    /// Does what these rows ask for, and deletes them.
+    async fn drain_rows(&self, link: &dyn SharedLink, authority: &dyn AuthorityTier, rows: &[OutboxRow]) -> Result<()> {
+        // A key that `copy:` makes too long has no copies.
+        let keys: Vec<_> = rows.iter().filter_map(|row| self.copy_key(&row.key).ok()).collect();
+        self.ask(link.unmark(&keys, self.random.token(), self.settings.shared_deadline)).await?;
+        for row in rows {
+            // The shared tier tells those who read it; who has not is told here.
+            self.forget(&row.key);
+        }
+        let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
+        authority.settle(&ids).await.inspect_err(|error| {
+            tracing::debug!(%error, "the outbox could not be cleared; its invalidations are done again");
+        })
     }
 }

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::{Engine, Noted};
 use crate::header::Header;
+use crate::observe;
 
 /// Pauses between two looks at a busy key, should no push come.
 const FIRST_POLL: Duration = Duration::from_millis(20);
@@ -241,11 +242,12 @@ impl Engine {
         }
     }
 
-    /// Writes a copy under a lease. A failed fill never fails a caller: it is counted.
-    pub(crate) async fn fill(&self, copy_key: &Key, token: Token, copy: Bytes, ttl: Duration) -> bool {
+    /// Writes a copy of a key in this namespace under a lease. A failed fill never fails a caller: it is counted.
+    pub(crate) async fn fill(&self, namespace: &str, copy_key: &Key, token: Token, copy: Bytes, ttl: Duration) -> bool {
         let Some(link) = self.link() else { return false };
         let copies = [(copy_key.clone(), token, copy, Ttl::After(ttl))];
-        match self.ask(link.fill(&copies, self.settings.lease, self.settings.shared_deadline)).await {
+        let fill = self.ask(link.fill(&copies, self.settings.lease, self.settings.shared_deadline));
+        match observe::traced(observe::of_fill(namespace, 1), fill).await {
             Ok(filled) if filled == [true] => {
                 self.counters.fills.one();
                 true

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hallway_core::{CopyState, Entry, ErrorKind, Key, LeaseOutcome, Result, Ttl, ValueCap};
+use tokio::time::Instant;
 
 use super::copies::{copy_life, seal};
 use super::{TieredStore, writes};
 use crate::engine::{Lease, Noted};
 use crate::header::{BYTES, Header};
+use crate::observe;
 use crate::settings::Rules;
 use crate::table::Authority;
 
@@ -137,6 +139,7 @@ impl TieredStore {
                         let copy = Entry::new(payload.clone(), Ttl::After(life));
                         self.keep(&missing[at].key, &copy, missing[at].noted, rules.local_ttl, Lease::Link);
                         engine.counters.shared_hits.one();
+                        observe::shared_hit(&rules.label, header.age(life));
                         values[at] = Some(payload);
                     }
                     Ok((header, _)) => absent.push((at, Some(header.id))),
@@ -167,7 +170,9 @@ impl TieredStore {
         let rules = rules.clone();
         let loads: Vec<_> =
             loads.into_iter().map(|(at, token)| (at, missing[at].key.clone(), copy_keys[at].clone(), token)).collect();
-        let task = tokio::spawn(async move { this.load_all(loads, &rules).await });
+        let namespace = loads.first().map_or("", |(_, key, ..)| key.namespace_str());
+        let span = observe::of_load("load", namespace, loads.len());
+        let task = tokio::spawn(observe::traced(span, async move { this.load_all(loads, &rules).await }));
         let loaded = task.await.unwrap_or_else(|_| {
             Err(hallway_core::Error::new(ErrorKind::Unavailable, "the runtime ended during a read"))
         })?;
@@ -184,7 +189,9 @@ impl TieredStore {
     ) -> Result<Vec<(usize, Option<Bytes>)>> {
         let engine = &self.engine;
         let keys: Vec<Key> = loads.iter().map(|(_, key, ..)| key.clone()).collect();
+        let began = Instant::now();
         let loaded = self.entries(&keys).await;
+        observe::loaded(&rules.label, began.elapsed(), loaded.as_ref().err());
         let mut fills = Vec::new();
         let mut unused = Vec::new();
         let entries = loaded.as_ref().map(Vec::as_slice).unwrap_or_default();
@@ -202,7 +209,9 @@ impl TieredStore {
         if let Some(link) = engine.link() {
             let within = engine.settings.shared_deadline;
             if !fills.is_empty() {
-                match engine.ask(link.fill(&fills, engine.settings.lease, within)).await {
+                let fill = engine.ask(link.fill(&fills, engine.settings.lease, within));
+                let namespace = keys.first().map_or("", Key::namespace_str);
+                match observe::traced(observe::of_fill(namespace, fills.len()), fill).await {
                     Ok(filled) => {
                         let done = filled.iter().filter(|filled| **filled).count();
                         engine.counters.fills.add(done as u64);

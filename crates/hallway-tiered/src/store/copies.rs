@@ -6,11 +6,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use hallway_core::mutant::Mutant;
 use hallway_core::{Entry, Key, Result, Ttl};
+use tokio::time::Instant;
 
 use super::TieredStore;
 use crate::engine::{Engine, Guard, Lease, Look, Noted, Patience};
 use crate::front::{Found, Named};
 use crate::header::{BYTES, Header};
+use crate::observe;
 use crate::settings::{Rules, micros};
 use crate::table::Authority;
 
@@ -111,7 +113,10 @@ impl TieredStore {
     /// From the consistent tier, with local copies bounded by their TTL alone.
     async fn get_timed(&self, key: &Key, rules: &Rules) -> Result<Option<Bytes>> {
         let noted = self.engine.note(key);
-        let entry = self.stores.authority(Authority::Consistent)?.get_entry(key).await?;
+        let began = Instant::now();
+        let loaded = self.stores.authority(Authority::Consistent)?.get_entry(key).await;
+        observe::loaded(&rules.label, began.elapsed(), loaded.as_ref().err());
+        let entry = loaded?;
         self.engine.counters.loads.one();
         let Some(entry) = entry else { return Ok(None) };
         self.keep(key, &entry, noted, rules.local_ttl, Lease::Timed);
@@ -129,6 +134,7 @@ impl TieredStore {
         match engine.look(key, &copy_key, patience, |header| header.codec == BYTES).await {
             Look::Copy { payload, remaining, noted, header } => {
                 engine.counters.shared_hits.one();
+                observe::shared_hit(&rules.label, header.age(remaining));
                 let life = if Mutant::ClientClockTtl.is_on() { header.ttl } else { remaining };
                 self.keep(key, &Entry::new(payload.clone(), Ttl::After(life)), noted, rules.local_ttl, Lease::Link);
                 Ok(Some(payload))
@@ -136,7 +142,9 @@ impl TieredStore {
             Look::Lease(token, _) => {
                 // In a task of its own, so that the lease is used or given back whatever becomes of the caller.
                 let (this, key, rules) = (self.clone(), key.clone(), Arc::clone(rules));
-                let load = tokio::spawn(async move { this.load_and_fill(&key, copy_key, token, &rules).await });
+                let span = observe::of_load("load", key.namespace_str(), 1);
+                let load = async move { this.load_and_fill(&key, copy_key, token, &rules).await };
+                let load = tokio::spawn(observe::traced(span, load));
                 load.await.unwrap_or_else(|_| Err(super::late(hallway_core::ErrorKind::Unavailable, WAIT)))
             }
             Look::Busy(_) => {
@@ -168,10 +176,12 @@ impl TieredStore {
         rules: &Rules,
     ) -> Result<Option<Bytes>> {
         let engine = &self.engine;
+        let began = Instant::now();
         let loaded = match self.stores.authority(Authority::Consistent) {
             Ok(store) => store.get_entry(key).await,
             Err(error) => Err(error),
         };
+        observe::loaded(&rules.label, began.elapsed(), loaded.as_ref().err());
         let entry = match loaded {
             Ok(Some(entry)) => entry,
             nothing => {
@@ -183,7 +193,7 @@ impl TieredStore {
         match copy_life(&entry, rules) {
             Some(ttl) => {
                 let copy = seal(engine, &entry.value, ttl);
-                let filled = engine.fill(&copy_key, token, copy, ttl).await;
+                let filled = engine.fill(key.namespace_str(), &copy_key, token, copy, ttl).await;
                 if !filled {
                     engine.release(&copy_key, token).await;
                 } else if Mutant::LocalFromOwnFill.is_on() {

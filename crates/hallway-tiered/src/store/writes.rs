@@ -7,6 +7,7 @@ use hallway_core::{Error, ErrorKind, Key, KvStore, Result};
 
 use super::TieredStore;
 use crate::engine::{Ending, Outcome};
+use crate::observe;
 use crate::settings::Rules;
 use crate::table::Authority;
 
@@ -34,7 +35,8 @@ impl TieredStore {
             return op(store).await;
         }
         let (engine, keys, rules) = (Arc::clone(&self.engine), keys.to_vec(), Arc::clone(rules));
-        let task = tokio::spawn(async move {
+        let span = observe::of_write(operation, keys.first().map_or("", Key::namespace_str), keys.len());
+        let write = async move {
             let outbox = rules.plan.authority == Authority::Consistent && store.as_authority().is_some();
             let ending = Ending { outbox, hard_ttl: rules.options.ttl, generation: None };
             let announce = rules.plan.shared_copies;
@@ -47,7 +49,8 @@ impl TieredStore {
             let unknown = result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Indeterminate);
             writing.end(if unknown { Outcome::Unknown } else { Outcome::Known }).await;
             result
-        });
+        };
+        let task = tokio::spawn(observe::written(span, operation, write));
         let ended = async {
             task.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Indeterminate, "the runtime ended during a write")))
         };

@@ -12,4 +12,5 @@ mod cache_stale;
 mod cache_stampede;
 mod cache_support;
 mod health;
+mod observe;
 mod store_peers;

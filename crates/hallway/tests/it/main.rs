@@ -5,5 +5,7 @@ mod errors;
 #[cfg(all(feature = "moka", feature = "tiered"))]
 mod examples;
 mod features;
+#[cfg(all(feature = "metrics", feature = "moka", feature = "redis", feature = "session", feature = "sqlite"))]
+mod observability;
 #[cfg(all(feature = "moka", feature = "json"))]
 mod quickstart;

@@ -1,0 +1,132 @@
+//! A subscriber that remembers every span and event.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
+
+/// One span, with what it was told while it was open.
+#[derive(Debug, Clone)]
+pub(super) struct Seen {
+    pub(super) name: &'static str,
+    pub(super) parent: Option<&'static str>,
+    pub(super) fields: BTreeMap<&'static str, String>,
+}
+
+impl Seen {
+    /// A field, or nothing.
+    pub(super) fn field(&self, name: &str) -> &str {
+        self.fields.get(name).map_or("", String::as_str)
+    }
+}
+
+/// Clones share what is remembered.
+#[derive(Debug, Clone)]
+pub(super) struct Watching {
+    level: Level,
+    memory: Arc<Mutex<Memory>>,
+}
+
+#[derive(Debug, Default)]
+struct Memory {
+    spans: Vec<Seen>,
+    /// So many were asked for. They stay, because ids are places.
+    taken: usize,
+    /// Those entered and not left. One thread runs all.
+    stack: Vec<usize>,
+    events: Vec<BTreeMap<&'static str, String>>,
+}
+
+impl Watching {
+    /// Remembers what is at least of this level.
+    pub(super) fn from(level: Level) -> Self {
+        Self { level, memory: Arc::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap()
+    }
+
+    /// The spans of hallway since it was last asked, in the order in which they began.
+    pub(super) fn take(&self) -> Vec<Seen> {
+        let mut memory = self.lock();
+        let end = memory.spans.len();
+        let from = std::mem::replace(&mut memory.taken, end);
+        let new = memory.spans[from..].iter().cloned();
+        new.filter(|seen| seen.name.starts_with("hallway.")).collect()
+    }
+
+    /// All that it was told, as text.
+    pub(super) fn text(&self) -> String {
+        format!("{:?}", self.lock())
+    }
+
+    pub(super) fn events(&self) -> usize {
+        self.lock().events.len()
+    }
+}
+
+fn place(id: &Id) -> usize {
+    usize::try_from(id.into_u64()).unwrap() - 1
+}
+
+fn id(place: usize) -> Id {
+    Id::from_u64(place as u64 + 1)
+}
+
+impl Subscriber for Watching {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= self.level
+    }
+
+    fn new_span(&self, attributes: &Attributes<'_>) -> Id {
+        let mut memory = self.lock();
+        let around = match attributes.parent() {
+            Some(parent) => Some(place(parent)),
+            None if attributes.is_contextual() => memory.stack.last().copied(),
+            None => None,
+        };
+        let parent = around.map(|place| memory.spans[place].name);
+        let mut seen = Seen { name: attributes.metadata().name(), parent, fields: BTreeMap::new() };
+        attributes.record(&mut Fields(&mut seen.fields));
+        memory.spans.push(seen);
+        id(memory.spans.len() - 1)
+    }
+
+    fn record(&self, span: &Id, values: &Record<'_>) {
+        values.record(&mut Fields(&mut self.lock().spans[place(span)].fields));
+    }
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut fields = BTreeMap::new();
+        event.record(&mut Fields(&mut fields));
+        self.lock().events.push(fields);
+    }
+
+    fn enter(&self, span: &Id) {
+        self.lock().stack.push(place(span));
+    }
+
+    fn exit(&self, span: &Id) {
+        let mut memory = self.lock();
+        let last = memory.stack.iter().rposition(|open| *open == place(span)).unwrap();
+        memory.stack.remove(last);
+    }
+}
+
+struct Fields<'a>(&'a mut BTreeMap<&'static str, String>);
+
+impl Visit for Fields<'_> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.insert(field.name(), value.to_owned());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.0.insert(field.name(), format!("{value:?}"));
+    }
+}

@@ -1,54 +1,57 @@
-//! The Prometheus endpoint: what the recorder has, as text.
+//! The Prometheus endpoint: what hallway tells the recorder of this process, as text.
 
-use hallway::{Error, TierHealth};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use std::fmt;
+use std::sync::Arc;
 
-use crate::state::App;
+use hallway::metrics::{BUCKETS, Exporter};
+use hallway::session::Sessions;
+use hallway::{Cache, Error, TieredStore};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+
+use crate::profile::Profile;
+use crate::user::User;
 
 /// Where metrics of this process are collected.
 #[derive(Clone)]
-pub(crate) struct Metrics(PrometheusHandle);
+pub(crate) struct Recorder(PrometheusHandle);
 
-impl std::fmt::Debug for Metrics {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Metrics").finish_non_exhaustive()
-    }
-}
-
-impl Metrics {
-    /// Makes it the recorder of the process.
+impl Recorder {
+    /// Makes it the recorder of the process. Before anything is opened, so that nothing is missed.
     ///
     /// # Errors
     /// `InvalidConfig` if there is one already.
     pub(crate) fn install() -> Result<Self, Error> {
-        PrometheusBuilder::new()
-            .install_recorder()
-            .map(Self)
-            .map_err(|error| Error::invalid_config("another recorder of metrics is in place").with_source(error))
+        let cannot = |error: BuildError| Error::invalid_config("cannot record metrics").with_source(error);
+        // Histograms add up over instances; what the recorder makes without buckets does not.
+        let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".into()), BUCKETS);
+        builder.map_err(cannot)?.install_recorder().map(Self).map_err(cannot)
     }
 
-    /// What Prometheus is told.
-    pub(crate) fn render(&self, app: &App) -> String {
-        publish(app);
-        self.0.run_upkeep();
-        self.0.render()
+    /// What is to be told of, besides what tells of itself.
+    pub(crate) fn watch(self, tiers: &TieredStore, profiles: &Cache<Profile>, sessions: &Sessions<User>) -> Metrics {
+        let exporter = Exporter::new(tiers).with_cache(profiles).with_counted(sessions.clone());
+        Metrics { recorder: self, exporter: Arc::new(exporter) }
     }
 }
 
-/// SEAM: a few of the numbers, under the names that `hallway::metrics::Exporter` will give them. Once that is there, its
-/// `report()` takes the place of this function.
-fn publish(app: &App) {
-    let stats = app.profiles.stats();
-    for (outcome, reads) in [("local", stats.local_hits), ("shared", stats.shared_hits), ("missed", stats.misses)] {
-        metrics::counter!("hallway_cache_reads_total", "namespace" => "user:profile", "outcome" => outcome)
-            .absolute(reads);
+/// What Prometheus is told when it asks.
+#[derive(Clone)]
+pub(crate) struct Metrics {
+    recorder: Recorder,
+    exporter: Arc<Exporter>,
+}
+
+impl Metrics {
+    pub(crate) fn render(&self) -> String {
+        self.exporter.report();
+        let Recorder(handle) = &self.recorder;
+        handle.run_upkeep();
+        handle.render()
     }
-    metrics::counter!("hallway_cache_loads_total", "namespace" => "user:profile").absolute(stats.loads);
-    let health = app.tiers.health();
-    for (tier, state) in [("local", health.local), ("shared", health.shared), ("consistent", health.consistent)] {
-        if state != TierHealth::Absent {
-            let is_ready = f64::from(u8::from(state == TierHealth::Ready));
-            metrics::gauge!("hallway_tier_ready", "tier" => tier).set(is_ready);
-        }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").field("exporter", &self.exporter).finish_non_exhaustive()
     }
 }

@@ -7,7 +7,7 @@ use hallway::session::{Sessions, SessionsExt as _};
 use hallway::{Cache, Config, Error, KvStore as _, Loaded, TierHealth, TierName, TieredStore, Timestamp};
 
 use crate::database::Database;
-use crate::observe::Metrics;
+use crate::observe::{Metrics, Recorder};
 use crate::options::Options;
 use crate::panel::{Panel, Reading};
 use crate::profile::Profile;
@@ -38,6 +38,7 @@ impl App {
     /// # Errors
     /// `InvalidConfig` naming the setting.
     pub(crate) async fn open(options: &Options, config: Config, name: String) -> Result<Self, Error> {
+        let recorder = Recorder::install()?;
         let tiers = crate::options::tiers(config).open().await?;
         let database = Database::open(options.database(), options.delay()).await?;
         let profiles = tiers
@@ -50,7 +51,7 @@ impl App {
             .build()?;
         // In the shared tier if there is one, else in the consistent one, else here: never answered by a copy.
         let sessions = tiers.sessions("session").idle(IDLE).absolute(ABSOLUTE).build()?;
-        let metrics = Metrics::install()?;
+        let metrics = recorder.watch(&tiers, &profiles, &sessions);
         Ok(Self { tiers, profiles, sessions, database, metrics, name: name.into(), ttl: options.ttl() })
     }
 

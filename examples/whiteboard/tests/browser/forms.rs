@@ -97,6 +97,8 @@ async fn machines_are_answered_too_and_the_end_is_in_good_order() {
     assert_eq!(value("hallway_cache_loads_total", "user:profile"), 1.0);
     assert_eq!(value("hallway_cache_reads_total", "outcome=\"local\""), 2.0);
     assert_eq!(value("hallway_tier_ready", "local"), 1.0);
+    assert_eq!(value("hallway_load_duration_seconds_count", "user:profile"), 1.0);
+    assert_eq!(value("hallway_session_created_total", "session"), 1.0);
     for secret in ["katherine", cookie.split('=').nth(1).unwrap()] {
         assert!(!metrics.contains(secret), "no key and no id: {metrics}");
     }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hallway_core::{Capability, Clock, Codec, Error, Json, KvStore, MAX_TTL, Result, SystemClock, TierName};
+use hallway_core::{Clock, Codec, Error, Json, KvStore, MAX_TTL, Result, SystemClock};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::clock::StoreClock;
 use crate::handle::Places;
+use crate::home::home;
 use crate::random::Random;
 use crate::recent::Recent;
 use crate::seal::Sealer;
@@ -71,7 +72,7 @@ pub struct SessionsBuilder {
 }
 
 impl SessionsBuilder {
-    fn new(store: Arc<dyn KvStore>, namespace: &str) -> Self {
+    pub(crate) fn new(store: Arc<dyn KvStore>, namespace: &str) -> Self {
         Self {
             store,
             namespace: namespace.to_owned(),
@@ -158,10 +159,14 @@ impl SessionsBuilder {
         S: Serialize + DeserializeOwned + Send + Sync + 'static,
         C: Codec,
     {
+        Ok(Sessions::from_inner(self.inner()?))
+    }
+
+    /// What all verbs share, checked.
+    pub(crate) fn inner(self) -> Result<Inner> {
         self.check()?;
-        let store = self.home()?.with_deadline(self.deadline);
-        Ok(Sessions::from_inner(Inner {
-            store,
+        Ok(Inner {
+            store: home(&self.store, self.durable)?.with_deadline(self.deadline),
             places: Places::new(&self.namespace)?,
             settings: self.settings,
             sealer: self.sealer,
@@ -169,7 +174,7 @@ impl SessionsBuilder {
             clock: StoreClock::new(self.clock),
             recent: Recent::new(),
             counters: Counters::default(),
-        }))
+        })
     }
 
     fn check(&self) -> Result<()> {
@@ -187,33 +192,5 @@ impl SessionsBuilder {
             return Err(Error::invalid_config("a deadline of zero lets no session be read"));
         }
         Ok(())
-    }
-
-    /// The one store that has the sessions.
-    fn home(&self) -> Result<Arc<dyn KvStore>> {
-        let tier = |name| self.store.tier(name);
-        let one = if self.durable {
-            let is_single = || tier(TierName::Shared).or_else(|| tier(TierName::Local)).is_none();
-            let store = tier(TierName::Consistent).or_else(|| is_single().then(|| Arc::clone(&self.store)));
-            store.filter(|store| store.capabilities().has(Capability::Durable)).ok_or_else(|| {
-                Error::invalid_config(
-                    "durable sessions need a consistent tier; set HALLWAY_CONSISTENT, or leave `durable()` out",
-                )
-            })?
-        } else {
-            tier(TierName::Shared)
-                .or_else(|| tier(TierName::Consistent))
-                .or_else(|| tier(TierName::Local))
-                .or_else(|| self.store.direct())
-                .unwrap_or_else(|| Arc::clone(&self.store))
-        };
-        for needed in [Capability::ConditionalDelete, Capability::ConditionalSet, Capability::Touch] {
-            if !one.capabilities().has(needed) {
-                return Err(Error::invalid_config(format!(
-                    "sessions need {needed:?}, which this store cannot do; use moka, Redis or SQL"
-                )));
-            }
-        }
-        Ok(one)
     }
 }

@@ -12,6 +12,8 @@ use crate::id::SessionId;
 /// What the hash is about, so that the same bytes hashed for another purpose, or in another namespace, are another hash.
 const OF_SESSION: &[u8] = b"hallway session 1";
 const OF_SUBJECT: &[u8] = b"hallway session subject 1";
+#[cfg(any(feature = "tower-sessions", feature = "tower-sessions-014"))]
+const OF_TOWER: &[u8] = b"hallway tower session 1";
 
 /// The hash of a session's id: what the store calls the session. It cannot be turned back, so it may be shown to the user,
 /// such as in the form that ends one of his sessions.
@@ -22,6 +24,12 @@ impl Handle {
     /// SHA-256 of purpose, namespace and id, each part after its length.
     pub(crate) fn of(namespace: &Namespace, id: &SessionId) -> Self {
         Self(hash(OF_SESSION, namespace, id.bytes()))
+    }
+
+    /// The same for an id of tower-sessions.
+    #[cfg(any(feature = "tower-sessions", feature = "tower-sessions-014"))]
+    pub(crate) fn of_tower(namespace: &Namespace, id: &[u8; 16]) -> Self {
+        Self(hash(OF_TOWER, namespace, id))
     }
 
     /// Reads what [`text`](Self::text) wrote.

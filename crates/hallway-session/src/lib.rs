@@ -16,6 +16,7 @@ mod create;
 mod devices;
 mod end;
 mod handle;
+mod home;
 mod id;
 mod index;
 mod load;
@@ -29,6 +30,9 @@ mod seal;
 mod session;
 mod sessions;
 mod stats;
+#[cfg(any(feature = "tower-sessions", feature = "tower-sessions-014"))]
+#[cfg_attr(hallway_docs, doc(cfg(any(feature = "tower-sessions", feature = "tower-sessions-014"))))]
+pub mod tower;
 
 pub use crate::builder::{SessionsBuilder, SessionsExt};
 pub use crate::devices::Listed;

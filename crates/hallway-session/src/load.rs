@@ -142,7 +142,7 @@ where
 }
 
 impl Inner {
-    async fn find_and_slide(&self, handle: &Handle) -> Result<Option<Seen>> {
+    pub(crate) async fn find_and_slide(&self, handle: &Handle) -> Result<Option<Seen>> {
         let (here, due) = (self.clock.here(), self.recent.due(handle));
         if here < due { self.find_recent(handle, here, due).await } else { self.find_and_prolong(handle, here).await }
     }

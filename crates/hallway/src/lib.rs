@@ -39,6 +39,8 @@
 //! | `session` | `Sessions` over any store; brings `json` | sha2, getrandom, tracing | |
 //! | `aead` | `SealingKeys`: session records that only the application reads | chacha20poly1305 | |
 //! | `axum` | `session` with a layer and an extractor for axum 0.8 | axum-core, cookie, http, tower-layer, tower-service | |
+//! | `tower-sessions` | `session::tower::TowerStore` for tower-sessions 0.15; brings `session` | tower-sessions-core | |
+//! | `tower-sessions-014` | the same for tower-sessions 0.14, which axum-login 0.18 needs | tower-sessions-core 0.14 | |
 //! | `json` | the `Json` codec | serde, serde_json | with `tiered` |
 //! | `postcard` | the `Postcard` codec | serde, postcard | |
 //! | `bincode` | the `Bincode` codec; unmaintained upstream, so not in `full` | serde, bincode 2.0.1 | |

@@ -122,3 +122,6 @@ mod tests {
         assert_eq!(SessionId::from_random(&broken).unwrap_err().kind(), hallway_core::ErrorKind::Unavailable);
     }
 }
+
+#[cfg(test)]
+mod sample;

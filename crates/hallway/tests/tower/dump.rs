@@ -127,7 +127,7 @@ async fn check(stage: &Stage, folder: &Path) {
     assert!(!planted.are_in(&dump));
     let forms = [
         id.0.to_le_bytes()[3..11].to_vec(),
-        id.to_string()[7..15].as_bytes().to_vec(),
+        id.to_string().as_bytes()[7..15].to_vec(),
         id.0.to_string().into_bytes(),
         format!("{:032x}", id.0).into_bytes(),
         format!("{:032X}", id.0).into_bytes(),

@@ -143,6 +143,20 @@ async fn a_mended_checksum_opens_no_record_of_another_key() {
     assert_eq!(open.live(None).await, [true; 4]);
 }
 
+/// The first line can be read, and written by whoever can write: a later end, an earlier revision.
+#[tokio::test]
+async fn a_seal_covers_the_line_that_everybody_can_read() {
+    for name in [" rev=", " made=", " ends="] {
+        let vault = Vault::new(Some(new_key())).await;
+        for (key, value) in vault.keys().into_iter().zip(vault.values().await) {
+            let at = value.windows(name.len()).position(|word| word == name.as_bytes()).unwrap() + name.len();
+            let changed = [&value[..at], b"9", &value[at..]].concat();
+            vault.put(key, mended(key, &changed.into())).await;
+        }
+        assert_eq!(vault.live(Some(new_key())).await, [false; 4], "{name}");
+    }
+}
+
 /// The value with the checksum that it needs under this key: CRC-32C over hash, first line as far as the checksum, rest.
 fn mended(key: &Key, value: &Bytes) -> Bytes {
     use base64::Engine as _;

@@ -171,14 +171,20 @@ async fn peers_30_no_call_takes_away_more_than_one_session() {
     }
 }
 
-/// Two processes, each with a map of its own before one Redis.
+/// Two processes, each with a map of its own before one Redis and one database.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn peers_31_no_copy_answers_and_nothing_brings_back_what_was_logged_out() {
     let shared = Stage::new(Backend::Redis).await;
+    let consistent = Stage::new(Backend::Sqlite).await;
     let mut processes = Vec::new();
     for _ in 0..2 {
         let local = hallway::moka::MokaStore::builder().build().unwrap();
-        let tiers = TieredStore::builder().local(local.clone()).shared(shared.store.clone()).build().unwrap();
+        let tiers = TieredStore::builder()
+            .local(local.clone())
+            .shared(shared.store.clone())
+            .consistent(consistent.store.clone())
+            .build()
+            .unwrap();
         let sessions = TowerStore::builder(tiers, &shared.namespace).deadline(Duration::from_secs(30)).build().unwrap();
         processes.push((local, app_0_15(sessions, Setup::default())));
     }
@@ -203,9 +209,14 @@ async fn peers_31_no_copy_answers_and_nothing_brings_back_what_was_logged_out() 
     assert_eq!(stolen.clone().get(two, "/look").await.body, "None");
     slow.await.unwrap();
     assert_eq!(stolen.get(two, "/look").await.body, "None");
-    for (local, _) in &processes {
-        let kept = local.scan(&Prefix::new(&shared.namespace).unwrap(), None, 10).await.unwrap();
-        assert_eq!(kept.keys, [], "a copy of a session was kept");
+    // One tier has the sessions.
+    visitor.get(one, "/put").await;
+    visitor.get(two, "/look").await;
+    assert_eq!(shared.entries().await.len(), 1);
+    let prefix = Prefix::new(&shared.namespace).unwrap();
+    let others = processes.iter().map(|(local, _)| local as &dyn KvStore).chain([&*consistent.store]);
+    for other in others {
+        assert_eq!(other.scan(&prefix, None, 10).await.unwrap().keys, [], "{other:?} has a session");
     }
 }
 

@@ -11,6 +11,7 @@ use super::payload::{self, CODEC, Data};
 use crate::clock::after;
 use crate::handle::Handle;
 use crate::record::{Record, damaged};
+use crate::session::Seen;
 use crate::sessions::{ATTEMPTS, Inner};
 use crate::stats::SessionStats;
 
@@ -145,7 +146,7 @@ impl TowerStore {
         let found = async {
             let seen = match self.slide {
                 Some(_) => self.inner.find_and_slide(&handle).await?,
-                None => self.inner.find(&handle).await?,
+                None => self.find(&handle).await?,
             };
             let Some(seen) = seen else { return Ok(None) };
             let read = match seen.record.codec == CODEC {
@@ -155,9 +156,17 @@ impl TowerStore {
             match read {
                 Ok((data, expires)) => {
                     self.inner.counters.loaded.one();
-                    // One that slides ends this long from now, or from the next load.
-                    let rest = self.slide.unwrap_or(seen.remaining);
-                    Ok(Some(Found { data, expires: expires.unwrap_or_else(|| SystemTime::now() + rest) }))
+                    let expires = match (expires, self.slide) {
+                        (Some(expires), _) => expires,
+                        // This long from now, or from the next load.
+                        (None, Some(idle)) => SystemTime::now() + idle,
+                        // Saved where sessions slide, and here they do not: the store knows.
+                        (None, None) => match self.inner.find(&handle).await? {
+                            Some(seen) => SystemTime::now() + seen.remaining,
+                            None => return Ok(None),
+                        },
+                    };
+                    Ok(Some(Found { data, expires }))
                 }
                 Err(error) => {
                     self.inner.counters.damaged.one();
@@ -175,6 +184,15 @@ impl TowerStore {
 
     pub(super) async fn delete(&self, id: &[u8; 16]) -> Result<()> {
         self.inner.counted("delete", self.end(id).await)
+    }
+
+    /// What lies under a handle. A plain read: nobody asks what is left, and servers answer many of them at once.
+    async fn find(&self, handle: &Handle) -> Result<Option<Seen>> {
+        let now = self.inner.now().await?;
+        let Some(bytes) = self.inner.store.get(&self.inner.places.record(handle)?).await? else {
+            return Ok(self.inner.none());
+        };
+        Ok(self.inner.judged(handle, bytes, now, |record| record.ends.saturating_since(now.latest)))
     }
 
     async fn end(&self, id: &[u8; 16]) -> Result<()> {

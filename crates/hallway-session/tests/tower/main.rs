@@ -4,6 +4,6 @@
 mod golden;
 mod scene;
 #[cfg(feature = "aead")]
-mod sealed;
+mod seal;
 mod slide;
 mod verbs;

@@ -1,6 +1,6 @@
 //! The counts of sessions, for whoever publishes them.
 
-use hallway_core::{Codec, Count, Counted};
+use hallway_core::{Codec, Count, Counted, Namespace};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -13,40 +13,50 @@ where
     C: Codec,
 {
     fn tell(&self, each: &mut dyn FnMut(Count<'_>)) {
-        // Taken apart field by field, so that a new count is not forgotten here.
-        let SessionStats {
-            created,
-            loaded,
-            gone,
-            incompatible,
-            damaged,
-            touched,
-            untouched,
-            saved,
-            conflicts,
-            rotated,
-            deleted,
-            evicted,
-            unavailable,
-        } = self.stats();
-        let namespace = self.namespace().as_str();
-        for (name, help, value) in [
-            ("hallway_session_created_total", "Sessions made, those made by a rotation not among them.", created),
-            ("hallway_session_loaded_total", "Loads that found a live session.", loaded),
-            ("hallway_session_gone_total", "Loads, saves and rotations that found none.", gone),
-            ("hallway_session_incompatible_total", "Loads that found a record of another shape.", incompatible),
-            ("hallway_session_damaged_total", "Records that were not what was written.", damaged),
-            ("hallway_session_touched_total", "Times that an idle timeout began anew in the store.", touched),
-            ("hallway_session_untouched_total", "Times that it could not.", untouched),
-            ("hallway_session_saved_total", "Records replaced.", saved),
-            ("hallway_session_conflicts_total", "Saves that another save had come before.", conflicts),
-            ("hallway_session_rotated_total", "New ids given.", rotated),
-            ("hallway_session_deleted_total", "Sessions ended before their time.", deleted),
-            ("hallway_session_evicted_total", "Sessions ended because their subject had too many.", evicted),
-            ("hallway_session_unavailable_total", "Calls that failed because the store did not answer.", unavailable),
-        ] {
-            each(Count::new(name, help, value).within(namespace));
-        }
+        tell(self.stats(), self.namespace(), each);
+    }
+}
+
+#[cfg(any(feature = "tower-sessions", feature = "tower-sessions-014"))]
+impl Counted for crate::tower::TowerStore {
+    fn tell(&self, each: &mut dyn FnMut(Count<'_>)) {
+        tell(self.stats(), self.namespace(), each);
+    }
+}
+
+fn tell(stats: SessionStats, namespace: &Namespace, each: &mut dyn FnMut(Count<'_>)) {
+    // Taken apart field by field, so that a new count is not forgotten here.
+    let SessionStats {
+        created,
+        loaded,
+        gone,
+        incompatible,
+        damaged,
+        touched,
+        untouched,
+        saved,
+        conflicts,
+        rotated,
+        deleted,
+        evicted,
+        unavailable,
+    } = stats;
+    for (name, help, value) in [
+        ("hallway_session_created_total", "Sessions made, those made by a rotation not among them.", created),
+        ("hallway_session_loaded_total", "Loads that found a live session.", loaded),
+        ("hallway_session_gone_total", "Loads, saves and rotations that found none.", gone),
+        ("hallway_session_incompatible_total", "Loads that found a record of another shape.", incompatible),
+        ("hallway_session_damaged_total", "Records that were not what was written.", damaged),
+        ("hallway_session_touched_total", "Times that an idle timeout began anew in the store.", touched),
+        ("hallway_session_untouched_total", "Times that it could not.", untouched),
+        ("hallway_session_saved_total", "Records replaced.", saved),
+        ("hallway_session_conflicts_total", "Saves that another save had come before.", conflicts),
+        ("hallway_session_rotated_total", "New ids given.", rotated),
+        ("hallway_session_deleted_total", "Sessions ended before their time.", deleted),
+        ("hallway_session_evicted_total", "Sessions ended because their subject had too many.", evicted),
+        ("hallway_session_unavailable_total", "Calls that failed because the store did not answer.", unavailable),
+    ] {
+        each(Count::new(name, help, value).within(namespace.as_str()));
     }
 }
 

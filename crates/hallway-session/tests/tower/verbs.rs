@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use hallway_core::ErrorKind;
+use hallway_core::{Counted, ErrorKind};
 use hallway_session::tower::TowerStore;
 use hallway_testkit::{Fault, PlainStore};
 use tower_sessions_core::session::{Id, Record};
@@ -161,6 +161,21 @@ async fn expired_ones_are_swept_by_the_store_and_live_ones_by_nobody() {
     let made = made(&sessions, HOUR).await;
     sessions.delete_expired().await.unwrap();
     assert!(sessions.load(&made.id).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn what_is_counted_is_told_as_for_sessions_of_our_own() {
+    let sessions = Scene::new().sessions();
+    made(&sessions, HOUR).await;
+    let mut told = Vec::new();
+    sessions.tell(&mut |count| {
+        assert_eq!(count.namespace, Some("session"));
+        told.push((count.name.to_owned(), count.value));
+    });
+    let counted = sessions.stats();
+    let expected: Vec<_> =
+        counted.iter().map(|(name, count)| (format!("hallway_session_{name}_total"), count)).collect();
+    assert_eq!((told, counted.created), (expected, 1));
 }
 
 /// The same id is another session in another namespace, and in sessions of our own.

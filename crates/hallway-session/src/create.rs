@@ -40,8 +40,8 @@ where
     pub(crate) async fn begin(&self, new: NewSession<S>) -> Result<(SessionId, Session<S>)> {
         let inner = &*self.inner;
         let NewSession { data, subject, label } = new;
-        let begun = async { inner.create(C::NAME, self.encode(&data)?, subject, label).await }.await;
-        let (id, seen) = inner.counted("create", begun)?;
+        let begun = async { inner.create(C::NAME, self.encode(&data)?, subject, label).await };
+        let (id, seen) = inner.told("create", begun).await?;
         Ok((id.clone(), Session { handle: inner.places.handle(&id), data, seen }))
     }
 }

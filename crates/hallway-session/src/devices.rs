@@ -66,7 +66,7 @@ where
             }
             Ok(listed)
         };
-        inner.counted("list", listed.await)
+        inner.told("list", listed).await
     }
 
     /// Ends the session of a handle if it is the subject's; says whether it was. For "log out this device": the handle comes
@@ -82,7 +82,7 @@ where
                 _ => Ok(false),
             }
         };
-        inner.counted("delete_listed", ended.await)
+        inner.told("delete_listed", ended).await
     }
 }
 

@@ -22,7 +22,7 @@ where
     /// As for [`Sessions`]; the session may then still be alive. It does no harm to call it again.
     pub async fn delete(&self, id: &SessionId) -> Result<bool> {
         let inner = &*self.inner;
-        inner.counted("delete", inner.end(&inner.places.handle(id)).await)
+        inner.told("delete", inner.end(&inner.places.handle(id))).await
     }
 
     /// Ends all sessions of a subject: log out everywhere. Says how many were alive.
@@ -35,7 +35,7 @@ where
     /// the subject's sessions was damaged. Call it again.
     pub async fn delete_all(&self, subject: &str) -> Result<u64> {
         let inner = &*self.inner;
-        inner.counted("delete_all", inner.end_all(subject, None).await)
+        inner.told("delete_all", inner.end_all(subject, None)).await
     }
 
     /// As [`delete_all`](Self::delete_all), but for the session of this id.
@@ -45,7 +45,7 @@ where
     pub async fn delete_others(&self, subject: &str, keep: &SessionId) -> Result<u64> {
         let inner = &*self.inner;
         let keep = inner.places.handle(keep);
-        inner.counted("delete_others", inner.end_all(subject, Some(&keep)).await)
+        inner.told("delete_others", inner.end_all(subject, Some(&keep))).await
     }
 }
 

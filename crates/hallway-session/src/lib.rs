@@ -30,6 +30,7 @@ mod seal;
 mod session;
 mod sessions;
 mod stats;
+mod told;
 #[cfg(any(feature = "tower-sessions", feature = "tower-sessions-014"))]
 #[cfg_attr(hallway_docs, doc(cfg(any(feature = "tower-sessions", feature = "tower-sessions-014"))))]
 pub mod tower;

@@ -98,7 +98,7 @@ where
     pub async fn load(&self, id: &SessionId) -> Result<Loaded<S>> {
         let handle = self.inner.places.handle(id);
         let inner = &*self.inner;
-        inner.counted("load", async { self.opened(handle.clone(), inner.find_and_slide(&handle).await?) }.await)
+        inner.told("load", async { self.opened(handle.clone(), inner.find_and_slide(&handle).await?) }).await
     }
 
     /// Finds a session and leaves its timeout alone.
@@ -108,7 +108,7 @@ where
     pub async fn peek(&self, id: &SessionId) -> Result<Loaded<S>> {
         let handle = self.inner.places.handle(id);
         let inner = &*self.inner;
-        inner.counted("peek", async { self.opened(handle.clone(), inner.find(&handle).await?) }.await)
+        inner.told("peek", async { self.opened(handle.clone(), inner.find(&handle).await?) }).await
     }
 
     /// Begins the idle timeout of a session anew, as [`load`](Self::load) does; says whether it is alive.
@@ -118,7 +118,7 @@ where
     pub async fn touch(&self, id: &SessionId) -> Result<bool> {
         let handle = self.inner.places.handle(id);
         let inner = &*self.inner;
-        inner.counted("touch", inner.find_and_slide(&handle).await.map(|seen| seen.is_some()))
+        inner.told("touch", async { Ok(inner.find_and_slide(&handle).await?.is_some()) }).await
     }
 
     pub(crate) fn opened(&self, handle: Handle, seen: Option<Seen>) -> Result<Loaded<S>> {

@@ -136,6 +136,11 @@ fn since_epoch(instant: Timestamp) -> Duration {
     instant.saturating_since(Timestamp::from_unix_micros(0))
 }
 
+/// Of a record that is whole and that another version of the application wrote.
+pub(crate) fn other_shape() -> Error {
+    Error::new(ErrorKind::Corrupt, "another version of the application wrote this session; see Loaded::Incompatible")
+}
+
 pub(crate) fn damaged() -> Error {
     Error::new(ErrorKind::Corrupt, "this is no record of a session").at("sessions", "read")
 }

@@ -13,7 +13,7 @@ use crate::handle::Handle;
 use crate::id::SessionId;
 use crate::index::Index;
 use crate::new::NewSession;
-use crate::record::Record;
+use crate::record::{Record, other_shape};
 use crate::session::{Seen, Session};
 use crate::sessions::{ATTEMPTS, Inner, Sessions};
 
@@ -41,8 +41,9 @@ where
     /// As for [`Sessions`]. After `Indeterminate` the old id may be dead: send the visitor to the login.
     pub async fn rotate(&self, id: &SessionId) -> Result<Option<SessionId>> {
         let inner = &*self.inner;
-        let rotated = inner.rotate(&inner.places.handle(id), Clocks::AsSubject, |record| Ok(record.clone())).await;
-        Ok(inner.counted("rotate", rotated)?.map(|(id, _)| id))
+        let old = inner.places.handle(id);
+        let rotated = inner.rotate(&old, Clocks::AsSubject, |record| Ok(record.clone()));
+        Ok(inner.told("rotate", rotated).await?.map(|(id, _)| id))
     }
 
     /// As [`rotate`](Self::rotate), and changes what the session holds and whose it is: for login, and wherever privileges
@@ -57,8 +58,11 @@ where
         let inner = &*self.inner;
         let change = |record: &Record| {
             let text = |text: &Option<Arc<str>>| text.as_deref().map(str::to_owned);
-            let mut draft =
-                Draft { data: C::decode(&record.payload)?, subject: text(&record.subject), label: text(&record.label) };
+            if record.codec != C::NAME {
+                return Err(other_shape());
+            }
+            let data = C::decode(&record.payload).map_err(|_| other_shape())?;
+            let mut draft = Draft { data, subject: text(&record.subject), label: text(&record.label) };
             change(&mut draft);
             Ok(Record {
                 codec: C::NAME.to_owned(),
@@ -68,8 +72,8 @@ where
                 ..record.clone()
             })
         };
-        let rotated = inner.rotate(&inner.places.handle(id), Clocks::AsSubject, change).await;
-        Ok(inner.counted("rotate", rotated)?.map(|(id, _)| id))
+        let old = inner.places.handle(id);
+        Ok(inner.told("rotate", inner.rotate(&old, Clocks::AsSubject, change)).await?.map(|(id, _)| id))
     }
 
     /// Begins a session in the place of the one that the visitor came with, if any: a login. What that one held is left
@@ -100,8 +104,8 @@ where
                 ..record.clone()
             })
         };
-        let rotated = inner.rotate(&inner.places.handle(old), Clocks::Anew, change).await;
-        match inner.counted("rotate", rotated)? {
+        let old = inner.places.handle(old);
+        match inner.told("rotate", inner.rotate(&old, Clocks::Anew, change)).await? {
             Some((id, seen)) => Ok((id.clone(), Session { handle: inner.places.handle(&id), data: new.data, seen })),
             None => self.begin(new).await,
         }

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::id::SessionId;
 use crate::load::Loaded;
-use crate::record::{Record, damaged};
+use crate::record::{Record, other_shape};
 use crate::session::{Seen, Session};
 use crate::sessions::{ATTEMPTS, Inner, Sessions};
 
@@ -34,7 +34,7 @@ where
     /// As for [`Sessions`]. After `Indeterminate` load the session again to see whether it was written.
     pub async fn save(&self, session: &mut Session<S>) -> Result<Saved> {
         let inner = &*self.inner;
-        inner.counted("save", async { self.try_save(session).await }.await)
+        inner.told("save", self.try_save(session)).await
     }
 
     /// As [`save`](Self::save); where another request came first, `merge` makes one of its own data and theirs, as often as
@@ -59,7 +59,7 @@ where
             }
             Err(inner.contended())
         };
-        inner.counted("save", merged.await)
+        inner.told("save", merged).await
     }
 
     /// Loads a session, changes its data and saves them, again from the start when another request comes between: so
@@ -85,7 +85,7 @@ where
             }
             Err(inner.contended())
         };
-        inner.counted("update", updated.await)
+        inner.told("update", updated).await
     }
 
     async fn try_save(&self, session: &mut Session<S>) -> Result<Saved> {
@@ -102,9 +102,7 @@ where
         match self.opened(handle.clone(), self.inner.find(handle).await?)? {
             Loaded::Live(session) => Ok(Some(session)),
             Loaded::Gone => Ok(None),
-            Loaded::Incompatible(_) => {
-                Err(damaged().with_context("another version of the application wrote this session"))
-            }
+            Loaded::Incompatible(_) => Err(other_shape()),
         }
     }
 }

@@ -180,16 +180,6 @@ impl Inner {
         Ttl::After(left).whole_millis().ok().map(|_| left)
     }
 
-    /// Counts what the store did not answer, and says where it happened.
-    pub(crate) fn counted<T>(&self, operation: &'static str, answer: Result<T>) -> Result<T> {
-        answer.map_err(|error| {
-            if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Indeterminate | ErrorKind::Overloaded) {
-                self.counters.unavailable.one();
-            }
-            error.at("sessions", operation).with_namespace(self.places.namespace())
-        })
-    }
-
     pub(crate) fn contended(&self) -> Error {
         Error::new(ErrorKind::Conflict, format!("other requests came between {ATTEMPTS} times"))
     }

@@ -27,9 +27,11 @@ pub mod sim;
 pub mod conformance;
 mod fixture;
 mod plain;
+mod watching;
 
 pub use crate::clock::ManualClock;
 pub use crate::fault::{CallCounts, Fault, FaultStore, Faults};
 pub use crate::fixture::Fixture;
 pub use crate::plain::PlainStore;
 pub use crate::proxy::{DelayProxy, Direction, FaultProxy, LinkFault, ProxyStats};
+pub use crate::watching::{SeenSpan, Watching};

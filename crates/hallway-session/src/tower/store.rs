@@ -119,7 +119,7 @@ impl TowerStore {
             Err(Error::new(ErrorKind::Unavailable, "new session ids are taken: the random source repeats itself")
                 .with_retryable(false))
         };
-        self.inner.counted("create", made.await)
+        self.inner.told("create", made).await
     }
 
     /// Replaces a session; says whether there was one.
@@ -138,7 +138,7 @@ impl TowerStore {
             }
             Ok(written)
         };
-        self.inner.counted("save", saved.await)
+        self.inner.told("save", saved).await
     }
 
     pub(super) async fn load(&self, id: &[u8; 16]) -> Result<Option<Found>> {
@@ -179,11 +179,11 @@ impl TowerStore {
                 }
             }
         };
-        self.inner.counted("load", found.await)
+        self.inner.told("load", found).await
     }
 
     pub(super) async fn delete(&self, id: &[u8; 16]) -> Result<()> {
-        self.inner.counted("delete", self.end(id).await)
+        self.inner.told("delete", self.end(id)).await
     }
 
     /// What lies under a handle. A plain read: nobody asks what is left, and servers answer many of them at once.

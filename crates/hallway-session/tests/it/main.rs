@@ -7,6 +7,7 @@ mod layer;
 mod outage;
 mod rotation;
 mod shapes;
+mod spans;
 mod subjects;
 mod support;
 mod tiers;

@@ -4,7 +4,6 @@ mod exporter;
 mod measurements;
 mod recorder;
 mod spans;
-mod subscriber;
 
 /// Stands for everything that nobody may be told: ids, values, what loaders say.
 const CANARY: &str = "canary-7f3a";

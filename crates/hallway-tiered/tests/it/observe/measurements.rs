@@ -9,10 +9,10 @@ use tracing::Level;
 
 use super::CANARY;
 use super::recorder::Recorded;
-use super::subscriber::Watching;
 use crate::cache_double::world;
 use crate::cache_support::{SEC, Source, cache, pass};
 use crate::store_peers::World;
+use hallway_testkit::Watching;
 
 #[tokio::test(start_paused = true)]
 async fn loads_and_writes_are_measured_by_outcome() {

@@ -8,10 +8,10 @@ use hallway_tiered::{Cache, Load};
 use tracing::{Instrument, Level};
 
 use super::CANARY;
-use super::subscriber::{Seen, Watching};
 use crate::cache_double::world;
 use crate::cache_support::{MS, SEC, Source, cache, pass};
 use crate::store_peers::World;
+use hallway_testkit::{SeenSpan as Seen, Watching};
 
 /// Name, operation, parent.
 fn shape(spans: &[Seen]) -> Vec<(&'static str, &str, &'static str)> {

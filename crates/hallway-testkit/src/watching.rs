@@ -1,8 +1,8 @@
-//! A subscriber that remembers every span and event.
+//! A subscriber of `tracing` that remembers every span and event.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -10,29 +10,47 @@ use tracing::{Event, Level, Metadata, Subscriber};
 
 /// One span, with what it was told while it was open.
 #[derive(Debug, Clone)]
-pub(super) struct Seen {
-    pub(super) name: &'static str,
-    pub(super) parent: Option<&'static str>,
-    pub(super) fields: BTreeMap<&'static str, String>,
+#[non_exhaustive]
+pub struct SeenSpan {
+    /// Its name.
+    pub name: &'static str,
+    /// The name of the span around it.
+    pub parent: Option<&'static str>,
+    /// What it said, by the names of the fields.
+    pub fields: BTreeMap<&'static str, String>,
 }
 
-impl Seen {
+impl SeenSpan {
     /// A field, or nothing.
-    pub(super) fn field(&self, name: &str) -> &str {
+    #[must_use]
+    pub fn field(&self, name: &str) -> &str {
         self.fields.get(name).map_or("", String::as_str)
     }
 }
 
-/// Clones share what is remembered.
+/// Remembers what a program says to `tracing`, for tests of what is said and of what must not be. Clones share what is
+/// remembered. For programs of one thread: a span that several threads are in is told apart by nothing.
+///
+/// ```
+/// use hallway_testkit::Watching;
+/// use tracing::Level;
+///
+/// let watching = Watching::from(Level::DEBUG);
+/// tracing::subscriber::with_default(watching.clone(), || {
+///     tracing::debug_span!("hallway.load", "db.namespace" = "user").in_scope(|| tracing::info!("loaded"));
+/// });
+/// assert_eq!(watching.take()[0].field("db.namespace"), "user");
+/// assert!(!watching.text().contains("a password"));
+/// ```
 #[derive(Debug, Clone)]
-pub(super) struct Watching {
+pub struct Watching {
     level: Level,
     memory: Arc<Mutex<Memory>>,
 }
 
 #[derive(Debug, Default)]
 struct Memory {
-    spans: Vec<Seen>,
+    spans: Vec<SeenSpan>,
     /// So many were asked for. They stay, because ids are places.
     taken: usize,
     /// Those entered and not left. One thread runs all.
@@ -42,16 +60,18 @@ struct Memory {
 
 impl Watching {
     /// Remembers what is at least of this level.
-    pub(super) fn from(level: Level) -> Self {
+    #[must_use]
+    pub fn from(level: Level) -> Self {
         Self { level, memory: Arc::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap()
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The spans of hallway since it was last asked, in the order in which they began.
-    pub(super) fn take(&self) -> Vec<Seen> {
+    #[must_use]
+    pub fn take(&self) -> Vec<SeenSpan> {
         let mut memory = self.lock();
         let end = memory.spans.len();
         let from = std::mem::replace(&mut memory.taken, end);
@@ -60,17 +80,20 @@ impl Watching {
     }
 
     /// All that it was told, as text.
-    pub(super) fn text(&self) -> String {
+    #[must_use]
+    pub fn text(&self) -> String {
         format!("{:?}", self.lock())
     }
 
-    pub(super) fn events(&self) -> usize {
+    /// How many events there were.
+    #[must_use]
+    pub fn events(&self) -> usize {
         self.lock().events.len()
     }
 }
 
 fn place(id: &Id) -> usize {
-    usize::try_from(id.into_u64()).unwrap() - 1
+    id.into_u64() as usize - 1
 }
 
 fn id(place: usize) -> Id {
@@ -90,7 +113,7 @@ impl Subscriber for Watching {
             None => None,
         };
         let parent = around.map(|place| memory.spans[place].name);
-        let mut seen = Seen { name: attributes.metadata().name(), parent, fields: BTreeMap::new() };
+        let mut seen = SeenSpan { name: attributes.metadata().name(), parent, fields: BTreeMap::new() };
         attributes.record(&mut Fields(&mut seen.fields));
         memory.spans.push(seen);
         id(memory.spans.len() - 1)
@@ -114,8 +137,9 @@ impl Subscriber for Watching {
 
     fn exit(&self, span: &Id) {
         let mut memory = self.lock();
-        let last = memory.stack.iter().rposition(|open| *open == place(span)).unwrap();
-        memory.stack.remove(last);
+        if let Some(last) = memory.stack.iter().rposition(|open| *open == place(span)) {
+            memory.stack.remove(last);
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use tower_sessions_redis_store::fred::prelude::{ClientLike, Config, Pool};
 use tower_sessions_sqlx_store::{PostgresStore, SqliteStore};
 
 /// Sessions of each contender.
-pub const SESSIONS: usize = 1_000;
+pub(crate) const SESSIONS: usize = 1_000;
 
 /// Connections of tower-sessions' Redis store, as its documentation has them.
 const CONNECTIONS: usize = 6;
@@ -41,16 +41,16 @@ fn user(number: u64) -> User {
 
 /// Where the sessions live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Backend {
+pub(crate) enum Backend {
     Postgres,
     Redis,
     Sqlite,
 }
 
 impl Backend {
-    pub const ALL: [Self; 3] = [Self::Redis, Self::Sqlite, Self::Postgres];
+    pub(crate) const ALL: [Self; 3] = [Self::Redis, Self::Sqlite, Self::Postgres];
 
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Postgres => "postgres",
             Self::Redis => "redis",
@@ -62,13 +62,13 @@ impl Backend {
 type Answer = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
 
 /// One way to answer a request: finds a session by its number, checks it, keeps it alive.
-pub struct Visitor {
-    pub name: &'static str,
-    pub request: Arc<dyn Fn(u32) -> Answer + Send + Sync>,
+pub(crate) struct Visitor {
+    pub(crate) name: &'static str,
+    pub(crate) request: Arc<dyn Fn(u32) -> Answer + Send + Sync>,
 }
 
 /// hallway first, then tower-sessions without and with keeping the session alive.
-pub async fn open(stage: &mut Stage, folder: &Path, backend: Backend) -> Result<Vec<Visitor>> {
+pub(crate) async fn open(stage: &mut Stage, folder: &Path, backend: Backend) -> Result<Vec<Visitor>> {
     let path = |name: &str| folder.join(name).display().to_string();
     let store = match backend {
         Backend::Redis => hallway::open(&stage.start_redis()?.url()).await?,

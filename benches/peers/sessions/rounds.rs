@@ -7,7 +7,7 @@ use hallway_bench::Result;
 use crate::contenders::{Backend, SESSIONS, Visitor};
 
 /// Requests at a time.
-pub const TASKS: usize = 64;
+pub(crate) const TASKS: usize = 64;
 
 /// Rounds in which the contenders take turns.
 const ROUNDS: usize = 7;
@@ -16,7 +16,7 @@ const ROUNDS: usize = 7;
 const TURN: Duration = Duration::from_millis(300);
 
 /// Runs so many requests in each task; every answer is checked.
-pub async fn run(visitor: &Visitor, iterations: u64) -> Result<Duration> {
+pub(crate) async fn run(visitor: &Visitor, iterations: u64) -> Result<Duration> {
     let began = Instant::now();
     let mut tasks = Vec::with_capacity(TASKS);
     for task in 0..TASKS {
@@ -35,7 +35,7 @@ pub async fn run(visitor: &Visitor, iterations: u64) -> Result<Duration> {
 }
 
 /// Prints how hallway's throughput compares with that of each other contender.
-pub async fn ratios(backend: Backend, visitors: &[Visitor]) -> Result<()> {
+pub(crate) async fn ratios(backend: Backend, visitors: &[Visitor]) -> Result<()> {
     let mut turns = Vec::new();
     for visitor in visitors {
         // As many as fit into a turn, from a first look that also warms up.

@@ -15,6 +15,7 @@ use crate::recent::Recent;
 use crate::seal::Sealer;
 use crate::sessions::{Inner, Sessions};
 use crate::stats::Counters;
+use crate::turns::Turns;
 
 /// What OWASP's session guide calls for, for most applications.
 const IDLE: Duration = Duration::from_secs(30 * 60);
@@ -47,6 +48,8 @@ pub(crate) struct Settings {
     pub(crate) idle: Duration,
     pub(crate) absolute: Duration,
     pub(crate) per_subject: usize,
+    /// Of each step of a call.
+    pub(crate) deadline: Duration,
 }
 
 impl Settings {
@@ -65,7 +68,6 @@ pub struct SessionsBuilder {
     namespace: String,
     settings: Settings,
     durable: bool,
-    deadline: Duration,
     sealer: Sealer,
     random: Random,
     clock: Arc<dyn Clock>,
@@ -76,9 +78,8 @@ impl SessionsBuilder {
         Self {
             store,
             namespace: namespace.to_owned(),
-            settings: Settings { idle: IDLE, absolute: ABSOLUTE, per_subject: PER_SUBJECT },
+            settings: Settings { idle: IDLE, absolute: ABSOLUTE, per_subject: PER_SUBJECT, deadline: DEADLINE },
             durable: false,
-            deadline: DEADLINE,
             sealer: Sealer::default(),
             random: Random::default(),
             clock: Arc::new(SystemClock),
@@ -111,7 +112,7 @@ impl SessionsBuilder {
 
     /// How long the store may take for each step of a call. Default: 1 second.
     pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
+        self.settings.deadline = deadline;
         self
     }
 
@@ -159,6 +160,9 @@ impl SessionsBuilder {
         S: Serialize + DeserializeOwned + Send + Sync + 'static,
         C: Codec,
     {
+        if C::NAME.is_empty() || C::NAME.len() > 32 || !C::NAME.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Error::invalid_config("the name of a session's codec has 1 to 32 characters without spaces"));
+        }
         Ok(Sessions::from_inner(self.inner()?))
     }
 
@@ -166,19 +170,20 @@ impl SessionsBuilder {
     pub(crate) fn inner(self) -> Result<Inner> {
         self.check()?;
         Ok(Inner {
-            store: home(&self.store, self.durable)?.with_deadline(self.deadline),
+            store: home(&self.store, self.durable)?.with_deadline(self.settings.deadline),
             places: Places::new(&self.namespace)?,
             settings: self.settings,
             sealer: self.sealer,
             random: self.random,
             clock: StoreClock::new(self.clock),
             recent: Recent::new(),
+            turns: Turns::new(),
             counters: Counters::default(),
         })
     }
 
     fn check(&self) -> Result<()> {
-        let Settings { idle, absolute, per_subject } = self.settings;
+        let Settings { idle, absolute, per_subject, .. } = self.settings;
         // Below this the slack of 5 % is no longer whole milliseconds.
         if idle < Duration::from_millis(20) || idle > absolute || absolute > MAX_TTL {
             return Err(Error::invalid_config(format!(
@@ -188,7 +193,7 @@ impl SessionsBuilder {
         if !(1..=MOST_PER_SUBJECT).contains(&per_subject) {
             return Err(Error::invalid_config(format!("per_subject is 1 to {MOST_PER_SUBJECT}, not {per_subject}")));
         }
-        if self.deadline.is_zero() {
+        if self.settings.deadline.is_zero() {
             return Err(Error::invalid_config("a deadline of zero lets no session be read"));
         }
         Ok(())

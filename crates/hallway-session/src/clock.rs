@@ -1,5 +1,6 @@
 //! The store's clock, without asking it each time.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ const FRESH: Duration = Duration::from_secs(60);
 pub(crate) struct StoreClock {
     here: Arc<dyn Clock>,
     last: Mutex<Option<Sample>>,
+    /// Whether somebody is asking because the last answer is old. Others go on with that meanwhile.
+    is_asking: AtomicBool,
 }
 
 /// The store said `said` somewhere between `asked` and `heard`, in microseconds here.
@@ -34,7 +37,7 @@ pub(crate) struct Now {
 
 impl StoreClock {
     pub(crate) fn new(here: Arc<dyn Clock>) -> Self {
-        Self { here, last: Mutex::new(None) }
+        Self { here, last: Mutex::new(None), is_asking: AtomicBool::new(false) }
     }
 
     /// Milliseconds here.
@@ -42,22 +45,42 @@ impl StoreClock {
         self.here.now() / 1_000
     }
 
-    /// The time in the store. Asks it once a minute.
+    /// The time in the store. One call in a minute asks it; until there is an answer, all do.
     pub(crate) async fn now(&self, store: &dyn KvStore) -> Result<Now> {
         let here = self.here.now();
         // Copied out: nothing waits while this is held.
         let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sample) = last
-            && here.saturating_sub(sample.heard) < FRESH.as_micros() as u64
-        {
-            return Ok(sample.at(here));
+        let mut turn = None;
+        if let Some(sample) = last {
+            if here.saturating_sub(sample.heard) >= FRESH.as_micros() as u64 {
+                turn = Turn::take(&self.is_asking);
+            }
+            if turn.is_none() {
+                return Ok(sample.at(here));
+            }
         }
         let asked = self.here.now();
         let said = store.time().await?;
         let heard = self.here.now();
         let sample = Sample { said, asked, heard };
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(sample);
+        drop(turn);
         Ok(sample.at(heard))
+    }
+}
+
+/// Given back also by a call that is dropped.
+struct Turn<'a>(&'a AtomicBool);
+
+impl<'a> Turn<'a> {
+    fn take(is_taken: &'a AtomicBool) -> Option<Self> {
+        (!is_taken.swap(true, Ordering::Relaxed)).then_some(Self(is_taken))
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
     }
 }
 

@@ -65,21 +65,22 @@ impl Inner {
             label: label.map(|label| shortened(&label).into()),
             payload,
         };
-        let begun = self.place(record, None).await?;
+        // Only an absolute timeout shorter than the way to the store is over so soon.
+        let begun = self.place(record, None).await?.ok_or_else(|| {
+            Error::new(ErrorKind::Unavailable, "the store took longer to answer than a session may live at most")
+        })?;
         self.counters.created.one();
         Ok(begun)
     }
 
-    /// Writes a record under a new id and into the list of its subject. After an error nothing is left of it, or nothing
-    /// that anybody can find.
-    pub(crate) async fn place(&self, record: Record, replaces: Option<&Handle>) -> Result<(SessionId, Seen)> {
+    /// Writes a record under a new id and into the list of its subject; `None` if its absolute timeout has come. After an
+    /// error nothing is left of it, or nothing that anybody can find.
+    pub(crate) async fn place(&self, record: Record, replaces: Option<&Handle>) -> Result<Option<(SessionId, Seen)>> {
         let id = SessionId::from_random(&self.random)?;
         let handle = self.places.handle(&id);
         let bytes = record.write(&handle, &self.sealer)?;
         let key = self.places.record(&handle)?;
-        let Some(ttl) = self.ttl(&record, self.now().await?) else {
-            return Err(Error::new(ErrorKind::Conflict, "the session ended at its absolute timeout just now"));
-        };
+        let Some(ttl) = self.ttl(&record, self.now().await?) else { return Ok(None) };
         match self.store.set(&key, bytes.clone(), SetOptions::new(ttl).if_absent()).await {
             Ok(SetOutcome::Written) => {}
             // 2^-256: more likely something is wrong with the random source, and that must not be papered over.
@@ -102,7 +103,7 @@ impl Inner {
             self.clean_up(&key, &error).await;
             return Err(error);
         }
-        Ok((id, Seen { record, bytes, remaining: ttl }))
+        Ok(Some((id, Seen { record, bytes, remaining: ttl })))
     }
 
     /// Removes a record whose id nobody was told.

@@ -26,7 +26,8 @@ pub struct Listed {
     /// When it ends whatever happens.
     pub ends: Timestamp,
     /// How long ago it was last loaded, as far as the store was told: up to 60 seconds, or 5 % of the idle timeout if that is
-    /// less, more than in truth.
+    /// less, more than in truth. When less than the idle timeout is left until [`ends`](Self::ends), nothing is told any
+    /// more, and this goes on growing.
     pub idle_for: Duration,
 }
 
@@ -38,7 +39,7 @@ where
     /// The live sessions of a subject, oldest first: "my devices".
     ///
     /// # Errors
-    /// As for [`Sessions`]; `Corrupt` if the list of the subject's sessions is damaged.
+    /// As for [`Sessions`].
     pub async fn list(&self, subject: &str) -> Result<Vec<Listed>> {
         let inner = &*self.inner;
         let listed = async {

@@ -9,7 +9,8 @@ use crate::handle::Handle;
 use crate::id::SessionId;
 use crate::index::Index;
 use crate::record::Record;
-use crate::sessions::{ATTEMPTS, Inner, Sessions};
+use crate::sessions::{Inner, Sessions};
+use crate::turns::ATTEMPTS;
 
 impl<S, C> Sessions<S, C>
 where
@@ -31,8 +32,7 @@ where
     /// stay.
     ///
     /// # Errors
-    /// As for [`Sessions`]; some may then still be alive. `Conflict` if sessions kept beginning; `Corrupt` if the list of
-    /// the subject's sessions was damaged. Call it again.
+    /// As for [`Sessions`]; some may then still be alive. `Conflict` if sessions kept beginning. Call it again.
     pub async fn delete_all(&self, subject: &str) -> Result<u64> {
         let inner = &*self.inner;
         inner.told("delete_all", inner.end_all(subject, None)).await
@@ -63,9 +63,11 @@ impl Inner {
     }
 
     async fn end_all(&self, subject: &str, keep: Option<&Handle>) -> Result<u64> {
-        let index = Index::new(self, &checked_subject(subject.to_owned())?)?;
+        let subject = checked_subject(subject.to_owned())?;
+        let index = Index::new(self, &subject)?;
         let mut ended = 0;
-        for _ in 0..ATTEMPTS {
+        let _turn = index.turn().await;
+        for attempt in 0..ATTEMPTS {
             let mut listing = index.read().await?;
             let (kept, doomed): (Vec<_>, Vec<_>) = listing.handles.drain(..).partition(|handle| keep == Some(handle));
             if doomed.is_empty() {
@@ -80,6 +82,7 @@ impl Inner {
             if index.write(&listing).await? {
                 return Ok(ended);
             }
+            self.step_back(attempt).await;
         }
         Err(self.contended())
     }

@@ -5,12 +5,16 @@
 //! the list as it was, has ended every session whose id was given away before. What the list names and the store no longer
 //! has, is left over from a session that ended by itself; it goes when the list is next changed and full.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use hallway_core::{Codec, DeleteIf, Error, Json, Key, Result, SetOptions};
 use serde::{Deserialize, Serialize};
+use tokio::sync::MutexGuard;
 
 use crate::handle::Handle;
-use crate::sessions::{ATTEMPTS, Inner};
+use crate::sessions::Inner;
+use crate::turns::ATTEMPTS;
 
 /// As stored, oldest first.
 #[derive(Debug, Serialize, Deserialize)]
@@ -25,6 +29,7 @@ const VERSION: u32 = 1;
 pub(crate) struct Index<'a> {
     inner: &'a Inner,
     key: Key,
+    subject: &'a str,
 }
 
 /// A list as it was read.
@@ -34,58 +39,73 @@ pub(crate) struct Listing {
     pub(crate) handles: Vec<Handle>,
     /// What to compare with when it is replaced; `None` if there is none.
     seen: Option<Bytes>,
+    /// How long it would live without being replaced.
+    remaining: Duration,
 }
 
 impl<'a> Index<'a> {
-    pub(crate) fn new(inner: &'a Inner, subject: &str) -> Result<Self> {
-        Ok(Self { inner, key: inner.places.index(subject)? })
+    pub(crate) fn new(inner: &'a Inner, subject: &'a str) -> Result<Self> {
+        Ok(Self { inner, key: inner.places.index(subject)?, subject })
     }
 
-    /// Which sessions there may be.
-    ///
-    /// # Errors
-    /// `Corrupt` if the list is damaged: then nobody can say which sessions the subject has.
+    /// Waits for a turn to change the list.
+    pub(crate) async fn turn(&self) -> Option<MutexGuard<'_, ()>> {
+        self.inner.turn(self.key.as_bytes()).await
+    }
+
+    /// Which sessions there may be. In the place of a damaged list they are looked for among all sessions, which takes
+    /// time, and is logged.
     pub(crate) async fn read(&self) -> Result<Listing> {
-        let Some(bytes) = self.inner.store.get(&self.key).await? else { return Ok(Listing::default()) };
-        let stored: Stored = Json::decode(&bytes)?;
-        if stored.version != VERSION {
-            return Err(
-                crate::record::damaged().with_context("the list of a subject's sessions is of an unknown version")
-            );
-        }
-        let handles = stored.sessions.iter().map(|text| Handle::parse(text).map_err(|_| crate::record::damaged()));
-        Ok(Listing { handles: handles.collect::<Result<_>>()?, seen: Some(bytes) })
+        let Some(entry) = self.inner.store.get_entry(&self.key).await? else { return Ok(Listing::default()) };
+        let remaining = entry.remaining.duration().unwrap_or_default();
+        let handles = match parsed(&entry.value) {
+            Some(handles) => handles,
+            None => {
+                self.inner.counters.damaged.one();
+                tracing::error!(
+                    namespace = self.inner.places.namespace().as_str(),
+                    "the list of a subject's sessions is not what was written; they are looked for one by one"
+                );
+                self.inner.sessions_of(self.subject).await?
+            }
+        };
+        Ok(Listing { handles, seen: Some(entry.value), remaining })
     }
 
-    /// Enters a session. A full list first loses what is no longer there, then the oldest sessions, which end. `replaces`
-    /// is a session that is about to end, so it takes no place.
+    /// Enters a session. A full list first loses what is no longer there, then the oldest sessions, which end.
+    ///
+    /// `replaces` is a session that is about to end, so the new one takes its place. Then none of the others ends: two
+    /// rotations of one session at once would each take the other's for one too many.
     pub(crate) async fn add(&self, handle: &Handle, replaces: Option<&Handle>) -> Result<()> {
         let most = self.inner.settings.per_subject - 1;
-        for _ in 0..ATTEMPTS {
-            let mut listing = self.read_or_replace().await?;
-            let leaving = |kept: &&Handle| replaces != Some(*kept);
-            if listing.handles.iter().filter(leaving).count() > most {
+        let _turn = self.turn().await;
+        for attempt in 0..ATTEMPTS {
+            let mut listing = self.read().await?;
+            // Its record is there already, so a search has found it.
+            listing.handles.retain(|kept| kept != handle);
+            if listing.handles.len() > most {
                 self.prune(&mut listing.handles).await?;
             }
-            let surplus = listing.handles.iter().filter(leaving).count().saturating_sub(most);
-            if surplus > 0 {
-                let oldest: Vec<Handle> = listing.handles.iter().filter(leaving).take(surplus).cloned().collect();
+            let surplus = listing.handles.len().saturating_sub(most);
+            if surplus > 0 && replaces.is_none() {
                 // Before they leave the list, or one that could not be ended would be in none.
-                let ended = self.end(&oldest).await?;
+                let ended = self.end(&listing.handles[..surplus]).await?;
                 self.inner.counters.evicted.add(ended);
-                listing.handles.retain(|kept| !oldest.contains(kept));
+                listing.handles.drain(..surplus);
             }
             listing.handles.push(handle.clone());
             if self.write(&listing).await? {
                 return Ok(());
             }
+            self.inner.step_back(attempt).await;
         }
         Err(self.inner.contended())
     }
 
     /// Takes out sessions whose records are gone. Failing to is no error: what is left over is harmless.
     pub(crate) async fn forget(&self, gone: &[Handle]) {
-        for _ in 0..ATTEMPTS {
+        let _turn = self.turn().await;
+        for attempt in 0..ATTEMPTS {
             let tried = async {
                 let mut listing = self.read().await?;
                 let before = listing.handles.len();
@@ -94,7 +114,7 @@ impl<'a> Index<'a> {
             };
             match tried.await {
                 Ok(true) => return,
-                Ok(false) => {}
+                Ok(false) => self.inner.step_back(attempt).await,
                 Err(error) => {
                     tracing::debug!(%error, "a session that is over could not be taken out of its subject's list");
                     return;
@@ -119,8 +139,9 @@ impl<'a> Index<'a> {
         }
         let sessions = listing.handles.iter().map(Handle::text).collect();
         let bytes = Json::encode(&Stored { version: VERSION, sessions })?;
-        // No session in it lives longer than this from now.
-        let opts = SetOptions::new(self.inner.settings.absolute);
+        // No session in it lives longer than this from now: not those made now, and not those made when the absolute
+        // timeout was longer.
+        let opts = SetOptions::new(self.inner.settings.absolute.max(listing.remaining));
         let opts = match &listing.seen {
             Some(seen) => opts.if_equals(seen.clone()),
             None => opts.if_absent(),
@@ -130,22 +151,6 @@ impl<'a> Index<'a> {
 
     pub(crate) fn keys(&self, handles: &[Handle]) -> Result<Vec<Key>> {
         handles.iter().map(|handle| self.inner.places.record(handle)).collect()
-    }
-
-    /// Reads the list to change it. A damaged one is begun anew, or the subject could never log in again.
-    async fn read_or_replace(&self) -> Result<Listing> {
-        match self.read().await {
-            Err(error) if error.kind() == hallway_core::ErrorKind::Corrupt => {
-                self.inner.counters.damaged.one();
-                tracing::error!(
-                    namespace = self.inner.places.namespace().as_str(),
-                    %error,
-                    "the list of a subject's sessions was damaged; it begins anew, and the sessions so far are in no list"
-                );
-                Ok(Listing { handles: Vec::new(), seen: self.inner.store.get(&self.key).await? })
-            }
-            answer => answer,
-        }
     }
 
     /// Drops what the store no longer has.
@@ -158,4 +163,13 @@ impl<'a> Index<'a> {
         handles.retain(|_| alive.next().unwrap_or(true));
         Ok(())
     }
+}
+
+/// What a list says, if it is one.
+fn parsed(bytes: &[u8]) -> Option<Vec<Handle>> {
+    let stored: Stored = Json::decode(bytes).ok()?;
+    if stored.version != VERSION {
+        return None;
+    }
+    stored.sessions.iter().map(|text| Handle::parse(text).ok()).collect()
 }

@@ -27,6 +27,7 @@ mod record;
 mod rotate;
 mod save;
 mod seal;
+mod search;
 mod session;
 mod sessions;
 mod stats;
@@ -34,6 +35,7 @@ mod told;
 #[cfg(any(feature = "tower-sessions", feature = "tower-sessions-014"))]
 #[cfg_attr(hallway_docs, doc(cfg(any(feature = "tower-sessions", feature = "tower-sessions-014"))))]
 pub mod tower;
+mod turns;
 
 pub use crate::builder::{SessionsBuilder, SessionsExt};
 pub use crate::devices::Listed;

@@ -12,8 +12,12 @@ use crate::handle::Handle;
 /// 128 KiB for each set of sessions. With more busy sessions than that some are read at the higher price.
 const SLOTS: usize = 1 << 14;
 
-/// Milliseconds of 34 years; the rest of a slot tells sessions apart.
-const TIME_BITS: u32 = 40;
+/// Times are kept in steps of 16 ms since the machine was started: two years of them. After that nothing is noted, and
+/// every load costs the higher price.
+const STEP_BITS: u32 = 4;
+
+/// The other half of a slot tells sessions apart.
+const TIME_BITS: u32 = 32;
 
 /// A fixed number of slots, each with the last session that fell into it.
 pub(crate) struct Recent(Box<[AtomicU64]>);
@@ -25,16 +29,20 @@ impl Recent {
 
     /// Until when the session need not be prolonged, in milliseconds; 0 if that is not known.
     ///
-    /// Of 16 million sessions of one slot two look alike: then one of them is prolonged later, by a minute at most.
+    /// Of 2^46 pairs of sessions one looks alike. Such a pair, if it is ever loaded by one process, may keep one of the two
+    /// from being prolonged, so that it times out.
     pub(crate) fn due(&self, handle: &Handle) -> u64 {
         let (slot, tag) = self.place(handle);
         let noted = slot.load(Ordering::Relaxed);
-        if noted >> TIME_BITS == tag { noted & ((1 << TIME_BITS) - 1) } else { 0 }
+        if noted >> TIME_BITS == tag { (noted & u64::from(u32::MAX)) << STEP_BITS } else { 0 }
     }
 
     pub(crate) fn note(&self, handle: &Handle, due: u64) {
         let (slot, tag) = self.place(handle);
-        slot.store(tag << TIME_BITS | due.min((1 << TIME_BITS) - 1), Ordering::Relaxed);
+        // Down to a step: rather too early than too late.
+        if let Ok(steps) = u32::try_from(due >> STEP_BITS) {
+            slot.store(tag << TIME_BITS | u64::from(steps), Ordering::Relaxed);
+        }
     }
 
     /// The handle is a hash, so any of its bits are as good as others.
@@ -65,20 +73,22 @@ mod tests {
         let handles: Vec<Handle> =
             (0..4 * SLOTS).map(|_| Handle::of(&namespace, &SessionId::generate().unwrap())).collect();
         assert_eq!(recent.due(&handles[0]), 0);
-        for (due, handle) in handles.iter().enumerate() {
-            recent.note(handle, due as u64 + 1);
-            assert_eq!(recent.due(handle), due as u64 + 1);
+        let due = |number: usize| (number as u64 + 1) << STEP_BITS;
+        for (number, handle) in handles.iter().enumerate() {
+            recent.note(handle, due(number) + 7);
+            assert_eq!(recent.due(handle), due(number));
         }
         // None is taken for another; about one in four is still there.
-        let known = handles.iter().enumerate().filter(|(due, handle)| match recent.due(handle) {
+        let known = handles.iter().enumerate().filter(|(number, handle)| match recent.due(handle) {
             0 => false,
             found => {
-                assert_eq!(found, *due as u64 + 1);
+                assert_eq!(found, due(*number));
                 true
             }
         });
         assert!((SLOTS / 2..=SLOTS).contains(&known.count()));
-        recent.note(&handles[0], u64::MAX);
-        assert_eq!(recent.due(&handles[0]), (1 << TIME_BITS) - 1);
+        // What does not fit is not noted.
+        recent.note(&handles[4 * SLOTS - 1], u64::MAX);
+        assert_eq!(recent.due(&handles[4 * SLOTS - 1]), due(4 * SLOTS - 1));
     }
 }

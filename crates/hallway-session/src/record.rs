@@ -24,6 +24,9 @@ const VERSION: &str = "S1";
 /// The longest first line that is looked at.
 const MAX_LINE: usize = 256;
 
+/// The last second that the date for people can show: of the year 9999. A store's clock may say anything.
+const LAST_DATE: Duration = Duration::from_secs(253_402_300_799);
+
 /// What stays as it is in subject and label.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'@');
 
@@ -66,7 +69,7 @@ impl Record {
         body.extend_from_slice(&self.payload);
         let body = sealer.seal(body, line.as_bytes(), handle)?;
         let crc = checksum(handle, line.as_bytes(), &body);
-        let created = humantime::format_rfc3339_seconds(UNIX_EPOCH + since_epoch(self.made));
+        let created = humantime::format_rfc3339_seconds(UNIX_EPOCH + since_epoch(self.made).min(LAST_DATE));
         let line = format!("{line} crc={crc:08x} created={created}\n");
         let mut bytes = Vec::with_capacity(line.len() + body.len());
         bytes.extend_from_slice(line.as_bytes());
@@ -222,6 +225,15 @@ mod tests {
             };
             assert_eq!(error.kind(), ErrorKind::Corrupt);
             assert!(!format!("{error:?} {error}").contains("secret"));
+        }
+    }
+
+    #[test]
+    fn a_date_beyond_all_dates_is_written_as_any_other() {
+        for micros in [i64::MAX, i64::MIN, -1] {
+            let odd = Record { made: Timestamp::from_unix_micros(micros), ..record() };
+            let bytes = odd.write(&handle(1), &Sealer::none()).unwrap();
+            assert!(Record::read(&bytes, &handle(1), &Sealer::none()).unwrap() == odd);
         }
     }
 

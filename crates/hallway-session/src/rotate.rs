@@ -15,7 +15,8 @@ use crate::index::Index;
 use crate::new::NewSession;
 use crate::record::{Record, other_shape};
 use crate::session::{Seen, Session};
-use crate::sessions::{ATTEMPTS, Inner, Sessions};
+use crate::sessions::{Inner, Sessions};
+use crate::turns::ATTEMPTS;
 
 /// What a session is to be under its new id.
 #[derive(Clone)]
@@ -135,7 +136,7 @@ impl Inner {
     where
         F: FnMut(&Record) -> Result<Record> + Send,
     {
-        for _ in 0..ATTEMPTS {
+        for attempt in 0..ATTEMPTS {
             let Some(seen) = self.find(old).await? else { return Ok(None) };
             let mut record = change(&seen.record)?;
             record.revision = 0;
@@ -145,11 +146,12 @@ impl Inner {
                 record.made = now.earliest;
                 record.ends = after(now.earliest, self.settings.absolute);
             }
-            let (id, new) = self.place(record, same.then_some(old)).await?;
+            let Some((id, new)) = self.place(record, same.then_some(old)).await? else { return Ok(self.none()) };
             if self.retire(old, &seen, &id, &new).await? {
                 self.counters.rotated.one();
                 return Ok(Some((id, new)));
             }
+            self.step_back(attempt).await;
         }
         Err(self.contended())
     }

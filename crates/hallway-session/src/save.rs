@@ -9,7 +9,8 @@ use crate::id::SessionId;
 use crate::load::Loaded;
 use crate::record::{Record, other_shape};
 use crate::session::{Seen, Session};
-use crate::sessions::{ATTEMPTS, Inner, Sessions};
+use crate::sessions::{Inner, Sessions};
+use crate::turns::ATTEMPTS;
 
 /// What became of a save.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,18 +42,20 @@ where
     /// needed. It has no other effect.
     ///
     /// # Errors
-    /// As for [`save`](Self::save); `Conflict` if others came first 16 times, `Corrupt` if what they wrote is no `S`.
+    /// As for [`save`](Self::save); `Conflict` if others came first 20 times, `Corrupt` if what they wrote is no `S`.
     pub async fn save_or_merge<F>(&self, session: &mut Session<S>, mut merge: F) -> Result<Saved>
     where
         F: FnMut(&S, S) -> S + Send,
     {
         let inner = &*self.inner;
         let merged = async {
-            for _ in 0..ATTEMPTS {
+            let _turn = inner.turn(session.handle().bytes()).await;
+            for attempt in 0..ATTEMPTS {
                 match self.try_save(session).await? {
                     Saved::Conflict => {}
                     done => return Ok(done),
                 }
+                inner.step_back(attempt).await;
                 let Some(theirs) = self.current(session.handle()).await? else { return Ok(Saved::Gone) };
                 let Session { handle, data, seen } = theirs;
                 *session = Session { handle, data: merge(&session.data, data), seen };
@@ -74,13 +77,14 @@ where
         let inner = &*self.inner;
         let handle = inner.places.handle(id);
         let updated = async {
-            for _ in 0..ATTEMPTS {
+            let _turn = inner.turn(handle.bytes()).await;
+            for attempt in 0..ATTEMPTS {
                 let Some(mut session) = self.current(&handle).await? else { return Ok(None) };
                 change(&mut session.data);
                 match self.try_save(&mut session).await? {
                     Saved::Written => return Ok(Some(session)),
                     Saved::Gone => return Ok(None),
-                    Saved::Conflict => {}
+                    Saved::Conflict => inner.step_back(attempt).await,
                 }
             }
             Err(inner.contended())

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use hallway_core::{Codec, Error, ErrorKind, Json, KvStore, Namespace, Result, Ttl};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::MutexGuard;
 
 use crate::builder::Settings;
 use crate::clock::{Now, StoreClock};
@@ -20,9 +21,7 @@ use crate::record::Record;
 use crate::seal::Sealer;
 use crate::session::Seen;
 use crate::stats::{Counters, SessionStats};
-
-/// How often a verb tries again when other requests change what it is about to change.
-pub(crate) const ATTEMPTS: usize = 16;
+use crate::turns::{self, ATTEMPTS, Turns};
 
 /// Sessions with data of type `S`, in one store that all instances share.
 ///
@@ -79,6 +78,7 @@ pub(crate) struct Inner {
     pub(crate) random: Random,
     pub(crate) clock: StoreClock,
     pub(crate) recent: Recent,
+    pub(crate) turns: Turns,
     pub(crate) counters: Counters,
 }
 
@@ -178,6 +178,16 @@ impl Inner {
     pub(crate) fn ttl(&self, record: &Record, now: Now) -> Option<Duration> {
         let left = record.ends.saturating_since(now.latest).min(self.settings.idle);
         Ttl::After(left).whole_millis().ok().map(|_| left)
+    }
+
+    /// Waits for a turn to change `what`.
+    pub(crate) async fn turn(&self, what: &[u8]) -> Option<MutexGuard<'_, ()>> {
+        self.turns.take(what, self.settings.deadline).await
+    }
+
+    /// Lets others get done before the next try.
+    pub(crate) async fn step_back(&self, attempt: usize) {
+        turns::pause(&self.random, attempt).await;
     }
 
     pub(crate) fn contended(&self) -> Error {

@@ -18,8 +18,16 @@ use super::slot::{CookieChange, Slot};
 /// Gives the routes inside it the sessions, and the visitor his cookie.
 ///
 /// It reads the cookie and sets it on the response. The store is asked only by a handler that takes a
-/// [`Visit`](super::Visit), so pages without one work without the store. A response of a request whose session was asked for
-/// says `Cache-Control: no-store` unless the handler says something else.
+/// [`Visit`](super::Visit), so pages without one work without the store. Their responses, and no others, say
+/// `Cache-Control: no-store`, unless the handler says something else.
+///
+/// The cookie is set by a login and a rotation, and taken away by a logout. One whose session is over by other ways is left
+/// to the browser: a response that takes it away could overtake the one that sets its successor.
+///
+/// Two kinds of sessions in one application need two layers with two names of cookies. Of two layers with the same type of
+/// session the inner one is the one that handlers see. What a handler does with a [`Visit`](super::Visit) after its response
+/// has begun, such as in a task that goes on, changes no cookie any more; neither does what it does before it fails with an
+/// error of the service itself, which an axum handler does not.
 pub struct SessionLayer<S, C = hallway_core::Json> {
     sessions: Sessions<S, C>,
     cookie: Arc<CookieOptions>,
@@ -88,17 +96,16 @@ where
 
 fn write_cookie<S, C>(options: &CookieOptions, slot: &Slot<S, C>, headers: &mut HeaderMap) {
     let state = slot.state();
-    let cookie = match &state.cookie {
-        CookieChange::Keep => None,
-        CookieChange::Remove => options.remove(),
-        CookieChange::Set(id) => options.set(id),
+    let cookies = match &state.cookie {
+        CookieChange::Keep => Vec::new(),
+        CookieChange::Remove => options.set(None),
+        CookieChange::Set(id) => options.set(Some(id)),
     };
-    let is_personal = cookie.is_some() || (state.id.is_some() && state.known.is_some());
-    if let Some(cookie) = cookie {
+    for cookie in cookies {
         headers.append(SET_COOKIE, cookie);
     }
     // What one visitor sees, and his cookie above all, is not for a cache on the way to hand to the next.
-    if is_personal && !headers.contains_key(CACHE_CONTROL) {
+    if state.is_asked && !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
 }

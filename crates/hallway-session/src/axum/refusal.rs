@@ -57,7 +57,15 @@ impl std::error::Error for Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         if self.is_outage() {
-            let said = "Sessions do not answer at the moment. Nothing was changed on our side that you could lose; please try again.\n";
+            let said = match self.0.kind() {
+                ErrorKind::Indeterminate => {
+                    "Sessions did not answer in time, and it is not known whether this was done. Please look, and try again.\n"
+                }
+                ErrorKind::Conflict => {
+                    "Too much happened to your session at once. Nothing was done; please try again.\n"
+                }
+                _ => "Sessions do not answer at the moment. Nothing was done; please try again.\n",
+            };
             let mut response = (StatusCode::SERVICE_UNAVAILABLE, said).into_response();
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
             return response;

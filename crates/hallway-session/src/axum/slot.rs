@@ -20,6 +20,8 @@ pub(super) struct State<S> {
     /// What the store said of that; `None` until somebody asks.
     pub(super) known: Option<Known<S>>,
     pub(super) cookie: CookieChange,
+    /// Whether a handler wants to know the visitor, so that the response may be his alone.
+    pub(super) is_asked: bool,
 }
 
 /// What is known of the visitor.
@@ -44,12 +46,11 @@ pub(super) enum CookieChange {
 
 impl<S, C> Slot<S, C> {
     pub(super) fn new(sessions: Sessions<S, C>, presented: Presented) -> Self {
-        let (id, known, cookie) = match presented {
-            Presented::Nothing => (None, Some(Known::Nobody), CookieChange::Keep),
-            Presented::Bogus => (None, Some(Known::Nobody), CookieChange::Remove),
-            Presented::Id(id) => (Some(id), None, CookieChange::Keep),
+        let (id, known) = match presented {
+            Presented::Bogus | Presented::Nothing => (None, Some(Known::Nobody)),
+            Presented::Id(id) => (Some(id), None),
         };
-        Self { sessions, state: Mutex::new(State { id, known, cookie }) }
+        Self { sessions, state: Mutex::new(State { id, known, cookie: CookieChange::Keep, is_asked: false }) }
     }
 
     /// Held for a moment, never while something is awaited.

@@ -128,6 +128,7 @@ where
         }
         let Some(id) = self.id() else { return Ok(false) };
         let ended = self.slot.sessions.delete(&id).await?;
+        self.slot.state().cookie = CookieChange::Remove;
         self.is_over();
         Ok(ended)
     }
@@ -140,12 +141,17 @@ where
         if self.is_unavailable() {
             return Err(Refusal::unavailable());
         }
-        let mut ended = 0;
-        if let Some(subject) = self.subject() {
-            ended = self.slot.sessions.delete_all(&subject).await?;
+        let subject = self.subject();
+        // This one first: whatever becomes of the others, it is over.
+        let own = u64::from(self.logout().await?);
+        match subject {
+            Some(subject) => match self.slot.sessions.delete_all(&subject).await {
+                Ok(others) => Ok(own + others),
+                // Not "nothing was done" any more.
+                Err(error) => Err(error.with_kind(ErrorKind::Indeterminate).into()),
+            },
+            None => Ok(own),
         }
-        // Also if the list had lost this one.
-        Ok(ended + u64::from(self.logout().await?))
     }
 
     /// The visitor's sessions, oldest first. Without a subject there are none.
@@ -217,13 +223,9 @@ where
         state.id = Some(id);
     }
 
-    /// The visitor has no session any more, and his cookie is worth nothing. Always `false`, to answer with.
+    /// The visitor has no session any more. Always `false`, to answer with.
     fn is_over(&mut self) -> bool {
-        {
-            let mut state = self.slot.state();
-            state.cookie = CookieChange::Remove;
-            state.id = None;
-        }
+        self.slot.state().id = None;
         self.know(Known::Nobody);
         false
     }
@@ -244,7 +246,8 @@ where
     async fn from_request_parts(parts: &mut Parts, _: &A) -> Result<Self, Self::Rejection> {
         let slot = Arc::clone(parts.extensions.get::<Arc<Slot<S, C>>>().ok_or(MissingLayer)?);
         let (id, known) = {
-            let state = slot.state();
+            let mut state = slot.state();
+            state.is_asked = true;
             (state.id.clone(), state.known.clone())
         };
         let mut visit = Self { slot, known: Known::Nobody };

@@ -12,8 +12,9 @@ use crate::clock::after;
 use crate::handle::Handle;
 use crate::record::{Record, damaged};
 use crate::session::Seen;
-use crate::sessions::{ATTEMPTS, Inner};
+use crate::sessions::Inner;
 use crate::stats::SessionStats;
+use crate::turns::ATTEMPTS;
 
 /// A `SessionStore` for tower-sessions over any [`KvStore`].
 ///

@@ -1,7 +1,10 @@
 //! Two requests change one session.
 
+use std::time::Duration;
+
 use hallway_core::ErrorKind;
 use hallway_session::Saved;
+use hallway_testkit::Fault;
 
 use crate::support::{Stage, ada};
 
@@ -40,17 +43,24 @@ async fn a_merge_keeps_both() {
     assert_eq!((data.name.as_str(), data.visits), ("Grace", 1));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_hundred_updates_at_once_all_count() {
-    let sessions = Stage::new().sessions();
+    let stage = Stage::new();
+    // Of two processes, and far enough away that they meet.
+    let processes = [stage.sessions(), stage.sessions()];
+    let sessions = &processes[0];
     let id = sessions.create(ada()).await.unwrap();
-    let updates = (0..100).map(|_| {
-        let (sessions, id) = (sessions.clone(), id.clone());
+    for millis in [3, 4] {
+        stage.faults.inject(Fault::latency(Duration::from_millis(millis)).with_probability(0.7));
+    }
+    let updates = (0..100).map(|number| {
+        let (sessions, id) = (processes[number % 2].clone(), id.clone());
         tokio::spawn(async move { sessions.update(&id, |user| user.visits += 1).await.unwrap() })
     });
     for update in updates.collect::<Vec<_>>() {
         assert!(update.await.unwrap().is_some());
     }
+    assert!(processes.iter().any(|sessions| sessions.stats().conflicts > 0), "they did not meet");
     assert_eq!(sessions.peek(&id).await.unwrap().live().unwrap().data().visits, 100);
 }
 
@@ -78,5 +88,5 @@ async fn who_is_always_too_late_gives_up() {
         })
         .await
         .unwrap_err();
-    assert_eq!((error.kind(), rounds), (ErrorKind::Conflict, 16));
+    assert_eq!((error.kind(), rounds), (ErrorKind::Conflict, 20));
 }

@@ -1,8 +1,11 @@
 //! New ids, at login above all.
 
-use hallway_session::NewSession;
+use std::time::Duration;
 
-use crate::support::{Stage, ada, is_alive};
+use hallway_session::{NewSession, Sessions};
+use hallway_testkit::Fault;
+
+use crate::support::{Stage, User, ada, is_alive};
 
 #[tokio::test]
 async fn the_new_id_has_everything_and_the_old_one_nothing() {
@@ -46,19 +49,47 @@ async fn who_logs_in_as_another_leaves_the_list_of_the_first() {
     assert!(is_alive(&sessions, &second).await && !is_alive(&sessions, &first).await);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn of_many_rotations_at_once_one_wins() {
-    let sessions = Stage::new().sessions();
-    let id = sessions.create(NewSession::new(ada()).subject("42")).await.unwrap();
-    let rotations = (0..16).map(|_| {
-        let (sessions, id) = (sessions.clone(), id.clone());
-        tokio::spawn(async move { sessions.rotate(&id).await.unwrap() })
-    });
-    let mut won = Vec::new();
-    for rotation in rotations.collect::<Vec<_>>() {
-        won.extend(rotation.await.unwrap());
+    // Also where the user may have no other session.
+    for per_subject in [1, 3, 32] {
+        let stage = Stage::new();
+        let sessions: Sessions<User> = stage.builder().per_subject(per_subject).build().unwrap();
+        let id = sessions.create(NewSession::new(ada()).subject("42")).await.unwrap();
+        let mut others = Vec::new();
+        for _ in 1..per_subject.min(3) {
+            others.push(sessions.create(NewSession::new(ada()).subject("42")).await.unwrap());
+        }
+        stage.faults.inject(Fault::latency(Duration::from_millis(3)));
+        let rotations = (0..16).map(|_| {
+            let (sessions, id) = (sessions.clone(), id.clone());
+            tokio::spawn(async move { sessions.rotate(&id).await.unwrap() })
+        });
+        let mut won = Vec::new();
+        for rotation in rotations.collect::<Vec<_>>() {
+            won.extend(rotation.await.unwrap());
+        }
+        assert_eq!(won.len(), 1);
+        assert!(is_alive(&sessions, &won[0]).await);
+        for other in &others {
+            assert!(is_alive(&sessions, other).await, "a rotation ended another session of the user");
+        }
+        assert_eq!((sessions.list("42").await.unwrap().len(), sessions.stats().evicted), (1 + others.len(), 0));
     }
-    assert_eq!(won.len(), 1);
-    assert!(is_alive(&sessions, &won[0]).await);
-    assert_eq!(sessions.list("42").await.unwrap().len(), 1);
+}
+
+/// Thirty devices log in at the same moment.
+#[tokio::test(start_paused = true)]
+async fn many_logins_at_once_all_succeed() {
+    let stage = Stage::new();
+    let processes = [stage.sessions(), stage.sessions(), stage.sessions()];
+    stage.faults.inject(Fault::latency(Duration::from_millis(3)));
+    let logins = (0..30).map(|number| {
+        let sessions = processes[number % 3].clone();
+        tokio::spawn(async move { sessions.create(NewSession::new(ada()).subject("42")).await.unwrap() })
+    });
+    for login in logins.collect::<Vec<_>>() {
+        login.await.unwrap();
+    }
+    assert_eq!(processes[0].list("42").await.unwrap().len(), 30);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hallway_core::{Bytes, ErrorKind, KvStore, SetOptions};
+use hallway_core::{Bytes, Key, KvStore, SetOptions};
 use hallway_session::{Handle, NewSession, SessionId};
 
 use crate::support::{HOUR, MINUTE, Stage, ada, is_alive};
@@ -103,20 +103,58 @@ async fn sessions_that_ended_by_themselves_make_room() {
 
 /// What was written under the key of a list by accident or malice.
 #[tokio::test]
-async fn a_damaged_list_lets_the_user_log_in_and_says_that_it_cannot_end_all() {
+async fn in_the_place_of_a_damaged_list_the_sessions_are_looked_for() {
     let stage = Stage::new();
     let sessions = stage.sessions();
-    let lost = sessions.create(of("42")).await.unwrap();
-    let page = stage.plain.scan(&sessions.namespace().prefix(), None, 10).await.unwrap();
-    let list = page.keys.iter().find(|key| key.namespace_str() == "session:subject").unwrap();
     for damage in [&b"not json"[..], br#"{"version":9,"sessions":[]}"#, br#"{"version":1,"sessions":["x"]}"#] {
-        let damage = Bytes::copy_from_slice(damage);
-        stage.plain.set(list, damage, SetOptions::new(HOUR)).await.unwrap();
-        assert_eq!(sessions.delete_all("42").await.unwrap_err().kind(), ErrorKind::Corrupt);
-        assert_eq!(sessions.list("42").await.unwrap_err().kind(), ErrorKind::Corrupt);
-        let id = sessions.create(of("42")).await.unwrap();
-        assert_eq!(sessions.list("42").await.unwrap().len(), 1);
-        assert!(is_alive(&sessions, &id).await && is_alive(&sessions, &lost).await);
+        let other = sessions.create(of("43")).await.unwrap();
+        let first = sessions.create(of("42")).await.unwrap();
+        stage.clock.advance(MINUTE);
+        let second = sessions.create(of("42")).await.unwrap();
+        let list = list_of(&stage, &first, &sessions).await;
+        let hurt = async || {
+            stage.plain.set(&list, Bytes::copy_from_slice(damage), SetOptions::new(HOUR)).await.unwrap();
+        };
+        hurt().await;
+        let handles: Vec<_> = sessions.list("42").await.unwrap().into_iter().map(|listed| listed.handle).collect();
+        assert_eq!(handles, [sessions.handle(&first), sessions.handle(&second)]);
+        // A login writes a good one.
+        let third = sessions.create(of("42")).await.unwrap();
+        assert_eq!(sessions.list("42").await.unwrap().len(), 3);
+        hurt().await;
+        assert_eq!(sessions.delete_all("42").await.unwrap(), 3);
+        for id in [&first, &second, &third] {
+            assert!(!is_alive(&sessions, id).await);
+        }
+        assert!(is_alive(&sessions, &other).await);
+        assert_eq!(stage.plain.get(&list).await.unwrap(), None);
+        sessions.delete(&other).await.unwrap();
     }
-    assert_eq!(sessions.stats().damaged, 3);
+    assert_eq!(sessions.stats().damaged, 9);
+}
+
+/// The key of the list that names a session.
+async fn list_of(stage: &Stage, id: &SessionId, sessions: &hallway_session::Sessions<crate::support::User>) -> Key {
+    let handle = sessions.handle(id).text();
+    for key in stage.plain.scan(&sessions.namespace().prefix(), None, 100).await.unwrap().keys {
+        let value = stage.plain.get(&key).await.unwrap().unwrap_or_default();
+        if key.namespace_str() == "session:subject" && String::from_utf8_lossy(&value).contains(&handle) {
+            return key;
+        }
+    }
+    panic!("no list names the session")
+}
+
+/// A new version of the application lets sessions live shorter, and those of the old one are still there.
+#[tokio::test]
+async fn a_list_lives_as_long_as_the_longest_session_in_it() {
+    let stage = Stage::new();
+    let before = stage.builder().idle(12 * HOUR).absolute(12 * HOUR).build::<crate::support::User>().unwrap();
+    let after = stage.builder().absolute(HOUR).build::<crate::support::User>().unwrap();
+    let old = before.create(of("42")).await.unwrap();
+    after.create(of("42")).await.unwrap();
+    stage.clock.advance(2 * HOUR);
+    assert!(is_alive(&before, &old).await);
+    assert_eq!(after.delete_all("42").await.unwrap(), 1);
+    assert!(!is_alive(&before, &old).await);
 }

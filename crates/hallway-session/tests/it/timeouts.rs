@@ -150,3 +150,46 @@ async fn a_date_that_jumps_here_ends_no_session() {
         assert_eq!(session.remaining(), 30 * MINUTE);
     }
 }
+
+/// The absolute timeout is an instant of the store's clock: when somebody sets that, it moves by as much. Nothing worse.
+#[tokio::test]
+async fn a_store_whose_date_is_set_moves_the_absolute_timeout_and_not_the_idle_one() {
+    for (hours, lives) in [(2_i64, 1_u32), (-2, 5)] {
+        let stage = Stage::new();
+        let sessions = stage.builder().absolute(3 * HOUR).build().unwrap();
+        let id = sessions.create(ada()).await.unwrap();
+        stage.clock.step_date(hours * 3_600);
+        // Seen within a minute.
+        for _ in 0..lives * 4 - 1 {
+            stage.clock.advance(15 * MINUTE);
+            assert!(sessions.load(&id).await.unwrap().live().is_some());
+        }
+        stage.clock.advance(15 * MINUTE + SECOND);
+        assert!(sessions.load(&id).await.unwrap().live().is_none());
+
+        let idle = sessions.create(ada()).await.unwrap();
+        stage.clock.step_date(-hours * 3_600);
+        stage.clock.advance(30 * MINUTE - SECOND);
+        assert!(is_alive(&sessions, &idle).await || hours < 0);
+        stage.clock.advance(SECOND);
+        assert!(!is_alive(&sessions, &idle).await);
+    }
+}
+
+/// At the very end of a session a rotation has nothing to give a new id to.
+#[tokio::test(start_paused = true)]
+async fn a_rotation_at_the_absolute_timeout_is_an_answer() {
+    let stage = Stage::new();
+    // The store answers late, so that its time is known to half a second only.
+    stage.faults.inject(hallway_testkit::Fault::latency(Duration::from_millis(500)).on_reads());
+    let slow = hallway_testkit::FaultStore::new(stage.store.clone(), hallway_testkit::Faults::new());
+    let sessions = hallway_session::SessionsExt::sessions(&slow, "session")
+        .clock(std::sync::Arc::new(stage.clock.clone()))
+        .idle(HOUR)
+        .absolute(HOUR)
+        .build::<crate::support::User>()
+        .unwrap();
+    let id = sessions.create(ada()).await.unwrap();
+    stage.clock.advance(HOUR);
+    assert!(sessions.rotate(&id).await.unwrap().is_none());
+}

@@ -52,6 +52,11 @@ pub(super) enum Call {
         given: Option<Option<usize>>,
         changes: bool,
     },
+    /// A session in the place of another.
+    Login {
+        old: usize,
+        given: Option<usize>,
+    },
     Delete {
         id: usize,
         ended: Option<bool>,

@@ -59,7 +59,7 @@ impl<'a> Facts<'a> {
             lineage_given: HashMap::new(),
         };
         for event in &history.events {
-            if let Call::Create { given: Some(id) } = event.call {
+            if let Call::Create { given: Some(id) } | Call::Login { given: Some(id), .. } = event.call {
                 facts.lineage_given.insert(history.given[id].lineage, event.ended);
             }
         }
@@ -68,6 +68,7 @@ impl<'a> Facts<'a> {
                 Call::Load { id, seen: Some(None) } | Call::Touch { id, alive: Some(false) } => (Some(*id), None),
                 Call::Change { id, done: Some(Changed::Gone), .. } => (Some(*id), None),
                 Call::Rotate { id, given: Some(_), .. } => (Some(*id), None),
+                Call::Login { old, given: Some(_) } => (Some(*old), None),
                 Call::Delete { id, ended: Some(true) } => (Some(*id), Some(history.given[*id].lineage)),
                 Call::Delete { id, ended: Some(false) } => (Some(*id), None),
                 _ => (None, None),
@@ -125,7 +126,9 @@ impl<'a> Facts<'a> {
                 self.explained(*id, event)
             }
             Call::List { owner, seen: Some(handles) } => self.listed(*owner, handles, event),
-            Call::Create { given: Some(_) } | Call::DeleteAll { ended: true, .. } => Ok(()),
+            Call::Create { given: Some(_) }
+            | Call::Login { given: Some(_), .. }
+            | Call::DeleteAll { ended: true, .. } => Ok(()),
             _ => {
                 tally.unknown += 1;
                 Ok(())
@@ -192,13 +195,33 @@ impl<'a> Facts<'a> {
     /// Whether somebody may have ended a session before this moment.
     fn may_be_over(&self, id: usize, moment: u64) -> bool {
         let owner = self.history.given[id].owner;
+        let given = self.given_by(id);
+        self.history.events.iter().filter(|event| event.begun < moment).any(|event| match event.call {
+            Call::Delete { id: ended, ended: how } => ended == id && how != Some(false),
+            Call::Rotate { id: old, given, .. } => old == id && given != Some(None),
+            Call::Login { old, given: new } => old == id || self.evicts(event, new, owner, given),
+            Call::Create { given: new } => self.evicts(event, new, owner, given),
+            Call::DeleteAll { owner: whose, keep, .. } => whose == owner && keep != Some(id),
+            _ => false,
+        })
+    }
+
+    /// Whether a new session may have ended one of the same user as one too many: if it did not end before that one began.
+    /// A rotation ends no other.
+    fn evicts(&self, event: &Event, new: Option<usize>, owner: u64, given: Option<&Event>) -> bool {
         self.history.evicts
-            || self.history.events.iter().filter(|event| event.begun < moment).any(|event| match event.call {
-                Call::Delete { id: ended, ended: how } => ended == id && how != Some(false),
-                Call::Rotate { id: old, given, .. } => old == id && given != Some(None),
-                Call::DeleteAll { owner: whose, keep, .. } => whose == owner && keep != Some(id),
-                _ => false,
-            })
+            && new.is_none_or(|new| self.history.given[new].owner == owner)
+            && given.is_none_or(|given| !std::ptr::eq(given, event) && event.ended > given.begun)
+    }
+
+    /// The call that gave an id.
+    fn given_by(&self, id: usize) -> Option<&Event> {
+        self.history.events.iter().find(|event| match event.call {
+            Call::Create { given: Some(given) }
+            | Call::Login { given: Some(given), .. }
+            | Call::Rotate { given: Some(Some(given)), .. } => given == id,
+            _ => false,
+        })
     }
 
     /// A list has all that live throughout, nothing that was over before, and nothing of anybody else.
@@ -209,11 +232,13 @@ impl<'a> Facts<'a> {
                 let failed = self.history.events.iter().any(|other| {
                     let at_once = other.begun < event.ended && other.ended > event.begun;
                     match other.call {
-                        Call::Create { given: None } | Call::Rotate { given: None | Some(None), .. } => {
-                            other.begun < event.ended
-                        }
+                        Call::Create { given: None }
+                        | Call::Login { given: None, .. }
+                        | Call::Rotate { given: None | Some(None), .. } => other.begun < event.ended,
                         // What it had begun before stays where a fault keeps it from being removed.
-                        Call::Rotate { .. } => at_once || self.history.is_faulty && other.begun < event.ended,
+                        Call::Login { .. } | Call::Rotate { .. } => {
+                            at_once || self.history.is_faulty && other.begun < event.ended
+                        }
                         _ => false,
                     }
                 });
@@ -229,22 +254,12 @@ impl<'a> Facts<'a> {
             }
         }
         for (id, given) in self.history.given.iter().enumerate() {
-            let known = self.known_since(id).is_some_and(|moment| moment < event.begun);
+            let known = self.given_by(id).is_some_and(|giver| giver.ended < event.begun);
             if given.owner == owner && known && !self.may_be_over(id, event.ended) && !handles.contains(&given.handle) {
                 return Err(format!("the list of user {owner} lacks session {id}"));
             }
         }
         Ok(())
-    }
-
-    /// When the call that gave an id had ended.
-    fn known_since(&self, id: usize) -> Option<u64> {
-        self.history.events.iter().find_map(|event| match event.call {
-            Call::Create { given: Some(given) } | Call::Rotate { given: Some(Some(given)), .. } if given == id => {
-                Some(event.ended)
-            }
-            _ => None,
-        })
     }
 
     /// Of all that ended one session, by rotation or by logout, one did.

@@ -82,7 +82,7 @@ impl Actor {
         // Late ids more often: the others are mostly over.
         let count = self.recorder.count();
         let id = count.saturating_sub(1).saturating_sub(self.chance.index(count.clamp(1, 4)));
-        match self.chance.weighted(&[15, 40, 10, 20, 20, 20, 10, 5, 3, 8, 5]) {
+        match self.chance.weighted(&[15, 40, 10, 20, 20, 20, 10, 5, 3, 8, 5, 10]) {
             0 => self.create().await,
             _ if count == 0 => self.create().await,
             1 => self.load(id).await,
@@ -94,7 +94,8 @@ impl Actor {
             7 => self.delete_all(owner, None).await,
             8 => self.delete_all(owner, Some(id)).await,
             9 => self.list(owner).await,
-            _ => self.delete_listed(id).await,
+            10 => self.delete_listed(id).await,
+            _ => self.login(id).await,
         }
     }
 
@@ -182,6 +183,18 @@ impl Actor {
         };
         let given = rotated.ok().map(|new| new.map(|new| self.given(new, old.lineage, old.owner)));
         self.recorder.note(begun, Call::Rotate { id, given, changes });
+    }
+
+    /// The same user again, or another one.
+    async fn login(&mut self, old: usize) {
+        let owner = self.chance.below(OWNERS);
+        let lineage = self.number << 32 | self.lineages;
+        self.lineages += 1;
+        let before = self.recorder.given(old);
+        let begun = self.recorder.moment();
+        let new = NewSession::new(Data { lineage, owner, count: 0 }).subject(format!("user {owner}"));
+        let given = self.sessions.login(Some(&before.id), new).await.ok().map(|id| self.given(id, lineage, owner));
+        self.recorder.note(begun, Call::Login { old, given });
     }
 
     async fn delete(&mut self, id: usize) {

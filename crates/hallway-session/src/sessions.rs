@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hallway_core::{Codec, Error, ErrorKind, Json, KvStore, Namespace, Result, Ttl};
+use hallway_core::{Codec, Error, ErrorKind, Json, KvStore, Namespace, Result, Timestamp, Ttl};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::MutexGuard;
@@ -119,6 +119,40 @@ where
     #[must_use]
     pub fn absolute(&self) -> Duration {
         self.inner.settings.absolute
+    }
+
+    /// The store's time: what [`Listed::made`] and [`Listed::ends`] are to be compared with, never the date here.
+    ///
+    /// The store is asked once a minute, and in between the time goes on by a clock here that no change of the date moves. It
+    /// is ahead by as long as the store's last answer took to arrive, at most.
+    ///
+    /// # Errors
+    /// As for [`Sessions`], of a call that only reads: `Unavailable` when the store does not answer.
+    ///
+    /// # Cancel safety
+    /// It changes nothing and can be dropped at any time.
+    ///
+    /// # Examples
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> hallway_core::Result<()> {
+    /// # use hallway_session::{NewSession, Sessions, SessionsExt};
+    /// # let sessions: Sessions<String> = hallway_testkit::PlainStore::new().sessions("session").build()?;
+    /// sessions.create(NewSession::new("dark mode".to_owned()).subject("user 42")).await?;
+    ///
+    /// let now = sessions.now().await?;
+    /// for device in sessions.list("user 42").await? {
+    ///     let (since, left) = (now.saturating_since(device.made), device.ends.saturating_since(now));
+    ///     assert!(since < left, "logged in just now");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// [`Listed::made`]: crate::Listed::made
+    /// [`Listed::ends`]: crate::Listed::ends
+    pub async fn now(&self) -> Result<Timestamp> {
+        self.inner.told("now", async { Ok(self.inner.now().await?.latest) }).await
     }
 
     pub(crate) fn encode(&self, data: &S) -> Result<Bytes> {

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hallway_core::{
-    Bytes, Capabilities, Capability, Cursor, DeleteIf, Entry, ErrorKind, Key, KvStore, Page, Prefix, Result,
+    Bytes, Capabilities, Capability, Clock, Cursor, DeleteIf, Entry, ErrorKind, Key, KvStore, Page, Prefix, Result,
     SetOptions, SetOutcome, TierName, Timestamp, Ttl,
 };
 use hallway_session::{Sessions, SessionsExt};
-use hallway_testkit::PlainStore;
+use hallway_testkit::{ManualClock, PlainStore};
 
 use crate::support::{User, ada};
 
@@ -98,6 +98,31 @@ async fn the_shared_tier_has_them_else_the_consistent_else_the_local_one() {
         sessions.create(ada()).await.unwrap();
         let found = [has_sessions(&one).await, has_sessions(&two).await, has_sessions(&three).await];
         assert_eq!(found, [!shared && !consistent, shared, !shared && consistent]);
+    }
+}
+
+/// Each tier has another time, and only that of the sessions' home counts.
+#[tokio::test]
+async fn now_is_the_time_of_the_tier_that_has_them() {
+    let clocks = [1, 2, 3].map(|hours| {
+        let clock = ManualClock::new();
+        clock.step_date(hours * 3_600);
+        clock
+    });
+    let [local, shared, consistent] =
+        clocks.each_ref().map(|clock| PlainStore::new().with_clock(Arc::new(clock.clone())));
+    let tiers = Tiers { local: Some(local), shared: Some(shared), consistent: Some(Durable(consistent)) };
+    let without_shared = Tiers { shared: None, ..tiers.clone() };
+    let local_alone = Tiers { consistent: None, ..without_shared.clone() };
+    let in_shared: Sessions<User> = tiers.sessions("session").build().unwrap();
+    let durable: Sessions<User> = tiers.sessions("session").durable().build().unwrap();
+    let in_consistent: Sessions<User> = without_shared.sessions("session").build().unwrap();
+    let in_local: Sessions<User> = local_alone.sessions("session").build().unwrap();
+    for (sessions, clock) in [(in_shared, 1), (durable, 2), (in_consistent, 2), (in_local, 0)] {
+        // The sessions' own clock is that of the machine, and runs on while the store's stands still.
+        let ahead = sessions.now().await.unwrap().saturating_since(clocks[clock].timestamp());
+        assert!(ahead < Duration::from_secs(600), "{ahead:?} after the clock of tier {clock}");
+        assert!(sessions.now().await.unwrap() >= clocks[clock].timestamp());
     }
 }
 

@@ -193,3 +193,27 @@ async fn a_rotation_at_the_absolute_timeout_is_an_answer() {
     stage.clock.advance(HOUR);
     assert!(sessions.rotate(&id).await.unwrap().is_none());
 }
+
+#[tokio::test]
+async fn now_is_what_the_store_says_and_is_asked_for_once_a_minute() {
+    let stage = Stage::new();
+    let own = hallway_testkit::ManualClock::new();
+    let sessions = stage.builder().clock(std::sync::Arc::new(own.clone())).build().unwrap();
+    let sessions: hallway_session::Sessions<crate::support::User> = sessions;
+    let began = stage.clock.timestamp();
+    assert_eq!(sessions.now().await.unwrap(), began);
+    let asked = stage.faults.calls().reads;
+    // A date that jumps here is none of its business.
+    own.step_date(3_600);
+    own.advance(MINUTE - SECOND);
+    assert_eq!(sessions.now().await.unwrap().saturating_since(began), MINUTE - SECOND);
+    assert_eq!(stage.faults.calls().reads, asked);
+    // Then the store is asked, whose clock may have gone otherwise.
+    own.advance(SECOND);
+    stage.clock.advance(MINUTE + SECOND);
+    assert_eq!(sessions.now().await.unwrap(), stage.clock.timestamp());
+    own.advance(MINUTE);
+    stage.faults.inject(hallway_testkit::Fault::error(hallway_core::ErrorKind::Unavailable));
+    assert_eq!(sessions.now().await.unwrap_err().kind(), hallway_core::ErrorKind::Unavailable);
+    assert_eq!(sessions.stats().unavailable, 1);
+}

@@ -113,7 +113,7 @@ impl Database {
     /// Replaces the profile that has the revision which the writer has seen.
     ///
     /// # Errors
-    /// `Indeterminate` if the database gives no answer: it may have been written.
+    /// `Indeterminate` if the database gives no answer: it may have been written. `Unavailable` if it could not be asked.
     pub(crate) async fn save(&self, id: &str, profile: &Profile) -> Result<Saved, Error> {
         let done = query(
             "UPDATE profile SET name = ?, role = ?, pen = ?, note = ?, revision = revision + 1 WHERE id = ? AND revision = ?",
@@ -126,7 +126,11 @@ impl Database {
         .bind(profile.revision)
         .execute(&self.pool)
         .await
-        .map_err(|error| Error::new(ErrorKind::Indeterminate, "the database gave no answer").with_source(error))?;
+        .map_err(|error| match error {
+            // No connection was had, so nothing was sent.
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => unavailable(error),
+            error => Error::new(ErrorKind::Indeterminate, "the database gave no answer").with_source(error),
+        })?;
         Ok(if done.rows_affected() == 1 { Saved::Written } else { Saved::Outdated })
     }
 
@@ -166,6 +170,16 @@ mod tests {
         assert_eq!((found.name.as_str(), found.revision), ("Countess", seen.revision + 1));
         assert_eq!(database.save("nobody", &seen).await.unwrap(), Saved::Outdated);
         assert!(database.profile("nobody").await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn what_was_never_sent_was_not_written() {
+        let database = Database::open(None, Duration::ZERO).await.unwrap();
+        let seen = database.profile("ada").await.unwrap().unwrap();
+        query("DROP TABLE profile").execute(&database.pool).await.unwrap();
+        assert_eq!(database.save("ada", &seen).await.unwrap_err().kind(), ErrorKind::Indeterminate);
+        database.close().await;
+        assert_eq!(database.save("ada", &seen).await.unwrap_err().kind(), ErrorKind::Unavailable);
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use axum::http::Uri;
 use clap::Args;
 use hallway::Config;
 
@@ -38,6 +39,10 @@ pub struct Options {
     /// Browsers come by https, through a proxy: the cookie is `__Host-` and `Secure`
     #[arg(long, env = "WHITEBOARD_HTTPS")]
     https: bool,
+    /// Where browsers see the pages, for a proxy that rewrites `Host`: https://board.example. Forms from elsewhere are
+    /// refused
+    #[arg(long, env = "WHITEBOARD_ORIGIN", value_name = "ORIGIN", value_parser = parse_origin)]
+    origin: Option<String>,
 }
 
 impl Options {
@@ -65,6 +70,33 @@ impl Options {
     pub(crate) fn is_https(&self) -> bool {
         self.https
     }
+
+    /// As browsers write it.
+    pub(crate) fn origin(&self) -> Option<&str> {
+        self.origin.as_deref()
+    }
+}
+
+/// An origin as browsers write it: in lower case, and without the port that the scheme has anyway.
+fn parse_origin(text: &str) -> Result<String, String> {
+    let wanted =
+        || "wanted is what a browser calls it: scheme, host and no path, as in https://board.example".to_owned();
+    let uri: Uri = text.parse().map_err(|_| wanted())?;
+    let usual = match uri.scheme_str() {
+        Some("http") => 80,
+        Some("https") => 443,
+        _ => return Err(wanted()),
+    };
+    let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return Err(wanted()) };
+    if authority.as_str().contains('@') || !matches!(uri.path_and_query().map(|path| path.as_str()), None | Some("/")) {
+        return Err(wanted());
+    }
+    let host = authority.host().to_lowercase();
+    match authority.port_u16() {
+        None if authority.as_str().len() != host.len() => Err(wanted()),
+        Some(port) if port != usual => Ok(format!("{scheme}://{host}:{port}")),
+        _ => Ok(format!("{scheme}://{host}")),
+    }
 }
 
 /// The tiers to open: a local one is always there, so that there are three to see; alone it is the only instance.
@@ -89,5 +121,33 @@ mod tests {
         assert_eq!(tiers(own.clone()), own);
         let shared = Config::default().with_shared("redis://127.0.0.1");
         assert_eq!(tiers(shared.clone()), shared.with_local(LOCAL));
+    }
+
+    #[test]
+    fn an_origin_is_what_browsers_call_it() {
+        for (text, origin) in [
+            ("https://board.example", "https://board.example"),
+            ("https://Board.Example:443/", "https://board.example"),
+            ("http://board.example:80", "http://board.example"),
+            ("http://board.example:443", "http://board.example:443"),
+            ("http://[::1]:3000", "http://[::1]:3000"),
+        ] {
+            assert_eq!(parse_origin(text).as_deref(), Ok(origin), "{text}");
+        }
+        for text in [
+            "",
+            "board.example",
+            "/",
+            "ftp://board.example",
+            "https://",
+            "https://a@board.example",
+            "https://board.example/login",
+            "https://board.example/?a",
+            "https://board.example:",
+            "https://board.example:99999",
+            "null",
+        ] {
+            assert!(parse_origin(text).unwrap_err().contains("https://board.example"), "{text}");
+        }
     }
 }

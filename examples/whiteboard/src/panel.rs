@@ -55,7 +55,8 @@ impl Panel {
             return String::new();
         }
         "<p class=\"alert\" role=\"status\"><strong>The shared tier does not answer.</strong> Profiles come from the database, \
-         and from copies that are a few seconds old at most. It is tried again all the time.</p>"
+         and each is kept here for a few seconds. Older copies fall silent a few seconds after that tier was last heard of. \
+         It is tried again all the time.</p>"
             .to_owned()
     }
 

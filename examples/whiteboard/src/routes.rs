@@ -1,12 +1,15 @@
 //! Which page stands under which address.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use hallway::Error;
 use hallway::session::axum::{CookieOptions, SessionLayer};
 
+use crate::guard::Ours;
 use crate::pages::{assets, devices, edit, login, logout, ops, people, profile};
 use crate::state::App;
 use crate::{away, guard};
@@ -19,8 +22,8 @@ const PLAIN_COOKIE: &str = "session";
 
 /// # Errors
 /// `InvalidConfig` for a cookie that browsers would not take.
-pub(crate) fn router(app: App, https: bool) -> Result<Router, Error> {
-    let cookie = if https { CookieOptions::default() } else { CookieOptions::without_tls(PLAIN_COOKIE)? };
+pub(crate) fn router(app: App, ours: Ours) -> Result<Router, Error> {
+    let cookie = if ours.is_https() { CookieOptions::default() } else { CookieOptions::without_tls(PLAIN_COOKIE)? };
     let sessions = SessionLayer::new(app.sessions.clone()).cookie(cookie);
     let pages = Router::new()
         .route("/", get(profile::home))
@@ -45,7 +48,7 @@ pub(crate) fn router(app: App, https: bool) -> Result<Router, Error> {
         .merge(pages)
         .fallback(away::nowhere)
         .layer(DefaultBodyLimit::max(LONGEST_FORM))
-        .layer(from_fn(guard::check))
+        .layer(from_fn_with_state(Arc::new(ours), guard::check))
         .with_state(app);
     Ok(router)
 }

@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use tokio::signal;
 use tokio::sync::watch;
 
+use crate::guard::Ours;
 use crate::options::Options;
 use crate::routes;
 use crate::state::App;
@@ -30,8 +31,9 @@ pub async fn run(options: Options, config: Config) -> Result<(), Error> {
     let listener = TcpListener::bind(options.address()).await.map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
     let app = App::open(&options, config, options.name(address)).await?;
+    let _upkeep = app.metrics.keep_up();
     println!("whiteboard on http://{address} ({})", app.summary());
-    serve(listener, &app, options.is_https()).await?;
+    serve(listener, &app, Ours::of(&options)).await?;
     if !app.tiers.shutdown(REPAIRS).await {
         eprintln!("warning: other instances could not be told of the last changes; their copies end with their TTL");
     }
@@ -39,9 +41,9 @@ pub async fn run(options: Options, config: Config) -> Result<(), Error> {
     Ok(())
 }
 
-async fn serve(listener: TcpListener, app: &App, https: bool) -> Result<(), Error> {
+async fn serve(listener: TcpListener, app: &App, ours: Ours) -> Result<(), Error> {
     let (ending, mut ended) = watch::channel(false);
-    let router = routes::router(app.clone(), https)?;
+    let router = routes::router(app.clone(), ours)?;
     let serving = axum::serve(listener, router).with_graceful_shutdown(async move {
         told_to_end().await;
         // The grace is counted from here.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hallway::session::{Sessions, SessionsExt as _};
-use hallway::{Cache, Config, Error, KvStore as _, Loaded, TierHealth, TierName, TieredStore, Timestamp};
+use hallway::{Cache, Config, Error, Loaded, TierHealth, TieredStore};
 
 use crate::database::Database;
 use crate::observe::{Metrics, Recorder};
@@ -78,18 +78,6 @@ impl App {
             health: self.tiers.health(),
             bound: self.profiles.bound(),
             instance: Arc::clone(&self.name),
-        }
-    }
-
-    /// Now, on the clock that sessions live by: that of the tier they are in.
-    ///
-    /// # Errors
-    /// Those of the tier.
-    pub(crate) async fn now(&self) -> Result<Timestamp, Error> {
-        let tiers = [TierName::Shared, TierName::Consistent, TierName::Local];
-        match tiers.into_iter().find_map(|name| self.tiers.tier(name)) {
-            Some(tier) => tier.time().await,
-            None => self.tiers.time().await,
         }
     }
 

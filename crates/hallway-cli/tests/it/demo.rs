@@ -1,8 +1,10 @@
 //! The verb `demo`: the whiteboard, served by the command.
 
-use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::io::{BufRead, BufReader, Read, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
 use std::time::Duration;
 
 use crate::run::{command, hallway};
@@ -18,6 +20,18 @@ impl Drop for Served {
     }
 }
 
+/// The first thing that a child says, if it says it within a minute.
+fn first_line(stdout: impl Read + Send + 'static) -> String {
+    let (sender, lines) = channel();
+    thread::spawn(move || {
+        let mut line = String::new();
+        // Nobody listens any more if this took too long.
+        let _heard = sender.send(BufReader::new(stdout).read_line(&mut line).map(|_| line));
+    });
+    let line = lines.recv_timeout(Duration::from_secs(60)).expect("the child says a line within a minute");
+    line.expect("what the child says can be read")
+}
+
 #[test]
 fn it_says_where_it_serves_and_serves_there() {
     let mut command = command();
@@ -28,8 +42,7 @@ fn it_says_where_it_serves_and_serves_there() {
     let folder = tempfile::tempdir().unwrap();
     command.env("TMPDIR", folder.path());
     let mut served = Served(command.args(["demo", "--port", "0"]).stdout(Stdio::piped()).spawn().unwrap());
-    let mut line = String::new();
-    BufReader::new(served.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let line = first_line(served.0.stdout.take().unwrap());
     let address =
         line.split("http://").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or_else(|| panic!("{line}"));
     let mut stream = TcpStream::connect(address).unwrap();

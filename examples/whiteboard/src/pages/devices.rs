@@ -24,7 +24,7 @@ pub(crate) async fn list(State(app): State<App>, visit: Visit<User>) -> Response
         return away::sessions(&app.panel(None), "/devices").into_response();
     }
     let Some(session) = visit.session() else { return Redirect::to("/login").into_response() };
-    let now = async { app.now().await.map_err(Refusal::from) };
+    let now = async { app.sessions.now().await.map_err(Refusal::from) };
     let (listed, now) = match tokio::try_join!(visit.devices(), now) {
         Ok(both) => both,
         Err(refusal) => return away::refused(refusal, &app.panel(None), "/devices"),

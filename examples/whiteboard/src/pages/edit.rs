@@ -5,6 +5,7 @@ use axum::extract::{Form, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use hallway::session::axum::Visit;
+use hallway::{Error, ErrorKind};
 
 use crate::away::{self, Trouble};
 use crate::database::Saved;
@@ -50,15 +51,19 @@ pub(crate) async fn save(
                         <a href=\"/profile/edit\">Begin again with the new one</a>.</p>";
             page(&visit, &draft, &[], news).with_status(StatusCode::CONFLICT).into_response()
         }
-        // The revision makes it safe to send the form again, whatever became of the first time.
         Err(error) => {
-            let news = format!(
-                "<p class=\"alert\" role=\"alert\">Nobody knows whether this was saved: {}. Save again to find out.</p>",
-                Text(error)
-            );
-            page(&visit, &draft, &[], &news).with_status(StatusCode::SERVICE_UNAVAILABLE).into_response()
+            page(&visit, &draft, &[], &failed(&error)).with_status(StatusCode::SERVICE_UNAVAILABLE).into_response()
         }
     }
+}
+
+/// What became of a change that ended with an error. The revision makes it safe to send the form again in any case.
+fn failed(error: &Error) -> String {
+    let (what, next) = match error.kind() {
+        ErrorKind::Unavailable | ErrorKind::Overloaded => ("Not saved", "Save again in a moment"),
+        _ => ("Nobody knows whether this was saved", "Save again to find out"),
+    };
+    format!("<p class=\"alert\" role=\"alert\">{what}: {}. {next}.</p>", Text(error))
 }
 
 fn page(visit: &Visit<User>, draft: &Draft, complaints: &[Complaint], news: &str) -> Page {
@@ -109,5 +114,23 @@ fn trouble(field: &str, complaint: Option<&str>) -> (String, String) {
             format!(" aria-invalid=\"true\" aria-describedby=\"{field}-trouble\""),
             format!("<span class=\"trouble\" id=\"{field}-trouble\">{}</span>", Text(words)),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_unknown_is_said_to_be() {
+        for (kind, words) in [
+            (ErrorKind::Unavailable, "Not saved: "),
+            (ErrorKind::Overloaded, "Not saved: "),
+            (ErrorKind::Indeterminate, "Nobody knows whether this was saved: "),
+            (ErrorKind::Corrupt, "Nobody knows whether this was saved: "),
+        ] {
+            let news = failed(&Error::new(kind, "no <answer>"));
+            assert!(news.contains(words) && news.contains("no &lt;answer&gt;"), "{kind:?}: {news}");
+        }
     }
 }

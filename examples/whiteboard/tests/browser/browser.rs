@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,10 +12,13 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::http::Message;
-use crate::programs;
+use crate::{programs, said};
 
 /// How long a page may take to become what is waited for.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long what is left of a browser may take to end once it is killed.
+const ENDS_WITHIN: Duration = Duration::from_secs(5);
 
 /// What WebDriver calls an element in JSON.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
@@ -35,8 +39,7 @@ impl Browser {
     /// # Panics
     /// If one of them is not installed or does not start.
     pub(crate) async fn start() -> Self {
-        let (chromium, chromedriver) =
-            (programs::find(&["chromium", "google-chrome"]), programs::find(&["chromedriver"]));
+        let (chromium, chromedriver) = programs::pair();
         let profile = TempDir::with_prefix("whiteboard-browser-").unwrap();
         let mut driver = Command::new(chromedriver)
             .arg("--port=0")
@@ -44,6 +47,7 @@ impl Browser {
             .env("HOME", profile.path())
             .env("XDG_CONFIG_HOME", profile.path())
             .env("XDG_CACHE_HOME", profile.path())
+            .env("TMPDIR", profile.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -51,11 +55,9 @@ impl Browser {
             .expect("chromedriver starts");
         let stdout = driver.stdout.take().expect("it is piped");
         let mut browser = Self { driver, addr: ([127, 0, 0, 1], 0).into(), session: String::new(), profile };
-        let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
-        let port = lines.find_map(|line| line.strip_suffix('.')?.rsplit_once("on port ")?.1.parse::<u16>().ok());
-        browser.addr.set_port(port.expect("chromedriver says its port"));
-        // It must not stand still because nobody reads what it says.
-        std::thread::spawn(move || lines.for_each(drop));
+        browser.addr.set_port(said::wait("chromedriver", stdout, |line| {
+            line.strip_suffix('.')?.rsplit_once("on port ")?.1.parse::<u16>().ok()
+        }));
         let arguments = [
             "--headless=new".into(),
             "--no-sandbox".into(),
@@ -167,21 +169,49 @@ impl Drop for Browser {
         let _asked = self.ask_to_end();
         let _ended = self.driver.kill();
         let _ended = self.driver.wait();
-        // Whatever is left of the browser names the folder that only it has.
-        for pid in processes_of(&self.profile) {
-            let _ended = kill_process(pid, Signal::KILL);
+        // The folder goes when nobody is left to write into it. Those left are not children of ours: they cannot be waited
+        // for, only looked for.
+        let until = Instant::now() + ENDS_WITHIN;
+        loop {
+            let left = processes_of(self.profile.path());
+            if left.is_empty() || Instant::now() > until {
+                break;
+            }
+            for pid in left {
+                // Fails where it has ended since.
+                let _ended = kill_process(pid, Signal::KILL);
+            }
+            std::thread::sleep(Duration::from_millis(10));
         }
     }
 }
 
-fn processes_of(profile: &TempDir) -> Vec<Pid> {
-    let folder = profile.path().to_string_lossy().into_owned();
+/// Whatever is of the browser: it names the folder that only it has, or was told to keep its files there.
+fn processes_of(folder: &Path) -> Vec<Pid> {
+    let folder = folder.to_string_lossy().into_owned();
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     processes
         .filter(|process| {
-            let line = fs::read(process.path().join("cmdline")).unwrap_or_default();
-            String::from_utf8_lossy(&line).contains(&folder)
+            // Both are empty once it has ended, and unreadable where it is none of ours.
+            ["cmdline", "environ"].into_iter().any(|file| {
+                let text = fs::read(process.path().join(file)).unwrap_or_default();
+                String::from_utf8_lossy(&text).contains(&folder)
+            })
         })
         .filter_map(|process| Pid::from_raw(process.file_name().to_str()?.parse().ok()?))
         .collect()
+}
+
+/// Also its temporary files are removed, which a browser that is killed leaves behind.
+#[tokio::test]
+async fn nothing_is_left_of_a_browser() {
+    let browser = Browser::start().await;
+    let folder = browser.profile.path().to_owned();
+    let environ = fs::read(format!("/proc/{}/environ", browser.driver.id())).unwrap();
+    let wanted = format!("TMPDIR={}", folder.display());
+    assert!(environ.split(|&byte| byte == 0).any(|variable| variable == wanted.as_bytes()));
+    assert!(processes_of(&folder).len() > 1, "a driver and a browser run");
+    drop(browser);
+    assert_eq!(processes_of(&folder), []);
+    assert!(!folder.exists());
 }

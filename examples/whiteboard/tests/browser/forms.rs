@@ -1,8 +1,9 @@
 //! What no browser sends, and what every answer says: asked of one instance on its defaults.
 
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
-use crate::http::{get, is_logged_in, login, post};
+use crate::http::{Message, get, is_logged_in, login, post};
 use crate::instance::Instance;
 
 fn origin(addr: SocketAddr) -> String {
@@ -103,4 +104,39 @@ async fn machines_are_answered_too_and_the_end_is_in_good_order() {
         assert!(!metrics.contains(secret), "no key and no id: {metrics}");
     }
     instance.terminate();
+}
+
+#[tokio::test]
+async fn behind_a_proxy_that_rewrites_the_host_forms_come_from_the_origin_that_is_set() {
+    let instance = Instance::start_with("alone", |command| {
+        command.args(["--https", "--origin", "https://Board.example/"]);
+    });
+    let enter = async |from: &str| {
+        let answer = post(instance.addr, "/login", Some(from), None, "user=ada&password=marker").await;
+        (answer.status(), answer.header("set-cookie").is_some_and(|cookie| cookie.starts_with("__Host-")))
+    };
+    assert_eq!(enter("https://board.example").await, (303, true));
+    for from in ["http://board.example", "https://board.example:8443", &origin(instance.addr), "null"] {
+        assert_eq!(enter(from).await, (403, false), "{from}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_hangs_keeps_nobody_from_ending() {
+    let instance = Instance::start_with("alone", |command| {
+        command.env("WHITEBOARD_DELAY", "10m");
+    });
+    let at = instance.addr;
+    let hung =
+        tokio::spawn(async move { Message::request("GET", "/people/ada", &[("Host", "a")], "").exchange(at).await });
+    // It has arrived when the query has begun.
+    let until = Instant::now() + Duration::from_secs(20);
+    while !get(at, "/metrics", None).await.text().contains("hallway_cache_loads_total{namespace=\"user:profile\"} 1") {
+        assert!(Instant::now() < until, "the query has not begun");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let began = Instant::now();
+    tokio::task::spawn_blocking(move || instance.terminate()).await.unwrap();
+    assert!(began.elapsed() >= Duration::from_secs(4), "it was given time: {:?}", began.elapsed());
+    assert!(hung.await.unwrap().is_err(), "and then no answer");
 }

@@ -1,6 +1,5 @@
 //! The built program as a child process, ended with the handle.
 
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -8,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+
+use crate::said;
 
 /// How long an instance may take to end in good order: what it grants its requests and its repairs, and some.
 const ENDS_WITHIN: Duration = Duration::from_secs(15);
@@ -24,6 +25,19 @@ pub(crate) struct Instance {
 impl Instance {
     /// Starts it on a free port, over this Redis and this database if given, else on its defaults.
     pub(crate) fn start(name: &str, redis: Option<&str>, database: Option<&Path>) -> Self {
+        Self::start_with(name, |command| {
+            if let Some(redis) = redis {
+                command.env("HALLWAY_SHARED", redis);
+            }
+            if let Some(database) = database {
+                // Copies live longer than the whole test, however slow the machine: only what is invalidated goes.
+                command.env("WHITEBOARD_DB", database).env("WHITEBOARD_TTL", "5m");
+            }
+        })
+    }
+
+    /// Starts it on a free port, set up as said.
+    pub(crate) fn start_with(name: &str, set_up: impl FnOnce(&mut Command)) -> Self {
         let folder = TempDir::with_prefix("whiteboard-instance-").unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_whiteboard"));
         // Without what would change what it does.
@@ -36,21 +50,14 @@ impl Instance {
         command.args(["--port", "0", "--name", name]).env_remove("PORT").stdin(Stdio::null()).stdout(Stdio::piped());
         // A hallway.toml that happens to lie where the tests run is not ours.
         command.current_dir(folder.path()).env("TMPDIR", folder.path());
-        if let Some(redis) = redis {
-            command.env("HALLWAY_SHARED", redis);
-        }
-        if let Some(database) = database {
-            // Copies live longer than the whole test, however slow the machine: only what is invalidated goes.
-            command.env("WHITEBOARD_DB", database).env("WHITEBOARD_TTL", "5m");
-        }
+        set_up(&mut command);
         let mut child = command.spawn().expect("the built program starts");
         let stdout = child.stdout.take().expect("it is piped");
         // Made first, so that a panic below ends the child too.
         let mut instance = Self { child, addr: SocketAddr::from(([127, 0, 0, 1], 0)), _folder: folder };
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line).unwrap();
-        let address = line.split("http://").nth(1).and_then(|rest| rest.split(' ').next());
-        instance.addr = address.and_then(|addr| addr.parse().ok()).unwrap_or_else(|| panic!("it said `{line}`"));
+        instance.addr = said::wait(format_args!("instance {name}"), stdout, |line| {
+            line.split_once("http://")?.1.split(' ').next()?.parse().ok()
+        });
         instance
     }
 

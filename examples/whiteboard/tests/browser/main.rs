@@ -8,5 +8,6 @@ mod http;
 mod instance;
 mod programs;
 mod proxy;
+mod said;
 mod shots;
 mod story;

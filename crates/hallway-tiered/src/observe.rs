@@ -12,7 +12,7 @@ use hallway_core::Result;
 use tracing::{Instrument, Span};
 
 pub(crate) use self::labels::{Label, Labels};
-pub(crate) use self::measure::{Began, loaded, repaired, shared_hit, wrote};
+pub(crate) use self::measure::{Began, asked, loaded, repaired, shared_hit, wrote};
 #[cfg(feature = "metrics")]
 pub(crate) use self::measure::{LOAD_DURATION, REPAIR_DELAY, SHARED_HIT_AGE, WRITE_DURATION};
 pub(crate) use self::spans::{failed, of_drain, of_fill, of_invalidation, of_load, of_loader, of_repair, of_write};

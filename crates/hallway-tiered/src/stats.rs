@@ -32,9 +32,12 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Reads answered by a copy in the shared tier.
+    /// Reads answered by the shared tier, which had a copy or is the authority, over its link.
     shared_hits,
-    /// Reads answered by the authority: the consistent tier or a loader.
+    /// Reads answered by the authority, found or not: each key of a batch is one, and refreshes are none. Beside loaders and
+    /// the consistent tier it is the shared tier, where that is the authority and its link does not work.
+    authority_reads,
+    /// Calls of loaders, one for a batch; and keys asked of the consistent tier for want of a copy.
     loads,
     /// Reads answered by the authority because the shared tier could not be asked.
     bypassed,

@@ -3,6 +3,7 @@
 mod batches;
 mod copies;
 mod listing;
+mod truth;
 mod writes;
 
 use std::fmt;
@@ -219,7 +220,7 @@ impl KvStore for TieredStore {
     async fn get_entry(&self, key: &Key) -> Result<Option<Entry>> {
         // The life of a copy is capped, so only the authority knows the rest of the entry's.
         let (rules, _) = self.rules(key)?;
-        self.authority(rules)?.get_entry(key).await
+        self.exact(rules, std::slice::from_ref(key), self.authority(rules)?.get_entry(key)).await
     }
 
     async fn set(&self, key: &Key, value: Bytes, mut opts: SetOptions) -> Result<SetOutcome> {
@@ -316,7 +317,7 @@ impl KvStore for TieredStore {
     async fn get(&self, key: &Key) -> Result<Option<Bytes>> {
         let (rules, copies) = self.rules(key)?;
         if !copies || writes::is_plain(rules) {
-            return self.authority(rules)?.get(key).await;
+            return self.exact(rules, std::slice::from_ref(key), self.authority(rules)?.get(key)).await;
         }
         if rules.plan.local_copies
             && let Some(hit) = self.local_copy(key, rules)

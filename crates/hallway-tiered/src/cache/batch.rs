@@ -68,6 +68,8 @@ impl<V: Send + Sync + 'static> Core<V> {
         drop(held);
         match loaded {
             Ok((found, cost)) => {
+                // One call of the loader answers all of them, also with nothing.
+                self.engine.counters.authority_reads.add(loads.len() as u64);
                 self.settle_batch(loads, began, found, cost).await;
                 Ok(())
             }

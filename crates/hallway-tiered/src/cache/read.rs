@@ -242,7 +242,11 @@ impl<V: Send + Sync + 'static> Core<V> {
             let flight = async move {
                 // Asked for once, when nobody could be joined.
                 let Some(loader) = loader else { return Err(core.lost()) };
-                core.fly(owned, start, loader, takes_nothing).await
+                let answer = core.fly(owned, start, loader, takes_nothing).await;
+                if kind == Kind::Waited && answer.as_ref().is_ok_and(|answer| answer.tier == ServedBy::Loader) {
+                    core.engine.counters.authority_reads.one();
+                }
+                answer
             };
             observe::traced(span, flight)
         });

@@ -18,8 +18,8 @@ use crate::{Bound, Cache, CacheStats, TieredStore};
 
 /// Hands what a [`TieredStore`] and its caches have counted, and how the tiers are, to the recorder of the application.
 ///
-/// The stores of its tiers tell what they count as well. It keeps neither tiers nor caches alive. One exporter is for one store: of two stores in one process, tell only one, or
-/// give each a recorder of its own.
+/// The stores of its tiers tell what they count as well. It keeps neither tiers nor caches alive. One exporter is for one
+/// store: of two stores in one process, tell only one, or give each a recorder of its own.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -85,6 +85,9 @@ impl Exporter {
     }
 
     /// Tells of what else counts: the sessions of the application, a store beside the tiers. It is kept alive.
+    ///
+    /// Counts of one name and namespace are added up, as those of two stores of one kind. So add each once: a clone counts
+    /// what the other counts, and the stores of the tiers are told of already.
     #[must_use]
     pub fn with_counted(mut self, counted: impl Counted) -> Self {
         self.others.push(Box::new(counted));
@@ -100,15 +103,17 @@ impl Exporter {
         let mut watched = self.lock();
         watched.report();
         let engine = self.tiers.upgrade();
+        let mut sums = Sums { engine: engine.as_deref(), describes, counts: BTreeMap::new() };
         for counted in &self.others {
-            report(&**counted, engine.as_deref(), describes);
+            sums.add(&**counted);
         }
-        let Some(engine) = engine else { return false };
-        for tier in [&engine.local, &engine.shared, &engine.consistent].into_iter().flatten() {
+        for tier in engine.iter().flat_map(|engine| [&engine.local, &engine.shared, &engine.consistent]).flatten() {
             if let Some(counted) = tier.as_counted() {
-                report(counted, Some(&engine), describes);
+                sums.add(counted);
             }
         }
+        sums.tell();
+        let Some(engine) = engine else { return false };
         samples::tell_tiers(&engine.stats());
         samples::tell_health(&Health::of(&engine));
         true
@@ -131,22 +136,38 @@ impl Exporter {
     }
 }
 
-/// Hands over what something else counts. The engine bounds the names of namespaces.
-fn report(counted: &dyn Counted, engine: Option<&Engine>, describes: bool) {
-    counted.tell(&mut |Count { name, help, namespace, value, .. }| {
-        if describes {
-            describe_counter!(name, Unit::Count, help);
-        }
-        match (namespace, engine) {
-            (None, _) => counter!(name).absolute(value),
-            (Some(namespace), Some(engine)) => {
-                let label = engine.settings.labels.of(namespace).shared();
-                counter!(name, "namespace" => label).absolute(value);
+/// What others count, each name and namespace once: a recorder that is told two counts of one series keeps the larger.
+struct Sums<'a> {
+    /// It bounds the names of namespaces.
+    engine: Option<&'a Engine>,
+    describes: bool,
+    counts: BTreeMap<(&'static str, Option<Label>), u64>,
+}
+
+impl Sums<'_> {
+    fn add(&mut self, counted: &dyn Counted) {
+        counted.tell(&mut |Count { name, help, namespace, value, .. }| {
+            if self.describes {
+                describe_counter!(name, Unit::Count, help);
             }
-            // Who would bound the names is gone.
-            (Some(_), None) => {}
+            let label = match (namespace, self.engine) {
+                (None, _) => None,
+                (Some(namespace), Some(engine)) => Some(engine.settings.labels.of(namespace)),
+                // Who would bound the names is gone.
+                (Some(_), None) => return,
+            };
+            *self.counts.entry((name, label)).or_default() += value;
+        });
+    }
+
+    fn tell(self) {
+        for ((name, label), count) in self.counts {
+            match label {
+                Some(label) => counter!(name, "namespace" => label.shared()).absolute(count),
+                None => counter!(name).absolute(count),
+            }
         }
-    });
+    }
 }
 
 impl Watched {

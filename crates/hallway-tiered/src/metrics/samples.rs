@@ -23,7 +23,9 @@ fn of_tiers(stats: &TieredStats) -> [Sample; 17] {
     let TieredStats {
         local_hits,
         shared_hits,
-        loads,
+        authority_reads,
+        // Those of caches by namespace, those of the consistent tier in the histogram.
+        loads: _,
         bypassed,
         stale,
         fills,
@@ -42,7 +44,7 @@ fn of_tiers(stats: &TieredStats) -> [Sample; 17] {
     [
         ("hallway_reads_total", tier("local"), local_hits),
         ("hallway_reads_total", tier("shared"), shared_hits),
-        ("hallway_reads_total", tier("authority"), loads),
+        ("hallway_reads_total", tier("authority"), authority_reads),
         ("hallway_bypassed_reads_total", None, bypassed),
         ("hallway_stale_reads_total", None, stale),
         ("hallway_fills_total", outcome("written"), fills),

@@ -15,7 +15,7 @@ pub(crate) const SHARED_HIT_AGE: &str = "hallway_shared_hit_age_seconds";
 #[cfg(feature = "metrics")]
 pub(crate) const WRITE_DURATION: &str = "hallway_write_duration_seconds";
 
-/// When a write began.
+/// When a write began, or a read of the consistent tier.
 #[derive(Debug)]
 pub(crate) struct Began(#[cfg(feature = "metrics")] tokio::time::Instant);
 
@@ -36,9 +36,14 @@ mod told {
         error.map_or("ok", |error| error.kind().as_str())
     }
 
-    /// The authority has answered: a loader, or the consistent tier.
+    /// A loader has ended.
     pub(crate) fn loaded(namespace: &Label, took: Duration, error: Option<&Error>) {
         histogram!(LOAD_DURATION, "namespace" => namespace.shared(), "outcome" => outcome(error)).record(took);
+    }
+
+    /// The consistent tier has answered.
+    pub(crate) fn asked(namespace: &Label, began: &Began, error: Option<&Error>) {
+        loaded(namespace, began.0.elapsed(), error);
     }
 
     /// A copy in the shared tier has answered, so long after it was made.
@@ -74,6 +79,9 @@ mod told {
     pub(crate) fn loaded(_namespace: &Label, _took: Duration, _error: Option<&Error>) {}
 
     #[inline]
+    pub(crate) fn asked(_namespace: &Label, _began: &Began, _error: Option<&Error>) {}
+
+    #[inline]
     pub(crate) fn shared_hit(_namespace: &Label, _age: Duration) {}
 
     #[inline]
@@ -83,4 +91,4 @@ mod told {
     pub(crate) fn repaired(_delays: impl IntoIterator<Item = Duration>) {}
 }
 
-pub(crate) use self::told::{loaded, repaired, shared_hit, wrote};
+pub(crate) use self::told::{asked, loaded, repaired, shared_hit, wrote};

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hallway_core::{CopyState, Entry, ErrorKind, Key, LeaseOutcome, Result, Ttl, ValueCap};
-use tokio::time::Instant;
 
 use super::copies::{copy_life, seal};
 use super::{TieredStore, writes};
@@ -29,7 +28,7 @@ impl TieredStore {
             let copies = self.rules_of(keys[places[0]].namespace_str())?.1;
             if !copies || writes::is_plain(&rules) {
                 let asked: Vec<Key> = places.iter().map(|at| keys[*at].clone()).collect();
-                let answers = self.authority(&rules)?.get_many(&asked).await?;
+                let answers = self.exact(&rules, &asked, self.authority(&rules)?.get_many(&asked)).await?;
                 for (at, answer) in places.into_iter().zip(answers) {
                     values[at] = answer;
                 }
@@ -77,6 +76,7 @@ impl TieredStore {
         }
         engine.counters.bypassed.add(keys.len() as u64);
         let values = self.authority(rules)?.get_many(&keys).await?;
+        engine.counters.authority_reads.add(keys.len() as u64);
         for key in &keys {
             engine.forget(key);
         }
@@ -85,7 +85,7 @@ impl TieredStore {
 
     async fn all_timed(&self, missing: &[Missing], rules: &Rules) -> Result<Vec<Option<Bytes>>> {
         let keys: Vec<Key> = missing.iter().map(|missing| missing.key.clone()).collect();
-        let entries = self.entries(&keys).await?;
+        let entries = self.entries(&keys, rules).await?;
         self.engine.counters.loads.add(missing.len() as u64);
         let mut values = Vec::with_capacity(entries.len());
         for (missing, entry) in missing.iter().zip(entries) {
@@ -97,8 +97,9 @@ impl TieredStore {
         Ok(values)
     }
 
-    async fn entries(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>> {
-        self.stores.authority(Authority::Consistent)?.get_entries(keys).await
+    async fn entries(&self, keys: &[Key], rules: &Rules) -> Result<Vec<Option<Entry>>> {
+        let store = self.stores.authority(Authority::Consistent)?;
+        self.truth(rules, keys, store.get_entries(keys)).await
     }
 
     /// Exact entries: from the authorities.
@@ -106,7 +107,7 @@ impl TieredStore {
         let mut entries = vec![None; keys.len()];
         for (rules, places) in self.by_rules(keys)? {
             let asked: Vec<Key> = places.iter().map(|at| keys[*at].clone()).collect();
-            let answers = self.authority(&rules)?.get_entries(&asked).await?;
+            let answers = self.exact(&rules, &asked, self.authority(&rules)?.get_entries(&asked)).await?;
             for (at, answer) in places.into_iter().zip(answers) {
                 entries[at] = answer;
             }
@@ -120,7 +121,7 @@ impl TieredStore {
         let Ok(copy_keys) = missing.iter().map(|missing| engine.copy_key(&missing.key)).collect::<Result<Vec<_>>>()
         else {
             let keys: Vec<Key> = missing.iter().map(|missing| missing.key.clone()).collect();
-            return self.authority(rules)?.get_many(&keys).await;
+            return self.truth(rules, &keys, self.authority(rules)?.get_many(&keys)).await;
         };
         let within = engine.settings.shared_deadline;
         let Some(link) = engine.link() else { return self.all_timed(missing, rules).await };
@@ -189,9 +190,10 @@ impl TieredStore {
     ) -> Result<Vec<(usize, Option<Bytes>)>> {
         let engine = &self.engine;
         let keys: Vec<Key> = loads.iter().map(|(_, key, ..)| key.clone()).collect();
-        let began = Instant::now();
-        let loaded = self.entries(&keys).await;
-        observe::loaded(&rules.label, began.elapsed(), loaded.as_ref().err());
+        let loaded = match self.stores.authority(Authority::Consistent) {
+            Ok(store) => self.truth_within(rules, keys.len(), store.get_entries(&keys)).await,
+            Err(error) => Err(error),
+        };
         let mut fills = Vec::new();
         let mut unused = Vec::new();
         let entries = loaded.as_ref().map(Vec::as_slice).unwrap_or_default();
@@ -244,7 +246,7 @@ impl TieredStore {
     async fn all_degraded(&self, missing: &[Missing], rules: &Rules) -> Result<Vec<Option<Bytes>>> {
         self.engine.counters.bypassed.add(missing.len() as u64);
         let keys: Vec<Key> = missing.iter().map(|missing| missing.key.clone()).collect();
-        let entries = self.entries(&keys).await?;
+        let entries = self.entries(&keys, rules).await?;
         let mut values = Vec::with_capacity(entries.len());
         for (missing, entry) in missing.iter().zip(entries) {
             match &entry {

@@ -1,12 +1,12 @@
 //! Reading one key through copies.
 
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use hallway_core::mutant::Mutant;
 use hallway_core::{Entry, Key, Result, Ttl};
-use tokio::time::Instant;
 
 use super::TieredStore;
 use crate::engine::{Engine, Guard, Lease, Look, Noted, Patience};
@@ -95,17 +95,18 @@ impl TieredStore {
         let noted = engine.note(key);
         if let Some(link) = engine.link()
             && let Ok(mut entries) =
-                engine.ask(link.read_entries(std::slice::from_ref(key), engine.settings.shared_deadline)).await
+                engine.ask(link.read_entries(slice::from_ref(key), engine.settings.shared_deadline)).await
         {
             let noted = if Mutant::StampAfterReply.is_on() { engine.note(key) } else { noted };
-            let Some(entry) = entries.pop().flatten() else { return Ok(None) };
             engine.counters.shared_hits.one();
+            let Some(entry) = entries.pop().flatten() else { return Ok(None) };
             self.keep(key, &entry, noted, rules.local_ttl, Lease::Link);
             return Ok(Some(entry.value));
         }
         // Another connection of the store may still work; nothing read there is kept, and nobody goes back behind it.
         engine.counters.bypassed.one();
         let value = self.stores.authority(Authority::Shared)?.get(key).await?;
+        engine.counters.authority_reads.one();
         engine.forget(key);
         Ok(value)
     }
@@ -113,10 +114,8 @@ impl TieredStore {
     /// From the consistent tier, with local copies bounded by their TTL alone.
     async fn get_timed(&self, key: &Key, rules: &Rules) -> Result<Option<Bytes>> {
         let noted = self.engine.note(key);
-        let began = Instant::now();
-        let loaded = self.stores.authority(Authority::Consistent)?.get_entry(key).await;
-        observe::loaded(&rules.label, began.elapsed(), loaded.as_ref().err());
-        let entry = loaded?;
+        let store = self.stores.authority(Authority::Consistent)?;
+        let entry = self.truth(rules, slice::from_ref(key), store.get_entry(key)).await?;
         self.engine.counters.loads.one();
         let Some(entry) = entry else { return Ok(None) };
         self.keep(key, &entry, noted, rules.local_ttl, Lease::Timed);
@@ -126,9 +125,10 @@ impl TieredStore {
     /// From a copy in the shared tier, or else from the consistent tier, leaving a copy behind.
     async fn get_copied(&self, key: &Key, rules: &Arc<Rules>) -> Result<Option<Bytes>> {
         let engine = &self.engine;
+        let store = self.stores.authority(Authority::Consistent)?;
         let Ok(copy_key) = engine.copy_key(key) else {
             // Too long for `copy:` before it: no copies.
-            return self.stores.authority(Authority::Consistent)?.get(key).await;
+            return self.truth(rules, slice::from_ref(key), store.get(key)).await;
         };
         let patience = Patience { lease: engine.settings.lease, wait: WAIT };
         match engine.look(key, &copy_key, patience, |header| header.codec == BYTES).await {
@@ -149,14 +149,14 @@ impl TieredStore {
             }
             Look::Busy(_) => {
                 engine.counters.loads.one();
-                let value = self.stores.authority(Authority::Consistent)?.get(key).await?;
+                let value = self.truth(rules, slice::from_ref(key), store.get(key)).await?;
                 // Newer than a local copy whose end is still under way: nobody here may go back to that.
                 engine.forget(key);
                 Ok(value)
             }
             Look::Down(_, noted) => {
                 engine.counters.bypassed.one();
-                let entry = self.stores.authority(Authority::Consistent)?.get_entry(key).await?;
+                let entry = self.truth(rules, slice::from_ref(key), store.get_entry(key)).await?;
                 match &entry {
                     Some(entry) if rules.degraded_ttl > 0 => {
                         self.keep(key, entry, noted, rules.local_ttl.min(rules.degraded_ttl), Lease::Timed);
@@ -176,12 +176,13 @@ impl TieredStore {
         rules: &Rules,
     ) -> Result<Option<Bytes>> {
         let engine = &self.engine;
-        let began = Instant::now();
         let loaded = match self.stores.authority(Authority::Consistent) {
-            Ok(store) => store.get_entry(key).await,
+            Ok(store) => self.truth_within(rules, 1, store.get_entry(key)).await,
             Err(error) => Err(error),
         };
-        observe::loaded(&rules.label, began.elapsed(), loaded.as_ref().err());
+        if loaded.is_ok() {
+            engine.counters.loads.one();
+        }
         let entry = match loaded {
             Ok(Some(entry)) => entry,
             nothing => {
@@ -189,7 +190,6 @@ impl TieredStore {
                 return nothing.map(|_| None);
             }
         };
-        engine.counters.loads.one();
         match copy_life(&entry, rules) {
             Some(ttl) => {
                 let copy = seal(engine, &entry.value, ttl);

@@ -28,6 +28,7 @@ struct State {
     keys: Mutex<BTreeMap<Key, Stands>>,
     sinks: Mutex<Vec<Arc<dyn InvalidationSink>>>,
     down: AtomicBool,
+    unlinked: AtomicBool,
     mute: AtomicBool,
     slow: AtomicBool,
     /// Whether replies stay on their way.
@@ -89,6 +90,7 @@ impl Shared {
             keys: Mutex::default(),
             sinks: Mutex::default(),
             down: AtomicBool::new(false),
+            unlinked: AtomicBool::new(false),
             mute: AtomicBool::new(false),
             slow: AtomicBool::new(false),
             held: watch::Sender::new(false),
@@ -121,6 +123,14 @@ impl Shared {
     /// No call is answered, and the links know it.
     pub(crate) fn cut(&self) {
         self.0.down.store(true, Ordering::SeqCst);
+        for sink in self.sinks() {
+            sink.link_changed(LinkState::Down);
+        }
+    }
+
+    /// As [`cut`](Self::cut), but the other connections of the store go on.
+    pub(crate) fn cut_links(&self) {
+        self.0.unlinked.store(true, Ordering::SeqCst);
         for sink in self.sinks() {
             sink.link_changed(LinkState::Down);
         }
@@ -271,23 +281,32 @@ impl SharedTier for Shared {
     }
 }
 
+impl Link {
+    fn check(&self) -> Result<()> {
+        if self.shared.0.unlinked.load(Ordering::SeqCst) {
+            return Err(Error::new(ErrorKind::Unavailable, "the link is cut"));
+        }
+        self.shared.check()
+    }
+}
+
 #[async_trait]
 impl SharedLink for Link {
     fn freshness(&self) -> &Freshness {
-        if self.shared.check().is_ok() && !self.shared.0.mute.load(Ordering::SeqCst) {
+        if self.check().is_ok() && !self.shared.0.mute.load(Ordering::SeqCst) {
             self.freshness.prove(self.shared.0.clock.now());
         }
         &self.freshness
     }
 
     fn state(&self) -> LinkState {
-        if self.shared.check().is_ok() { LinkState::Tracked } else { LinkState::Down }
+        if self.check().is_ok() { LinkState::Tracked } else { LinkState::Down }
     }
 
     async fn read(&self, keys: &[Key], _: Duration) -> Result<Vec<CopyState>> {
         self.shared.count(Call::Read);
         tokio::task::yield_now().await;
-        self.shared.check()?;
+        self.check()?;
         let states = {
             let (now, live) = (self.shared.0.clock.now(), self.shared.live());
             let state = |key: &Key| match live.get(key) {
@@ -304,7 +323,7 @@ impl SharedLink for Link {
         self.shared.count(Call::Read);
         self.shared.count(Call::ReadOnce);
         tokio::task::yield_now().await;
-        self.shared.check()?;
+        self.check()?;
         let copies = {
             let live = self.shared.live();
             let standing = |key: &Key| match live.get(key)? {
@@ -319,7 +338,7 @@ impl SharedLink for Link {
     }
 
     async fn read_entries(&self, keys: &[Key], _: Duration) -> Result<Vec<Option<Entry>>> {
-        self.shared.check()?;
+        self.check()?;
         let entries = self.shared.0.plain.get_entries(keys).await?;
         Ok(self.shared.reply(entries).await)
     }
@@ -330,7 +349,7 @@ impl SharedLink for Link {
         life: Duration,
         _: Duration,
     ) -> Result<Vec<LeaseOutcome>> {
-        self.shared.check()?;
+        self.check()?;
         self.shared.count(Call::Lease);
         self.shared.count(Call::Change);
         tokio::task::yield_now().await;
@@ -355,7 +374,7 @@ impl SharedLink for Link {
     }
 
     async fn fill(&self, copies: &[(Key, Token, Bytes, Ttl)], _: Duration, _: Duration) -> Result<Vec<bool>> {
-        self.shared.check()?;
+        self.check()?;
         self.shared.count(Call::Fill);
         self.shared.count(Call::Change);
         tokio::task::yield_now().await;
@@ -379,7 +398,7 @@ impl SharedLink for Link {
     }
 
     async fn release(&self, tokens: &[(Key, Token)], _: Duration) -> Result<()> {
-        self.shared.check()?;
+        self.check()?;
         self.shared.count(Call::Change);
         for (key, token) in tokens {
             let mine = {
@@ -402,7 +421,7 @@ impl SharedLink for Link {
     }
 
     async fn renew(&self, leases: &[(Key, Token)], life: Duration, _: Duration) -> Result<Vec<bool>> {
-        self.shared.check()?;
+        self.check()?;
         self.shared.count(Call::Renew);
         let (now, mut live) = (self.shared.0.clock.now(), self.shared.live());
         let mut one = |(key, token): &(Key, Token)| match live.get_mut(key) {
@@ -416,7 +435,7 @@ impl SharedLink for Link {
     }
 
     async fn claim_refresh(&self, key: &Key, token: Token, life: Duration, _: Duration) -> Result<bool> {
-        self.shared.check()?;
+        self.check()?;
         self.shared.count(Call::Claim);
         self.shared.count(Call::Change);
         let side = Key::from_physical(&format!("refresh:{}", key.as_str()))?;
@@ -430,7 +449,7 @@ impl SharedLink for Link {
     }
 
     async fn replace(&self, key: &Key, seen: Token, copy: Bytes, ttl: Ttl, _: Duration) -> Result<bool> {
-        self.shared.check()?;
+        self.check()?;
         self.shared.count(Call::Fill);
         self.shared.count(Call::Change);
         let until = self.shared.0.clock.now() + micros(ttl.duration().unwrap());
@@ -449,7 +468,7 @@ impl SharedLink for Link {
     }
 
     async fn mark(&self, keys: &[Key], writer: Token, life: Duration, _: Duration) -> Result<()> {
-        self.shared.check()?;
+        self.check()?;
         self.shared.count(Call::Mark);
         self.shared.count(Call::Change);
         for key in keys {
@@ -469,7 +488,7 @@ impl SharedLink for Link {
 
     async fn unmark(&self, keys: &[Key], writer: Token, _: Duration) -> Result<()> {
         self.shared.travel().await;
-        self.shared.check()?;
+        self.check()?;
         self.shared.count(Call::Change);
         let lost = self.shared.0.lost.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |calls| calls.checked_sub(1));
         if lost.is_ok() {
@@ -491,7 +510,7 @@ impl SharedLink for Link {
     }
 
     async fn delete(&self, keys: &[Key], _: Duration) -> Result<()> {
-        self.shared.check()?;
+        self.check()?;
         self.shared.count(Call::Change);
         for key in keys {
             self.shared.live().remove(key);
@@ -501,7 +520,7 @@ impl SharedLink for Link {
     }
 
     async fn generations(&self, keys: &[(Key, u64)], _: Duration) -> Result<Vec<u64>> {
-        self.shared.check()?;
+        self.check()?;
         let mut made = Vec::new();
         let ids = {
             let mut live = self.shared.live();
@@ -527,7 +546,7 @@ impl SharedLink for Link {
 
     async fn bump_generation(&self, key: &Key, new: u64, _: Duration) -> Result<()> {
         self.shared.travel().await;
-        self.shared.check()?;
+        self.check()?;
         self.shared.count(Call::Change);
         self.shared.live().insert(key.clone(), Stands::Generation(new));
         self.shared.push(key);
@@ -535,7 +554,7 @@ impl SharedLink for Link {
     }
 
     async fn ping(&self, _: Duration) -> Result<()> {
-        self.shared.check()
+        self.check()
     }
 }
 

@@ -1,5 +1,6 @@
 //! What onlookers are told: names, labels and numbers after a scripted run, spans of what takes time, and never a secret.
 
+mod answers;
 mod exporter;
 mod measurements;
 mod recorder;

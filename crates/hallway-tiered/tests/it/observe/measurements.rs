@@ -4,7 +4,7 @@ use std::io;
 
 use hallway_core::{Bytes, ErrorKind, Key, KvStore, SetOptions, Ttl};
 use hallway_tiered::Cache;
-use hallway_tiered::metrics::describe;
+use hallway_tiered::metrics::{BUCKETS, describe};
 use tracing::Level;
 
 use super::CANARY;
@@ -108,6 +108,21 @@ async fn reads_of_the_truth_and_rows_of_the_outbox_are_measured_too() {
     tiers.get(&key).await.unwrap_err();
     assert_eq!(recorded.histogram("hallway_load_duration_seconds{namespace=other,outcome=corrupt}"), [0.0]);
     assert!(!recorded.text().contains(CANARY), "{}", recorded.text());
+}
+
+/// p99 of loads that end at their deadline is just above it, and not somewhere up to twice as long.
+#[tokio::test(start_paused = true)]
+async fn what_ends_at_the_hard_timeout_is_in_a_narrow_bucket() {
+    let recorded = Recorded::default();
+    let _guard = metrics::set_default_local_recorder(&recorded);
+    let (shared, _) = world();
+    let here = cache(&shared.process(1), |told| told);
+    here.get_or_load("1", Source::default().slow(SEC * 60)).await.unwrap_err();
+    let took = recorded.histogram("hallway_load_duration_seconds{namespace=text,outcome=unavailable}");
+    assert!(BUCKETS.is_sorted_by(|one, next| one < next));
+    // A timer is late by what a busy machine takes.
+    let within = BUCKETS.iter().position(|bound| *bound >= took[0] + 0.05).unwrap();
+    assert!(BUCKETS[within - 1] <= took[0] && BUCKETS[within] <= took[0] * 1.1, "{took:?}: {:?}", BUCKETS[within]);
 }
 
 /// What is measured and what is described are the same: the exporter's own are compared where it is tested.

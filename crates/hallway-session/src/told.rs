@@ -1,7 +1,8 @@
 //! What onlookers are told of each call: a span at level `debug` with the field names of OpenTelemetry's conventions for
 //! databases, a count of what the store did not answer, and in an error where it happened. Never an id.
 
-use hallway_core::{ErrorKind, Result};
+use futures_util::FutureExt;
+use hallway_core::{Error, ErrorKind, Result};
 use tracing::field::Empty;
 use tracing::{Instrument, Span, debug_span};
 
@@ -9,10 +10,15 @@ use crate::sessions::Inner;
 
 impl Inner {
     /// Runs a call and tells of it.
-    pub(crate) async fn told<T>(&self, operation: &'static str, call: impl Future<Output = Result<T>>) -> Result<T> {
+    // No `async fn`, which would have room for the call twice.
+    pub(crate) fn told<T>(
+        &self,
+        operation: &'static str,
+        call: impl Future<Output = Result<T>>,
+    ) -> impl Future<Output = Result<T>> {
         let span = self.span(operation);
-        let answer = call.instrument(span.clone()).await;
-        answer.map_err(|error| {
+        let within = span.clone();
+        let failed = move |error: Error| {
             span.record("error.type", error.kind().as_str());
             #[cfg(feature = "otel")]
             span.record("otel.status_code", "ERROR");
@@ -20,7 +26,8 @@ impl Inner {
                 self.counters.unavailable.one();
             }
             error.at("sessions", operation).with_namespace(self.places.namespace())
-        })
+        };
+        call.map(move |answer| answer.map_err(failed)).instrument(within)
     }
 
     #[cfg(not(feature = "otel"))]
@@ -47,5 +54,28 @@ impl Inner {
             "db.namespace" = namespace,
             "error.type" = Empty,
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use hallway_testkit::PlainStore;
+
+    use super::*;
+    use crate::{Sessions, SessionsExt};
+
+    #[test]
+    fn a_call_that_is_told_of_has_room_for_itself_once() {
+        let sessions: Sessions<()> = Arc::new(PlainStore::new()).sessions("session").build().unwrap();
+        let call = async {
+            let room = [1_u8; 4_096];
+            std::future::ready(()).await;
+            Ok(room.len())
+        };
+        let alone = size_of_val(&call);
+        let told = size_of_val(&sessions.inner.told("load", call));
+        assert!(alone > 4_096 && told < alone + alone / 2, "{told} for {alone}");
     }
 }

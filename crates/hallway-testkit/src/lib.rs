@@ -34,4 +34,4 @@ pub use crate::fault::{CallCounts, Fault, FaultStore, Faults};
 pub use crate::fixture::Fixture;
 pub use crate::plain::PlainStore;
 pub use crate::proxy::{DelayProxy, Direction, FaultProxy, LinkFault, ProxyStats};
-pub use crate::watching::{SeenSpan, Watching};
+pub use crate::watching::{SeenEvent, SeenSpan, Watching};

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Metadata, Subscriber};
+use tracing::subscriber::Interest;
+use tracing::{Dispatch, Event, Level, Metadata, Subscriber};
 
 /// One span, with what it was told while it was open.
 #[derive(Debug, Clone)]
@@ -26,6 +27,16 @@ impl SeenSpan {
     pub fn field(&self, name: &str) -> &str {
         self.fields.get(name).map_or("", String::as_str)
     }
+}
+
+/// One event.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct SeenEvent {
+    /// How bad it is.
+    pub level: Level,
+    /// What it said, by the names of the fields; its text is `message`.
+    pub fields: BTreeMap<&'static str, String>,
 }
 
 /// Remembers what a program says to `tracing`, for tests of what is said and of what must not be. Clones share what is
@@ -55,13 +66,46 @@ struct Memory {
     taken: usize,
     /// Those entered and not left. One thread runs all.
     stack: Vec<usize>,
-    events: Vec<BTreeMap<&'static str, String>>,
+    events: Vec<SeenEvent>,
+}
+
+/// Subscribers that are always there, and in no thread. With one alone, `tracing` asks the thread that comes to a span or an
+/// event first whether anybody wants it, and remembers its answer for all threads: a thread that nobody watches would keep
+/// it from those who do.
+static OTHERS: LazyLock<[Dispatch; 2]> = LazyLock::new(|| [Dispatch::new(Undecided), Dispatch::new(Undecided)]);
+
+/// Wants nothing, and may want everything later.
+struct Undecided;
+
+impl Subscriber for Undecided {
+    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
+        Interest::sometimes()
+    }
+
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        false
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        id(0)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, _: &Event<'_>) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
 }
 
 impl Watching {
     /// Remembers what is at least of this level.
     #[must_use]
     pub fn from(level: Level) -> Self {
+        LazyLock::force(&OTHERS);
         Self { level, memory: Arc::default() }
     }
 
@@ -85,10 +129,10 @@ impl Watching {
         format!("{:?}", self.lock())
     }
 
-    /// How many events there were.
+    /// The events there were.
     #[must_use]
-    pub fn events(&self) -> usize {
-        self.lock().events.len()
+    pub fn events(&self) -> Vec<SeenEvent> {
+        self.lock().events.clone()
     }
 }
 
@@ -128,7 +172,7 @@ impl Subscriber for Watching {
     fn event(&self, event: &Event<'_>) {
         let mut fields = BTreeMap::new();
         event.record(&mut Fields(&mut fields));
-        self.lock().events.push(fields);
+        self.lock().events.push(SeenEvent { level: *event.metadata().level(), fields });
     }
 
     fn enter(&self, span: &Id) {
@@ -152,5 +196,26 @@ impl Visit for Fields<'_> {
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.0.insert(field.name(), format!("{value:?}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn say() {
+        let _ = tracing::debug_span!("hallway.said").entered();
+        tracing::debug!("said");
+    }
+
+    /// Both are said for the first time by a thread that nobody watches.
+    #[test]
+    fn what_a_thread_without_a_subscriber_says_first_is_seen_in_others() {
+        let watching = Watching::from(Level::DEBUG);
+        let _guard = tracing::subscriber::set_default(watching.clone());
+        std::thread::spawn(say).join().unwrap();
+        assert_eq!((watching.take().len(), watching.events().len()), (0, 0));
+        say();
+        assert_eq!((watching.take().len(), watching.events().len()), (1, 1));
     }
 }

@@ -2,12 +2,13 @@
 
 use std::error::Error as _;
 use std::fmt::Write as _;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use hallway_core::{Bytes, Counted, ErrorKind, KvStore, SetOptions, StoreUrl};
 use hallway_redis::RedisConfig;
 use hallway_testkit::servers::{RedisOptions, RedisServer};
+use hallway_testkit::{SeenEvent, Watching};
+use tracing::Level;
 
 use crate::{MINUTE, key, namespace, open, within};
 
@@ -105,69 +106,26 @@ async fn commands_a_script_may_not_run_are_unauthorized() {
     assert_eq!(store.get(&there).await.unwrap(), Some(v()));
 }
 
-/// Keeps what is logged, a line for each event. Global, because interest in an event is remembered across threads.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<String>>);
-
-impl Log {
-    fn write(&self, mut line: Line) {
-        line.0.push('\n');
-        self.0.lock().unwrap().push_str(&line.0);
-    }
-}
-
-impl tracing::Subscriber for Log {
-    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-        true
-    }
-    fn new_span(&self, attributes: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        let mut line = Line("SPAN".into());
-        attributes.record(&mut line);
-        self.write(line);
-        tracing::span::Id::from_u64(1)
-    }
-    fn record(&self, _: &tracing::span::Id, values: &tracing::span::Record<'_>) {
-        let mut line = Line("SPAN".into());
-        values.record(&mut line);
-        self.write(line);
-    }
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-    fn event(&self, event: &tracing::Event<'_>) {
-        let mut line = Line(event.metadata().level().to_string());
-        event.record(&mut line);
-        self.write(line);
-    }
-    fn enter(&self, _: &tracing::span::Id) {}
-    fn exit(&self, _: &tracing::span::Id) {}
-}
-
-struct Line(String);
-
-impl tracing::field::Visit for Line {
-    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-        write!(self.0, " {field}={value:?}").unwrap();
-    }
-}
-
 #[tokio::test]
 async fn neither_errors_nor_debug_nor_the_log_show_secrets_or_keys() {
-    let log = Log::default();
-    tracing::subscriber::set_global_default(log.clone()).unwrap();
+    let watching = Watching::from(Level::TRACE);
+    let _guard = tracing::subscriber::set_default(watching.clone());
     let server = RedisServer::start(RedisOptions::default().with_config("rename-command", "GET \"\"")).unwrap();
     let text = exercise(&server).await;
     assert!(!text.contains(CANARY), "{text}");
-    let log = log.0.lock().unwrap().clone();
-    assert!(!log.contains(CANARY), "{log}");
-    let ours: Vec<_> = log.lines().filter(|line| line.contains(&format!(":{} ", server.port()))).collect();
-    let refused: Vec<_> = ours.iter().filter(|line| line.contains("Redis login refused")).collect();
-    assert!(matches!(refused[..], [line] if line.starts_with("ERROR")), "once a minute: {ours:?}");
-    let connects = format!(
-        "otel.name=connect 127.0.0.1:{port} otel.kind=\"client\" db.system.name=\"redis\"",
-        port = server.port()
-    );
-    let spans: Vec<_> = log.lines().filter(|line| line.starts_with("SPAN") && line.contains(&connects)).collect();
-    assert!(spans.len() >= 2, "one for each store at least: {log}");
-    assert!(log.contains("SPAN error.type=\"unauthorized\""), "{log}");
+    assert!(!watching.text().contains(CANARY), "{}", watching.text());
+    let said = |event: &SeenEvent| event.fields.get("message").is_some_and(|text| text == "Redis login refused");
+    let refused: Vec<_> = watching.events().into_iter().filter(said).collect();
+    assert!(matches!(&refused[..], [once] if once.level == Level::ERROR), "once a minute: {refused:?}");
+    let spans = watching.take();
+    assert!(spans.len() >= 2, "one for each store at least: {spans:?}");
+    for span in &spans {
+        assert_eq!(span.field("otel.name"), format!("connect 127.0.0.1:{}", server.port()));
+        let said = ["otel.kind", "db.system.name", "db.operation.name"].map(|name| span.field(name));
+        assert_eq!((span.name, said), ("hallway.connect", ["client", "redis", "connect"]));
+    }
+    let failed: Vec<_> = spans.iter().map(|span| span.field("error.type")).collect();
+    assert!(failed.contains(&"unauthorized") && failed.contains(&""), "{failed:?}");
 }
 
 #[tokio::test]

@@ -31,7 +31,7 @@ async fn each_call_has_a_span_that_says_how_it_failed_and_never_whose_it_is() {
     let hour = hallway_core::SetOptions::new(crate::support::HOUR);
     hallway_core::KvStore::set(&stage.plain, &key, CANARY.into(), hour).await.unwrap();
     assert!(sessions.load(&damaged).await.unwrap().live().is_none());
-    assert_eq!(watching.events(), 1);
+    assert_eq!(watching.events().len(), 1);
 
     let said: Vec<_> = watching
         .take()

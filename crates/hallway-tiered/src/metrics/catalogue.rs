@@ -10,12 +10,15 @@ use crate::observe::{LOAD_DURATION, REPAIR_DELAY, SHARED_HIT_AGE, WRITE_DURATION
 ///
 /// A recorder for Prometheus has to be told, or it makes summaries of them, which cannot be added up over instances.
 pub const BUCKETS: &[f64] = &[
-    0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 5.5, 10.0, 30.0, 60.0, 300.0, 900.0,
-    3_600.0,
+    0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 5.5, 10.0, 30.0, 60.0, 300.0,
+    900.0, 3_600.0,
 ];
 
 const COUNTERS: &[(&str, &str)] = &[
-    ("hallway_reads_total", "Keys read from stores and caches, by the tier that answered: local, shared, authority. Refreshes are none."),
+    (
+        "hallway_reads_total",
+        "Keys read from stores and caches, by the tier that answered: local, shared, authority. Refreshes are none.",
+    ),
     ("hallway_bypassed_reads_total", "Reads answered by the authority because the shared tier could not be asked."),
     ("hallway_stale_reads_total", "Reads answered by a value past its TTL."),
     ("hallway_fills_total", "Copies for the shared tier, by outcome: written, failed (also when the lease was gone)."),

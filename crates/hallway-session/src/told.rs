@@ -63,7 +63,6 @@ mod tests {
 
     use hallway_testkit::PlainStore;
 
-    use super::*;
     use crate::{Sessions, SessionsExt};
 
     #[test]

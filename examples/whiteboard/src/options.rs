@@ -39,7 +39,7 @@ pub struct Options {
     /// Browsers come by https, through a proxy: the cookie is `__Host-` and `Secure`
     #[arg(long, env = "WHITEBOARD_HTTPS")]
     https: bool,
-    /// Where browsers see the pages, for a proxy that rewrites `Host`: https://board.example. Forms from elsewhere are
+    /// Where browsers see the pages, for a proxy that rewrites `Host`: `https://board.example`. Forms from elsewhere are
     /// refused
     #[arg(long, env = "WHITEBOARD_ORIGIN", value_name = "ORIGIN", value_parser = parse_origin)]
     origin: Option<String>,

@@ -6,6 +6,9 @@ mod cache_aside;
 mod degradation;
 #[path = "../../examples/invalidation.rs"]
 mod invalidation;
+#[cfg(feature = "session")]
+#[path = "../../examples/sessions.rs"]
+mod sessions;
 #[path = "../../examples/stampede.rs"]
 mod stampede;
 
@@ -22,6 +25,12 @@ fn degradation_runs() {
 #[test]
 fn invalidation_runs() {
     invalidation::main().unwrap();
+}
+
+#[cfg(feature = "session")]
+#[test]
+fn sessions_runs() {
+    sessions::main().unwrap();
 }
 
 #[test]

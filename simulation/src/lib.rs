@@ -11,6 +11,7 @@
 //! 2,000.
 
 mod client;
+mod cores;
 mod faults;
 mod instance;
 mod judge;
@@ -20,6 +21,7 @@ pub mod sessions;
 
 use std::fmt;
 
+pub use crate::cores::on_all_cores;
 pub use crate::judge::{Failure, Report};
 pub use crate::scenario::{Fault, Scenario, Tiers};
 

@@ -1,7 +1,5 @@
 //! The first seeds hold, and the same seed is the same run.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 /// Every run of the test suite; 100,000 are done before a release.
 const SEEDS: u64 = 2_000;
 const QUICK: u64 = 200;
@@ -9,22 +7,7 @@ const QUICK: u64 = 200;
 #[test]
 fn every_promise_holds_in_every_seed() {
     let seeds = if std::env::var_os("HALLWAY_TEST_QUICK").is_some() { QUICK } else { SEEDS };
-    let next = AtomicU64::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(2, std::num::NonZero::get) {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::SeqCst);
-                    if seed >= seeds {
-                        return;
-                    }
-                    if let Err(failure) = hallway_simulation::run(seed) {
-                        panic!("{failure}");
-                    }
-                }
-            });
-        }
-    });
+    hallway_simulation::on_all_cores(0..seeds, |seed| hallway_simulation::run(seed).map(drop));
 }
 
 #[test]

@@ -21,23 +21,7 @@ fn quick(full: u64, quick: u64) -> u64 {
 }
 
 fn hold(home: Home) {
-    let seeds = quick(SEEDS, QUICK);
-    let next = AtomicU64::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(2, std::num::NonZero::get) {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::SeqCst);
-                    if seed >= seeds {
-                        return;
-                    }
-                    if let Err(violation) = run(seed, home) {
-                        panic!("{violation}");
-                    }
-                }
-            });
-        }
-    });
+    hallway_simulation::on_all_cores(0..quick(SEEDS, QUICK), |seed| run(seed, home).map(drop));
 }
 
 #[test]

@@ -35,7 +35,12 @@ impl Engine {
                 self.debts.outbox_is_empty();
                 return true;
             };
-            let now = consistent.time().await.ok();
+            // Without it the rows are drained all the same; only how late they are is not known.
+            let now = consistent
+                .time()
+                .await
+                .inspect_err(|error| tracing::debug!(%error, "the lag of the outbox is not known"));
+            let now = now.ok();
             if let Some(now) = now {
                 self.outbox_lag.store(crate::settings::micros(now.saturating_since(first.written)), Ordering::Relaxed);
             }

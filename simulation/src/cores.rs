@@ -26,3 +26,22 @@ pub fn on_all_cores<E: fmt::Display>(seeds: Range<u64>, run: impl Fn(u64) -> Res
         }
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_seed_runs_once_and_one_that_fails_is_heard() {
+        let sum = AtomicU64::new(0);
+        on_all_cores(10..20, |seed| {
+            sum.fetch_add(seed, Ordering::SeqCst);
+            Ok::<_, String>(())
+        });
+        assert_eq!(sum.into_inner(), (10..20).sum::<u64>());
+        let heard = std::panic::catch_unwind(|| {
+            on_all_cores(0..100, |seed| if seed == 57 { Err("seed 57") } else { Ok(()) });
+        });
+        assert!(heard.is_err());
+    }
+}

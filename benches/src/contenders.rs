@@ -1,7 +1,7 @@
-//! The contenders: hallway through its own type and as `dyn`, and the libraries beneath it used plainly.
+//! The contenders: the libraries beneath hallway used plainly. Those of hallway itself are in `hallway_study::load`.
 
 pub mod local;
-pub mod ours;
 pub mod redis;
 pub mod sql;
-pub mod tiers;
+
+pub use hallway_study::load::contenders::{OurCache, SharedPage};

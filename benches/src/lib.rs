@@ -6,20 +6,12 @@
 //!
 //! The loops run on worker threads, never inside `block_on`, and start together. Every value that is read is checked.
 
-mod contender;
 pub mod contenders;
-mod cpu;
-mod lane;
 pub mod machine;
-mod page;
 pub mod ratios;
 mod stage;
-mod workload;
-mod zipf;
 
-pub use crate::contender::{CacheAside, Contender, Failure, Loader, Result};
-pub use crate::cpu::CpuTime;
-pub use crate::lane::{Driver, Lane, Op, Plan, Sample};
-pub use crate::page::Page;
+pub use hallway_study::load::{CacheAside, Contender, CpuTime, Driver, Lane, Loader, Op, Page, Plan, Sample, Workload};
+pub use hallway_study::{Failure, Result};
+
 pub use crate::stage::{Lanes, Stage, Store};
-pub use crate::workload::Workload;

@@ -15,10 +15,10 @@ use hallway_testkit::servers::{PostgresOptions, PostgresServer, RedisOptions, Re
 use tempfile::TempDir;
 
 use crate::contenders::local::RawMoka;
-use crate::contenders::ours::{Ours, OursAtOnce};
 use crate::contenders::redis::RawRedis;
 use crate::contenders::sql::{RawPostgres, RawSqlite};
 use crate::{Contender, Driver, Lane, Op, Result, Workload};
+use hallway_study::load::contenders::{Ours, OursAtOnce};
 
 /// How far away [`Store::PostgresAway`] is: what a query waits for the network, there and back.
 const ROUND_TRIP: Duration = Duration::from_micros(500);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hallway_bench::contenders::redis::RawRedis;
-use hallway_bench::contenders::tiers::OurCache;
+use hallway_bench::contenders::OurCache;
 use hallway_bench::{CacheAside, Loader, Result};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use redis::aio::MultiplexedConnection;
 
-use crate::contenders::ours::TTL;
 use crate::{CacheAside, Contender, Loader, Result};
+use hallway_study::load::contenders::TTL;
 
 /// A `MultiplexedConnection` with the client's defaults; each task has a handle of its own.
 #[derive(Debug, Clone)]

@@ -7,9 +7,9 @@ use hallway::sql::SqlStore;
 use hallway::{Mode, StoreUrl, TieredStore};
 
 use super::{Lanes, RawMoka, RawPostgres, RawRedis};
-use crate::contenders::ours::{Ours, OursAtOnce};
-use crate::contenders::tiers::{OurCache, copying};
 use crate::{Contender, Driver, Lane, Result, Workload};
+use hallway_study::load::contenders::{OurCache, copying};
+use hallway_study::load::contenders::{Ours, OursAtOnce};
 
 /// Room in this process for everything.
 const ROOM: u64 = 1_000_000;

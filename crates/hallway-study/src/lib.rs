@@ -1,10 +1,12 @@
 //! Where local, shared and consistent state cross: measured on your machine, with intervals, drawn, and turned into advice.
 //!
 //! - [`chart`] is what is drawn, as data;
+//! - [`load`] is work for stores and the loop that measures it;
 //! - [`report`] is what a study found, as data and as files to look at.
 
 pub mod chart;
 mod failure;
+pub mod load;
 pub mod report;
 
 pub use crate::failure::{Failure, Result};

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 
 use crate::Result;
-use crate::zipf::Zipf;
+use crate::load::zipf::Zipf;
 
 /// Key and version in front of each value.
 const HEADER: usize = 8;

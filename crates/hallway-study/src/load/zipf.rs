@@ -31,7 +31,7 @@ impl Zipf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workload::mix;
+    use crate::load::workload::mix;
 
     #[test]
     fn frequencies_follow_the_ranks() {

@@ -7,7 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use hallway::{Key, KvStore, Namespace, SetOptions, Ttl};
 
-use crate::{Contender, Result};
+use crate::Result;
+use crate::load::Contender;
 
 /// How long entries live here and in the libraries that are given a TTL: longer than any measurement.
 pub const TTL: Duration = Duration::from_secs(3600);

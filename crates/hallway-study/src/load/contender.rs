@@ -7,11 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-/// Whatever went wrong; a measurement with a failure in it is void.
-pub type Failure = Box<dyn std::error::Error + Send + Sync>;
-
-/// What a contender answers.
-pub type Result<T> = std::result::Result<T, Failure>;
+use crate::Result;
 
 /// A store used in one way. Each task works on a clone of its own, so a connection handle can be part of it.
 ///

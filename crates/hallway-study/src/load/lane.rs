@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::laps::Course;
-use crate::{CacheAside, Contender, Result, Workload};
+use crate::Result;
+use crate::load::{CacheAside, Contender, Workload};
 
 /// What each iteration does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

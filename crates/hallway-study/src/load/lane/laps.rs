@@ -11,8 +11,9 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use super::{Op, Plan, Sample};
-use crate::workload::mix;
-use crate::{Contender, Result, Workload};
+use crate::Result;
+use crate::load::workload::mix;
+use crate::load::{Contender, Workload};
 
 /// What the tasks of a lane share.
 pub(super) struct Course<K> {

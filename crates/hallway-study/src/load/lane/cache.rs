@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::laps::{Course, Lap, sample, together};
 use super::{Plan, Sample};
-use crate::workload::mix;
-use crate::{CacheAside, Loader, Result};
+use crate::Result;
+use crate::load::workload::mix;
+use crate::load::{CacheAside, Loader};
 
 /// How long after its return a load may take to reach the servers before the sample is void.
 const SETTLE: Duration = if cfg!(test) { Duration::from_millis(100) } else { Duration::from_secs(5) };
@@ -104,7 +105,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::{Contender, Driver, Lane, Op, Workload};
+    use crate::load::{Contender, Driver, Lane, Op, Workload};
 
     /// A cache over a map that stands for a server.
     #[derive(Debug, Clone, Default)]

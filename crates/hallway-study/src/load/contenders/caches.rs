@@ -10,8 +10,9 @@ use hallway::redis::RedisStore;
 use hallway::sql::SqlStore;
 use hallway::{Cache, NamespaceOptions, StoreUrl, TieredStore};
 
-use crate::contenders::ours::TTL;
-use crate::{CacheAside, Contender, Loader, Page, Result};
+use crate::Result;
+use crate::load::contenders::TTL;
+use crate::load::{CacheAside, Contender, Loader, Page};
 
 /// How long the tiers may take to connect.
 const PATIENCE: Duration = Duration::from_secs(10);

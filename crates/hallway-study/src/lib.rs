@@ -2,11 +2,13 @@
 //!
 //! - [`chart`] is what is drawn, as data;
 //! - [`load`] is work for stores and the loop that measures it;
+//! - [`rounds`] measures points with criterion, so that a drift of the machine hits all alike;
 //! - [`report`] is what a study found, as data and as files to look at.
 
 pub mod chart;
 mod failure;
 pub mod load;
 pub mod report;
+pub mod rounds;
 
 pub use crate::failure::{Failure, Result};

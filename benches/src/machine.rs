@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use hallway_study::lab::processor;
+
 use crate::{Result, Stage};
 
 /// Processor, cores, kernel, load, and the servers with the settings that decide what a write costs.
@@ -31,12 +33,6 @@ pub async fn describe(stage: &Stage) -> Result<String> {
         parts.push(format!("PostgreSQL {version} (fsync {fsync}, synchronous_commit {commit})"));
     }
     Ok(parts.join(", "))
-}
-
-fn processor() -> String {
-    let info = read("/proc/cpuinfo");
-    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    model.map_or_else(|| "unknown processor".to_owned(), |(_, model)| model.to_owned())
 }
 
 fn read(path: &str) -> String {

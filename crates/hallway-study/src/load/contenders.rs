@@ -2,6 +2,8 @@
 
 mod caches;
 mod stores;
+mod typed;
 
 pub use self::caches::{OurCache, SharedPage, copying, tiers};
 pub use self::stores::{Ours, OursAtOnce, TTL};
+pub use self::typed::Typed;

@@ -16,20 +16,20 @@ pub const TTL: Duration = Duration::from_secs(3600);
 /// A store through its own type, or as `dyn KvStore`.
 pub struct Ours<S: ?Sized> {
     store: Arc<S>,
-    namespace: &'static str,
+    namespace: Arc<str>,
 }
 
 impl<S: ?Sized> Ours<S> {
     /// The store, with keys of its own in a namespace.
     #[must_use]
-    pub fn new(store: Arc<S>, namespace: &'static str) -> Self {
-        Self { store, namespace }
+    pub fn new(store: Arc<S>, namespace: impl Into<Arc<str>>) -> Self {
+        Self { store, namespace: namespace.into() }
     }
 }
 
 impl<S: ?Sized> Clone for Ours<S> {
     fn clone(&self) -> Self {
-        Self { store: self.store.clone(), namespace: self.namespace }
+        Self { store: self.store.clone(), namespace: self.namespace.clone() }
     }
 }
 
@@ -44,7 +44,7 @@ impl<S: KvStore + ?Sized> Contender for Ours<S> {
     type Value = Bytes;
 
     fn key(&self, text: &str) -> Result<Key> {
-        Ok(Namespace::new(self.namespace)?.key(text)?)
+        Ok(Namespace::new(&*self.namespace)?.key(text)?)
     }
 
     async fn get(&mut self, key: &Key) -> Result<Option<Bytes>> {

@@ -1,13 +1,15 @@
 //! Where local, shared and consistent state cross: measured on your machine, with intervals, drawn, and turned into advice.
 //!
 //! - [`chart`] is what is drawn, as data;
+//! - [`formulas`] are what is computed instead of measured;
 //! - [`lab`] is the stores of a study: started, found or given;
 //! - [`load`] is work for stores and the loop that measures it;
-//! - [`rounds`] measures points with criterion, so that a drift of the machine hits all alike;
 //! - [`report`] is what a study found, as data and as files to look at.
+//! - [`rounds`] measures points with criterion, so that a drift of the machine hits all alike;
 
 pub mod chart;
 mod failure;
+pub mod formulas;
 pub mod lab;
 pub mod load;
 pub mod report;

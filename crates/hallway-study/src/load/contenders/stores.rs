@@ -44,7 +44,7 @@ impl<S: KvStore + ?Sized> Contender for Ours<S> {
     type Value = Bytes;
 
     fn key(&self, text: &str) -> Result<Key> {
-        Ok(Namespace::new(&*self.namespace)?.key(text)?)
+        Ok(Namespace::new(&self.namespace)?.key(text)?)
     }
 
     async fn get(&mut self, key: &Key) -> Result<Option<Bytes>> {

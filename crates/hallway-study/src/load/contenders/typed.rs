@@ -41,7 +41,7 @@ impl<S: KvStore> Contender for Typed<S> {
     type Value = Page;
 
     fn key(&self, text: &str) -> Result<Key> {
-        Ok(Namespace::new(&*self.namespace)?.key(text)?)
+        Ok(Namespace::new(&self.namespace)?.key(text)?)
     }
 
     async fn get(&mut self, key: &Key) -> Result<Option<Page>> {

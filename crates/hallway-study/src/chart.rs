@@ -1,6 +1,21 @@
-//! What is drawn, as data: charts are part of a report's JSON, so that they can be drawn again from it.
+//! What is drawn, as data, and drawing it: charts are part of a report's JSON, so that they can be drawn again from it.
+
+mod axis;
+mod canvas;
+mod contour;
+mod heat;
+mod labels;
+mod lines;
+mod marks;
+mod svg;
+mod theme;
+mod unit;
 
 use serde::{Deserialize, Serialize};
+
+pub use self::svg::svg;
+pub(crate) use self::svg::inline;
+pub(crate) use self::theme::STYLE;
 
 /// A picture of measured or computed values.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -12,6 +12,7 @@ mod failure;
 pub mod formulas;
 pub mod lab;
 pub mod load;
+mod markup;
 pub mod report;
 pub mod rounds;
 

@@ -1,5 +1,17 @@
 //! What a study found: as data ([`Report`], which is `crossover.json`), and as files to look at.
+//!
+//! [`write`] makes a folder with a page, its figures, Markdown and JSON; [`read`] takes the JSON back; [`page()`] is for a
+//! figure that belongs to no study; [`exports`] is for the programs of others.
 
+pub mod exports;
+mod files;
+mod html;
+mod json;
+mod markdown;
 mod model;
+mod told;
 
+pub use self::files::{Files, save, write};
+pub use self::html::page::page;
+pub use self::json::{JSON_SCHEMA, read};
 pub use self::model::*;

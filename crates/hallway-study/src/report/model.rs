@@ -172,6 +172,9 @@ pub struct Crossover {
     pub points: Vec<CrossingPoint>,
     /// Share of the resamples with exactly one crossing.
     pub p_cross: Option<f64>,
+    /// For `no_crossover`: who wins wherever it was measured.
+    #[serde(default)]
+    pub winner: Option<String>,
     /// Least and most that the winner is better by, as a ratio, where there is one winner.
     pub factor: Option<[f64; 2]>,
     /// For `inconclusive`: beyond which end at least 95 % of the resamples cross.

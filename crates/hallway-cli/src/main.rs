@@ -1,9 +1,12 @@
-//! The `hallway` command: read and write any store, watch and verify tiers, replay access traces through them.
+//! The `hallway` command: read and write any store, watch and verify tiers, replay access traces through them, say what a cache is worth.
 
 mod copies;
 mod failure;
 mod key_args;
+mod numbers;
 mod output;
+mod preset_arg;
+mod progress;
 mod redact;
 mod replay;
 mod store_args;

@@ -4,17 +4,10 @@
 //! the length of the stream; through tiers, what has been written when is remembered of each different key.
 
 mod contender;
-mod mix;
-mod preset;
-mod progress;
-mod recency;
 mod report;
 mod run;
-mod sizes;
 mod source;
 mod tiers;
-mod trace;
-mod value;
 mod versions;
 
 use std::path::PathBuf;
@@ -23,11 +16,11 @@ use std::process::ExitCode;
 use clap::Args;
 
 use self::contender::Contender;
-use self::preset::Preset;
-use self::progress::Progress;
 use self::source::{Origin, Source};
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::preset_arg::PresetArg;
+use crate::progress::Progress;
 use crate::store_args::Target;
 use crate::tier_args::TierArgs;
 
@@ -37,12 +30,12 @@ const PRESET_REQUESTS: u64 = 100_000;
 
 #[derive(Args)]
 pub(crate) struct Replay {
-    /// Trace to replay: xz of big-endian 32-bit keys, or text with a key on each line
+    /// Trace to replay: text with a key on each line, big-endian 32-bit keys, or oracleGeneral; each may be xz
     #[arg(long, value_name = "FILE", conflicts_with_all = ["preset", "seed"])]
     trace: Option<PathBuf>,
     /// Built-in stream to replay instead of a trace; orm-busy if neither is given
     #[arg(long, value_enum)]
-    preset: Option<Preset>,
+    preset: Option<PresetArg>,
     /// Which of the streams of a preset
     #[arg(long, default_value_t = 42)]
     seed: u64,
@@ -83,7 +76,7 @@ impl Replay {
     pub(crate) async fn run(self, output: Output) -> Result<ExitCode, Failure> {
         let origin = match &self.trace {
             Some(path) => Origin::Trace(path.clone()),
-            None => Origin::Preset(self.preset.unwrap_or(Preset::OrmBusy), self.seed),
+            None => Origin::Preset(self.preset.unwrap_or_default().into(), self.seed),
         };
         let requests = match origin {
             Origin::Preset(..) => self.requests.or(Some(PRESET_REQUESTS)),

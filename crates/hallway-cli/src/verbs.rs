@@ -1,5 +1,6 @@
 //! One file per verb.
 
+mod curve;
 mod delete;
 #[cfg(feature = "demo")]
 mod demo;
@@ -42,6 +43,8 @@ pub(crate) enum Verb {
     Verify(verify::Verify),
     /// Replay an access trace through stores, or through tiers
     Replay(replay::Replay),
+    /// Say how often a cache of each size hits on a log of your own keys
+    Curve(curve::Curve),
     /// Serve the demonstration: logins and profiles of a whiteboard, with a panel that shows where they came from
     #[cfg(feature = "demo")]
     Demo(demo::Demo),
@@ -60,6 +63,7 @@ impl Verb {
             Self::Watch(verb) => verb.run(output).await,
             Self::Verify(verb) => verb.run(output).await,
             Self::Replay(verb) => verb.run(output).await,
+            Self::Curve(verb) => verb.run(output),
             #[cfg(feature = "demo")]
             Self::Demo(verb) => verb.run(output).await,
         }

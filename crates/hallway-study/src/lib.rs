@@ -5,7 +5,9 @@
 //! - [`lab`] is the stores of a study: started, found or given;
 //! - [`load`] is work for stores and the loop that measures it;
 //! - [`report`] is what a study found, as data and as files to look at.
+//! - [`report`] is what a study found, as data and as files to look at;
 //! - [`rounds`] measures points with criterion, so that a drift of the machine hits all alike;
+//! - [`trace`] is what streams of requests are like: hit ratios at every capacity, over any number of instances.
 
 pub mod chart;
 mod failure;
@@ -15,5 +17,6 @@ pub mod load;
 mod markup;
 pub mod report;
 pub mod rounds;
+pub mod trace;
 
 pub use crate::failure::{Failure, Result};

@@ -5,19 +5,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hallway::{Error, ErrorKind, KvStore, Namespace, SetOptions};
+use hallway_study::trace::sizes::value_len;
+use hallway_study::trace::{mix, value};
 use hdrhistogram::Histogram;
 use rand::TryRng as _;
 use rand::rngs::SysRng;
 use tokio::task::JoinSet;
 
 use super::contender::Contender;
-use super::mix;
-use super::progress::Progress;
-use super::sizes::value_len;
 use super::source::Source;
-use super::value;
 use crate::failure::Failure;
 use crate::output::note;
+use crate::progress::Progress;
 
 /// Outlives any run, and takes away what a killed one has left.
 pub(super) const TTL: Duration = Duration::from_secs(24 * 3_600);

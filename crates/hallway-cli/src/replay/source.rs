@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use super::preset::{Preset, StackModel};
-use super::trace::Trace;
+use hallway_study::trace::{Preset, Reader, StackModel};
+
 use crate::failure::Failure;
 
 /// What to replay.
@@ -19,7 +19,7 @@ impl Origin {
     pub(crate) fn length(&self) -> Option<u64> {
         match self {
             Self::Preset(..) => None,
-            Self::Trace(path) => path.is_file().then(|| Trace::length(path)).flatten(),
+            Self::Trace(path) => path.is_file().then(|| Reader::length(path, None)).flatten(),
         }
     }
 
@@ -37,15 +37,19 @@ impl Origin {
 #[derive(Debug)]
 pub(crate) enum Source {
     Preset(Box<StackModel>),
-    Trace(Trace, PathBuf),
+    Trace(Reader, PathBuf),
 }
 
 impl Source {
     pub(crate) fn open(origin: &Origin) -> Result<Self, Failure> {
         match origin {
             Origin::Preset(preset, seed) => Ok(Self::Preset(Box::new(StackModel::new(*preset, *seed)))),
-            Origin::Trace(path) => match Trace::open(path) {
-                Ok(trace) => Ok(Self::Trace(trace, path.clone())),
+            Origin::Trace(path) => match Reader::open(path, None) {
+                Ok(reader) if reader.format().tells_operations() => Err(Failure::usage(format!(
+                    "{} holds writes too, and a replay is of reads; `hallway curve` takes it as it is, and a file with a key on each line can be replayed",
+                    path.display()
+                ))),
+                Ok(reader) => Ok(Self::Trace(reader, path.clone())),
                 Err(error) => Err(Failure::local(format!("cannot read the trace {}", path.display()), error)),
             },
         }
@@ -53,16 +57,16 @@ impl Source {
 
     /// Reads the next key into `key`; `false` at the end. Presets have no end.
     pub(crate) fn next_key(&mut self, key: &mut String) -> Result<bool, Failure> {
-        match self {
-            Self::Preset(model) => {
-                key.clear();
-                // Writing to a string cannot fail.
-                let _ = write!(key, "{}", model.next_key());
-                Ok(true)
+        key.clear();
+        // Writing to a string cannot fail.
+        let _ = match self {
+            Self::Preset(model) => write!(key, "{}", model.next_key()),
+            Self::Trace(reader, path) => {
+                let failed = |error| Failure::local(format!("cannot go on with the trace {}", path.display()), error);
+                let Some(access) = reader.next_access().map_err(failed)? else { return Ok(false) };
+                write!(key, "{}", access.key)
             }
-            Self::Trace(trace, path) => trace
-                .next_key(key)
-                .map_err(|error| Failure::local(format!("cannot go on with the trace {}", path.display()), error)),
-        }
+        };
+        Ok(true)
     }
 }

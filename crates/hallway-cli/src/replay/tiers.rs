@@ -8,19 +8,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hallway::{Error, ErrorKind, KvStore, Mode, Namespace, SetOptions, TierHealth, TieredStats, TieredStore};
+use hallway_study::trace::mix::{self, unit};
+use hallway_study::trace::value;
 use hdrhistogram::Histogram;
 use tokio::task::JoinSet;
 
 pub(crate) use self::report::print;
 use super::contender::CAPACITY;
-use super::mix::{self, unit};
-use super::progress::Progress;
 use super::run::{BREATH, GRACE, LONGEST_NS, TTL, random_number};
 use super::source::Source;
-use super::value;
 use super::versions::Versions;
 use crate::failure::Failure;
 use crate::output::note;
+use crate::progress::Progress;
 use crate::tier_args::Deployment;
 
 /// How long clearing and closing may take.

@@ -7,9 +7,9 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::super::report::{grouped, latency, rounded};
 use super::Outcome;
 use crate::failure::Failure;
+use crate::numbers::{grouped, latency, rounded};
 use crate::output::Output;
 
 #[derive(Serialize)]

@@ -13,7 +13,7 @@ const HEADER: usize = 12;
 const VERSION: usize = 8;
 
 /// The value of the key with this hash.
-pub(crate) fn make(hash: u64) -> Bytes {
+pub fn make(hash: u64) -> Bytes {
     let length = value_len(hash).max(HEADER);
     let mut value = BytesMut::with_capacity(length + 8);
     value.put_u64(hash);
@@ -27,7 +27,7 @@ pub(crate) fn make(hash: u64) -> Bytes {
 }
 
 /// Checks that `value` is exactly what [`make`] gives for this hash, and says what is wrong with it.
-pub(crate) fn verify(value: &[u8], hash: u64) -> Result<(), String> {
+pub fn verify(value: &[u8], hash: u64) -> Result<(), String> {
     let expected = value_len(hash).max(HEADER);
     if value.len() != expected {
         return Err(format!("{} bytes instead of {expected}", value.len()));
@@ -49,7 +49,7 @@ pub(crate) fn verify(value: &[u8], hash: u64) -> Result<(), String> {
 }
 
 /// The value of the key with this hash after its `version`th change. Each is different from every other.
-pub(crate) fn make_version(hash: u64, version: u64) -> Bytes {
+pub fn make_version(hash: u64, version: u64) -> Bytes {
     let length = value_len(hash).max(HEADER + VERSION);
     let mut value = BytesMut::with_capacity(length + 8);
     value.put_u64(hash);
@@ -64,7 +64,7 @@ pub(crate) fn make_version(hash: u64, version: u64) -> Bytes {
 }
 
 /// Checks that `value` is what [`make_version`] gives for this hash and some version, and says which.
-pub(crate) fn version(value: &Bytes, hash: u64) -> Result<u64, String> {
+pub fn version(value: &Bytes, hash: u64) -> Result<u64, String> {
     let Some(version) = value.get(HEADER..HEADER + VERSION) else {
         return Err(format!("{} bytes are too few", value.len()));
     };

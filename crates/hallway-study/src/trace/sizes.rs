@@ -17,7 +17,7 @@ const QUANTILES: [(f64, f64); 9] = [
 ];
 
 /// The length of the value of the key with this hash. Always the same for the same key.
-pub(crate) fn value_len(hash: u64) -> usize {
+pub fn value_len(hash: u64) -> usize {
     // Mixed again: the contents start from the same hash.
     let share = unit(mix(hash ^ 0x5175_e5ee_d517_e500));
     let above = QUANTILES.iter().position(|(upto, _)| share < *upto).unwrap_or(QUANTILES.len() - 1).max(1);

@@ -4,19 +4,53 @@
 //! there, move it to the front. The stream then has the LRU hit ratio of the trace at every capacity, which no
 //! popularity law has. It does not have the trace's frequencies, so other policies may do better or worse on it.
 
+use serde::{Deserialize, Serialize};
+
 use super::mix::{Stream, unit};
 use super::recency::Recency;
+use super::request::{KeyId, Request};
 
 /// A built-in request stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Preset {
-    /// Database objects of a web shop on a busy day
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Preset {
+    /// Database objects of a web shop on a busy day.
     OrmBusy,
-    /// Product pages of a web shop in December
+    /// Product pages of a web shop in December.
     Web12,
 }
 
 impl Preset {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::OrmBusy, Self::Web12];
+
+    /// What it is called where it is given by name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OrmBusy => "orm-busy",
+            Self::Web12 => "web12",
+        }
+    }
+
+    /// LRU hit ratio at a capacity, between the rows of the table on the logarithm of the capacity. The stream of a
+    /// [`StackModel`] has it to 0.01 once it is long enough to fill the capacity.
+    #[must_use]
+    pub fn hit_ratio_at(self, entries: f64) -> f64 {
+        let table = self.table();
+        let above = table.iter().position(|(capacity, _)| entries <= *capacity as f64);
+        let row = |at: usize| (table[at].0 as f64, table[at].1);
+        match above {
+            _ if entries < 1.0 => 0.0,
+            None => row(table.len() - 1).1,
+            Some(0) => row(0).1,
+            Some(above) => {
+                let ((c0, h0), (c1, h1)) = (row(above - 1), row(above));
+                h0 + (h1 - h0) * (entries / c0).ln() / (c1 / c0).ln()
+            }
+        }
+    }
+
     /// LRU hit ratio by capacity, measured on the whole trace; what is missing to 1 are first requests of a key.
     fn table(self) -> &'static [(usize, f64)] {
         match self {
@@ -47,7 +81,7 @@ impl Preset {
 
 /// The endless stream of a preset; the same for the same seed.
 #[derive(Debug)]
-pub(crate) struct StackModel {
+pub struct StackModel {
     table: &'static [(usize, f64)],
     recent: Recency,
     random: Stream,
@@ -57,14 +91,16 @@ pub(crate) struct StackModel {
 }
 
 impl StackModel {
-    pub(crate) fn new(preset: Preset, seed: u64) -> Self {
+    /// The stream from its first request.
+    #[must_use]
+    pub fn new(preset: Preset, seed: u64) -> Self {
         let table = preset.table();
         let deepest = table.last().map_or(1, |(depth, _)| *depth);
         Self { table, recent: Recency::new(deepest), random: Stream::new(seed), keys: 0, owed: vec![0; table.len()] }
     }
 
     /// The next key, numbered from 1 by first request.
-    pub(crate) fn next_key(&mut self) -> u64 {
+    pub fn next_key(&mut self) -> u64 {
         match self.depth() {
             Some(depth) => self.recent.touch(depth),
             None => {
@@ -73,6 +109,14 @@ impl StackModel {
                 self.keys
             }
         }
+    }
+
+    /// The next request, a read; keys are numbered from 0 by first request.
+    ///
+    /// # Panics
+    /// After 2^32 different keys.
+    pub fn next_request(&mut self) -> Request {
+        Request::read(KeyId::try_from(self.next_key() - 1).expect("fewer than 2^32 keys"))
     }
 
     /// How deep the next request goes; `None` is a key never seen.
@@ -168,6 +212,13 @@ mod tests {
     #[test]
     fn web12_has_the_hit_ratios_of_its_table() {
         check(Preset::Web12, 95_607, 16_384);
+    }
+
+    #[test]
+    fn between_rows_the_ratio_goes_by_the_logarithm() {
+        let at = |entries| Preset::OrmBusy.hit_ratio_at(entries);
+        assert_eq!([0.0, 1.0, 64.0, 65_536.0, 1e9].map(at), [0.0, 0.047, 0.486, 0.984, 0.984]);
+        assert!((at(128.0) - (0.486 + 0.615) / 2.0).abs() < 1e-12, "{}", at(128.0));
     }
 
     #[test]

@@ -3,33 +3,34 @@
 //! Keys sit in slots, the most recent in the highest one; a Fenwick tree counts live slots, so that the k-th of them
 //! is found by descending it. When the slots run out, the live ones move down together: amortised, one slot a move.
 
+use super::fenwick::Fenwick;
+
 /// Slots for each key of the bound; more slots mean fewer compactions, fewer mean a smaller tree.
 const SLOTS_PER_KEY: usize = 4;
 
 /// At most `bound` keys by recency. Depth 1 is the most recent.
 #[derive(Debug)]
-pub(crate) struct Recency {
+pub(super) struct Recency {
     // 0 marks an empty slot, so keys start from 1.
     slots: Vec<u64>,
-    // Fenwick tree over live slots, 1-based; its length minus one is a power of two.
-    tree: Vec<u32>,
+    live: Fenwick,
     next: usize,
     len: usize,
     bound: usize,
 }
 
 impl Recency {
-    pub(crate) fn new(bound: usize) -> Self {
-        let slots = (bound * SLOTS_PER_KEY).next_power_of_two();
-        Self { slots: vec![0; slots], tree: vec![0; slots + 1], next: 0, len: 0, bound }
+    pub(super) fn new(bound: usize) -> Self {
+        let live = Fenwick::new(bound * SLOTS_PER_KEY);
+        Self { slots: vec![0; live.places()], live, next: 0, len: 0, bound }
     }
 
-    pub(crate) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.len
     }
 
     /// Puts a new key in front; the least recent one falls off if there are too many.
-    pub(crate) fn push(&mut self, key: u64) {
+    pub(super) fn push(&mut self, key: u64) {
         debug_assert_ne!(key, 0);
         if self.len == self.bound {
             self.remove_at_depth(self.len);
@@ -38,7 +39,7 @@ impl Recency {
     }
 
     /// Moves the key at this depth to the front and returns it.
-    pub(crate) fn touch(&mut self, depth: usize) -> u64 {
+    pub(super) fn touch(&mut self, depth: usize) -> u64 {
         let key = self.remove_at_depth(depth);
         self.place(key);
         key
@@ -49,41 +50,17 @@ impl Recency {
             self.compact();
         }
         self.slots[self.next] = key;
-        self.add(self.next, 1);
+        self.live.take(self.next);
         self.next += 1;
         self.len += 1;
     }
 
     fn remove_at_depth(&mut self, depth: usize) -> u64 {
         debug_assert!((1..=self.len).contains(&depth));
-        let slot = self.slot_of(self.len - depth + 1);
-        self.add(slot, -1);
+        let slot = self.live.find(self.len - depth + 1);
+        self.live.free(slot);
         self.len -= 1;
         std::mem::take(&mut self.slots[slot])
-    }
-
-    /// The slot of the k-th live key from the bottom.
-    fn slot_of(&self, k: usize) -> usize {
-        let mut rest = k as u32;
-        let mut at = 0;
-        let mut step = self.slots.len();
-        while step > 0 {
-            let probe = at + step;
-            if probe < self.tree.len() && self.tree[probe] < rest {
-                rest -= self.tree[probe];
-                at = probe;
-            }
-            step /= 2;
-        }
-        at
-    }
-
-    fn add(&mut self, slot: usize, by: i32) {
-        let mut at = slot + 1;
-        while at < self.tree.len() {
-            self.tree[at] = self.tree[at].wrapping_add_signed(by);
-            at += at & at.wrapping_neg();
-        }
     }
 
     fn compact(&mut self) {
@@ -96,14 +73,7 @@ impl Recency {
             }
         }
         self.next = live;
-        self.tree.fill(0);
-        for at in 1..self.tree.len() {
-            self.tree[at] += u32::from(at <= live);
-            let parent = at + (at & at.wrapping_neg());
-            if parent < self.tree.len() {
-                self.tree[parent] += self.tree[at];
-            }
-        }
+        self.live.take_first(live);
     }
 }
 

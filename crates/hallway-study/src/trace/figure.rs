@@ -1,0 +1,37 @@
+//! The capacity curve as a chart.
+
+use super::curve::{CapacityCurve, CapacityPoint};
+use crate::chart::{Axis, Chart, Lines, Mark, Scale, Series, Spot, Style, Unit};
+
+/// Hit ratio over entries, with a mark where LRU has 90 % of all that caching can gain.
+#[must_use]
+pub fn capacity_chart(title: &str, curve: &CapacityCurve) -> Chart {
+    let series = |label: &str, style, ratio: fn(&CapacityPoint) -> Option<f64>| {
+        let spot = |point: &CapacityPoint| {
+            Some(Spot { x: point.entries as f64, y: ratio(point)?, interval: None, label: None })
+        };
+        Series { label: label.to_owned(), points: curve.points.iter().filter_map(spot).collect(), style }
+    };
+    let all = [
+        series("clairvoyant", Style::Computed, |point| point.clairvoyant),
+        series("moka", Style::Measured, |point| point.moka),
+        series("LRU", Style::Computed, |point| Some(point.lru)),
+    ];
+    let gain = curve.gain(0.9);
+    let mark = Mark {
+        x: gain.entries as f64,
+        interval: None,
+        tie_band: None,
+        label: "90 % of the gain".to_owned(),
+        left: None,
+        right: None,
+    };
+    Chart::Lines(Lines {
+        title: title.to_owned(),
+        x: Axis { label: "entries".to_owned(), unit: Unit::Count, scale: Scale::Log },
+        y: Axis { label: "hit ratio".to_owned(), unit: Unit::Share, scale: Scale::Linear },
+        series: all.into_iter().filter(|series| !series.points.is_empty()).collect(),
+        // Where nothing can be gained there is no such place.
+        marks: if gain.entries > 0 { vec![mark] } else { Vec::new() },
+    })
+}

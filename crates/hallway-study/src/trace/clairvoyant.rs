@@ -7,6 +7,7 @@
 use std::collections::BinaryHeap;
 
 use super::log::Log;
+use super::policy::BREATH;
 use super::request::{OnWrite, Op};
 
 const NEVER: u32 = u32::MAX;
@@ -26,7 +27,7 @@ pub fn clairvoyant_hits(log: &Log, entries: usize, on_write: OnWrite, progress: 
     let mut ends = BinaryHeap::new();
     let (mut len, mut hits) = (0, 0);
     for (now, next) in next.into_iter().enumerate() {
-        if now.is_multiple_of(super::policy::BREATH) {
+        if (now as u64).is_multiple_of(BREATH) {
             progress(now as u64);
         }
         if held[now] {

@@ -245,8 +245,8 @@ impl LruCurve {
     /// since the lower tier sees only what the upper one misses. `None` if the upper tier misses nothing.
     #[must_use]
     pub fn behind(&self, above: u64, below: u64) -> Option<f64> {
-        let upper = self.hit_ratio_at(above);
-        (upper < 1.0).then(|| ((self.hit_ratio_at(below) - upper) / (1.0 - upper)).max(0.0))
+        let (upper, both) = (self.hits_at(above), self.hits_at(below));
+        (upper < self.reads).then(|| both.saturating_sub(upper) as f64 / (self.reads - upper) as f64)
     }
 
     fn ratio(&self, hits: u64) -> f64 {

@@ -163,8 +163,8 @@ fn reading(key: Name<'_>) -> Access<'_> {
 /// Tells the format by what the log begins with. What it reads for that it leaves in `head`.
 fn detect(source: &mut Box<dyn BufRead + Send>, head: &mut Vec<u8>, is_xz: bool) -> io::Result<Format> {
     let is_line = |head: &[u8]| looks_like_text(head) && head.trim_ascii_start().contains(&b'\n');
-    // Byte by byte: after a line, a pipe may be silent for long.
-    while head.len() < ORACLE_RECORD && !is_line(head) && more(source, head)? {}
+    // Byte by byte: after a line, a pipe may be silent for long. What xz packs comes in blocks.
+    while head.len() < ORACLE_RECORD && (is_xz || !is_line(head)) && more(source, head)? {}
     // A few numbers in xz may look like anything; a text that short is not worth packing.
     let is_text = looks_like_text(head) && !(is_xz && head.len() < ORACLE_RECORD);
     while is_text && (head.len() as u64) < MAX_LINE && !is_line(head) && more(source, head)? {}

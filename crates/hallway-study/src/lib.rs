@@ -4,9 +4,9 @@
 //! - [`formulas`] are what is computed instead of measured;
 //! - [`lab`] is the stores of a study: started, found or given;
 //! - [`load`] is work for stores and the loop that measures it;
-//! - [`report`] is what a study found, as data and as files to look at.
 //! - [`report`] is what a study found, as data and as files to look at;
 //! - [`rounds`] measures points with criterion, so that a drift of the machine hits all alike;
+//! - [`statistics`] says where measured curves cross, with intervals;
 //! - [`trace`] is what streams of requests are like: hit ratios at every capacity, over any number of instances.
 
 pub mod chart;
@@ -17,6 +17,7 @@ pub mod load;
 mod markup;
 pub mod report;
 pub mod rounds;
+pub mod statistics;
 pub mod trace;
 
 pub use crate::failure::{Failure, Result};

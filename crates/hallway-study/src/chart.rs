@@ -13,8 +13,8 @@ mod unit;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::svg::svg;
 pub(crate) use self::svg::inline;
+pub use self::svg::svg;
 pub(crate) use self::theme::STYLE;
 
 /// A picture of measured or computed values.

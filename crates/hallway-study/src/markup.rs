@@ -24,7 +24,10 @@ mod tests {
 
     #[test]
     fn markup_in_text_is_text() {
-        assert_eq!(escape(r#"<script>"a" & 'b'</script>"#), "&lt;script&gt;&quot;a&quot; &amp; &#39;b&#39;&lt;/script&gt;");
+        assert_eq!(
+            escape(r#"<script>"a" & 'b'</script>"#),
+            "&lt;script&gt;&quot;a&quot; &amp; &#39;b&#39;&lt;/script&gt;"
+        );
         assert_eq!(escape("a\u{0}b\nc\u{7f}"), "a\u{fffd}b c\u{fffd}");
     }
 }

@@ -129,11 +129,17 @@ fn even([low, high]: [f64; 2], wanted: usize, unit: Unit) -> Vec<f64> {
         2_f64.powf(rough.log2().ceil())
     } else {
         let size = 10_f64.powf(rough.log10().floor());
-        [1.0, 2.0, 5.0, 10.0].into_iter().map(|times| times * size).find(|step| *step >= rough * 0.999)
+        [1.0, 2.0, 5.0, 10.0]
+            .into_iter()
+            .map(|times| times * size)
+            .find(|step| *step >= rough * 0.999)
             .unwrap_or(10.0 * size)
     };
     let [first, last] = [(low / step - 1e-9).ceil(), (high / step + 1e-9).floor()];
-    (0..=(last - first).max(0.0) as usize).map(|count| (first + count as f64) * step).filter(|_| last >= first).collect()
+    (0..=(last - first).max(0.0) as usize)
+        .map(|count| (first + count as f64) * step)
+        .filter(|_| last >= first)
+        .collect()
 }
 
 /// Numbers and lines alone on a logarithmic side.

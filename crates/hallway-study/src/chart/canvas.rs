@@ -35,10 +35,8 @@ impl Canvas {
 
     pub(super) fn rect(&mut self, class: &str, corner: [f64; 2], size: [f64; 2]) {
         let [x, y, width, height] = [corner[0], corner[1], size[0].max(0.0), size[1].max(0.0)].map(number);
-        let _never_fails = writeln!(
-            self.text,
-            "<rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"/>"
-        );
+        let _never_fails =
+            writeln!(self.text, "<rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"/>");
     }
 
     pub(super) fn path(&mut self, class: &str, path: &str) {
@@ -80,15 +78,19 @@ pub(super) fn number(value: f64) -> String {
     }
 }
 
-/// About how wide a text is in a usual sans-serif font, rather more than less.
+/// How much wider bold letters are.
+pub(super) const BOLD: f64 = 1.12;
+
+/// About how wide a text is in a wide sans-serif font: rather more than less.
 pub(super) fn width(text: &str, size: f64) -> f64 {
     let of = |c: char| match c {
-        'i' | 'j' | 'l' | '.' | ',' | ':' | ';' | '|' | '!' | '\'' | '(' | ')' | '[' | ']' | ' ' => 0.31,
-        'f' | 't' | 'r' | '-' | '/' | 'I' => 0.40,
-        'm' | 'w' | 'M' | 'W' | '@' | '%' => 0.90,
-        c if c.is_ascii_uppercase() => 0.69,
+        'i' | 'j' | 'l' | '.' | ',' | ':' | ';' | '|' | '!' | '\'' | ' ' => 0.33,
+        '(' | ')' | '[' | ']' | 'f' | 't' | 'r' | '-' | '/' | 'I' => 0.41,
+        'm' | 'w' | 'M' | 'W' | '@' | '%' => 0.97,
+        '←' | '→' | '↑' | '=' | '<' | '>' | '+' => 0.84,
+        c if c.is_ascii_uppercase() => 0.72,
         c if (c as u32) >= 0x2e80 => 1.05,
-        _ => 0.58,
+        _ => 0.63,
     };
     text.chars().map(of).sum::<f64>() * size
 }

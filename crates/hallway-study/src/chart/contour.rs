@@ -76,7 +76,8 @@ mod tests {
     #[test]
     fn a_saddle_is_cut_by_its_middle() {
         let saddle = |middle: f64| cells(&[&[-1.0 - middle, 1.0], &[1.0, -1.0]]);
-        for pieces in [border(&[0.0, 1.0], &[0.0, 1.0], &saddle(0.5)), border(&[0.0, 1.0], &[0.0, 1.0], &saddle(-0.5))] {
+        for pieces in [border(&[0.0, 1.0], &[0.0, 1.0], &saddle(0.5)), border(&[0.0, 1.0], &[0.0, 1.0], &saddle(-0.5))]
+        {
             assert_eq!(pieces.len(), 2, "{pieces:?}");
         }
         // With a low middle the low corners are joined: the high corner at the lower right is cut off.

@@ -1,7 +1,7 @@
 //! A quantity over two axes: tinted cells, the border where the decision changes, and a key.
 
 use crate::chart::axis::{Ends, Ruler, spaced, value};
-use crate::chart::canvas::{Anchor, Canvas, number, through, width, wrap};
+use crate::chart::canvas::{Anchor, BOLD, Canvas, number, through, width, wrap};
 use crate::chart::contour;
 use crate::chart::svg::{self, Form, Frame};
 use crate::chart::unit::digits;
@@ -9,6 +9,9 @@ use crate::chart::{Axis, HeatMap};
 
 /// As many tints on each side of the border.
 const TINTS: usize = 5;
+
+/// Columns and rows up to which the values are written into their cells; of more, the regions are named instead.
+const MOST_VALUES: [usize; 2] = [8, 7];
 
 /// Draws it in this form.
 pub(super) fn draw(canvas: &mut Canvas, map: &HeatMap, form: &Form) {
@@ -18,7 +21,7 @@ pub(super) fn draw(canvas: &mut Canvas, map: &HeatMap, form: &Form) {
     let left = svg::room_for_numbers(&up, form);
     let head = svg::title(canvas, &map.title, form);
     let reach = Reach::of(map);
-    let head = key(canvas, map, &reach, head, form);
+    let head = key(canvas, map, head, form);
     let top = svg::y_label(canvas, &map.y, head, form) + form.edge * 0.5;
     let frame = Frame { left, top, right: form.width - form.edge * 2.0, bottom: form.height - form.below };
     let (across, up) = (across.within(frame.left, frame.right), up.within(frame.bottom, frame.top));
@@ -27,9 +30,15 @@ pub(super) fn draw(canvas: &mut Canvas, map: &HeatMap, form: &Form) {
     let (xs, ys) = (sides(&across, &columns), sides(&up, &rows));
     svg::sides(canvas, &across, &up, &frame, &map.x, form);
     canvas.rect("paper", [frame.left, frame.top], [frame.right - frame.left, frame.bottom - frame.top]);
-    cells(canvas, map, &reach, &xs, &ys, form);
+    cells(canvas, map, &reach, &xs, &ys);
     let border = border(map, &reach, &across, &up, &xs, &ys);
     canvas.path("border", &border);
+    let [columns, rows] = [xs.len(), ys.len()].map(|edges| edges.saturating_sub(1));
+    if columns <= MOST_VALUES[0] && rows <= MOST_VALUES[1] {
+        values(canvas, map, &xs, &ys, form);
+    } else {
+        regions(canvas, map, &xs, &ys, &frame, form);
+    }
 }
 
 /// How far the cells are from the border, so that tints can be shared out.
@@ -46,6 +55,8 @@ impl Reach {
         let is_ratio = map.border > 0.0 && known().all(|value| value > 0.0);
         let mut reach = Self { border: map.border, is_ratio, most: 1.0 };
         let most = known().map(|value| reach.distance(value).abs()).fold(0.0, f64::max);
+        // Ten times better is as good as it gets: one cell with a thousand must not make all others pale.
+        let most = if is_ratio { most.min(10_f64.ln()) } else { most };
         if most > 0.0 {
             reach.most = most;
         }
@@ -56,14 +67,10 @@ impl Reach {
         if self.is_ratio { (value / self.border).ln() } else { value - self.border }
     }
 
-    /// 1 to [`TINTS`].
+    /// 1 to [`TINTS`], with more of them near the border.
     fn tint(&self, value: f64) -> usize {
-        let share = self.distance(value).abs() / self.most;
+        let share = (self.distance(value).abs() / self.most).sqrt();
         ((share * TINTS as f64).ceil() as usize).clamp(1, TINTS)
-    }
-
-    fn at(&self, distance: f64) -> f64 {
-        if self.is_ratio { self.border * distance.exp() } else { self.border + distance }
     }
 }
 
@@ -75,11 +82,7 @@ fn known(cell: Option<&Option<f64>>) -> Option<f64> {
     cell.copied().flatten().filter(|value| value.is_finite())
 }
 
-fn cells(canvas: &mut Canvas, map: &HeatMap, reach: &Reach, xs: &[f64], ys: &[f64], form: &Form) {
-    let narrowest = xs.windows(2).map(|x| x[1] - x[0]).fold(f64::INFINITY, f64::min);
-    let lowest = ys.windows(2).map(|y| y[0] - y[1]).fold(f64::INFINITY, f64::min);
-    let size = form.font * 0.9;
-    let says_values = narrowest >= size * 3.0 && lowest >= size * 1.5;
+fn cells(canvas: &mut Canvas, map: &HeatMap, reach: &Reach, xs: &[f64], ys: &[f64]) {
     for (row, y) in ys.windows(2).enumerate() {
         for (column, x) in xs.windows(2).enumerate() {
             let corner = [x[0], y[1]];
@@ -88,16 +91,58 @@ fn cells(canvas: &mut Canvas, map: &HeatMap, reach: &Reach, xs: &[f64], ys: &[f6
                 Some(value) => {
                     let side = if is_above(map, value) { "above" } else { "below" };
                     canvas.rect(&format!("{side} s{}", reach.tint(value)), corner, extent);
-                    if says_values {
-                        let middle = [(x[0] + x[1]) / 2.0, (y[0] + y[1]) / 2.0 + form.font * 0.35];
-                        canvas.words("cell", middle, Anchor::Middle, &digits(value));
-                    }
                 }
                 None => {
                     let [x0, x1, y0, y1] = [x[0] + 3.0, x[1] - 3.0, y[0] - 3.0, y[1] + 3.0].map(number);
                     canvas.path("unknown", &format!("M{x0} {y0}L{x1} {y1}"));
                 }
             }
+        }
+    }
+}
+
+/// Writes each value into its cell, where all fit.
+fn values(canvas: &mut Canvas, map: &HeatMap, xs: &[f64], ys: &[f64], form: &Form) {
+    let size = form.font * 0.9;
+    let is_tight =
+        |x: &[f64], y: &[f64], value: f64| x[1] - x[0] < width(&digits(value), size) + 4.0 || y[0] - y[1] < size * 1.4;
+    let mut all = Vec::new();
+    for (row, y) in map.cells.iter().zip(ys.windows(2)) {
+        for (cell, x) in row.iter().zip(xs.windows(2)) {
+            if let Some(value) = known(Some(cell)) {
+                if is_tight(x, y, value) {
+                    return;
+                }
+                all.push((value, [(x[0] + x[1]) / 2.0, (y[0] + y[1]) / 2.0 + form.font * 0.35]));
+            }
+        }
+    }
+    for (value, middle) in all {
+        canvas.words("cell", middle, Anchor::Middle, &digits(value));
+    }
+}
+
+/// Names each side of the border in the middle of its longest row.
+fn regions(canvas: &mut Canvas, map: &HeatMap, xs: &[f64], ys: &[f64], frame: &Frame, form: &Form) {
+    for (above, words) in [(false, &map.below), (true, &map.above)] {
+        let mut longest: (f64, [f64; 2]) = (0.0, [0.0; 2]);
+        for (row, y) in map.cells.iter().zip(ys.windows(2)) {
+            let mut run: Option<f64> = None;
+            for (cell, x) in row.iter().zip(xs.windows(2)) {
+                let is_here = known(Some(cell)).is_some_and(|value| is_above(map, value) == above);
+                run = is_here.then(|| run.unwrap_or(x[0]));
+                let Some(from) = run else { continue };
+                if x[1] - from > longest.0 + 0.5 {
+                    longest = (x[1] - from, [(from + x[1]) / 2.0, (y[0] + y[1]) / 2.0]);
+                }
+            }
+        }
+        let (room, [x, y]) = longest;
+        if room > form.font * 4.0 {
+            let words = wrap(words, form.font * BOLD, room - form.edge, 1).remove(0);
+            // Away from the edge of the plot, where the row may be cut.
+            let y = y.clamp(frame.top + form.line, frame.bottom - form.edge) + form.font * 0.35;
+            canvas.words("win halo", [x, y], Anchor::Middle, &words);
         }
     }
 }
@@ -111,8 +156,11 @@ fn border(map: &HeatMap, reach: &Reach, across: &Ruler, up: &Ruler, xs: &[f64], 
             is_inside.then_some(place)
         };
         // Where the curve leaves the picture it is interrupted.
-        return map.curve.split(|spot| inside(spot).is_none())
-            .map(|part| through(&part.iter().filter_map(inside).collect::<Vec<_>>())).collect();
+        return map
+            .curve
+            .split(|spot| inside(spot).is_none())
+            .map(|part| through(&part.iter().filter_map(inside).collect::<Vec<_>>()))
+            .collect();
     }
     let distance = |cell: &Option<f64>| known(Some(cell)).map(|value| reach.distance(value));
     // Outer cells are repeated at the edge, so that the border reaches it.
@@ -149,10 +197,11 @@ fn edges(axis: &Axis, values: &[f64]) -> Vec<f64> {
 }
 
 /// What the tints say, in one or two rows; gives where they end.
-fn key(canvas: &mut Canvas, map: &HeatMap, reach: &Reach, top: f64, form: &Form) -> f64 {
+fn key(canvas: &mut Canvas, map: &HeatMap, top: f64, form: &Form) -> f64 {
     let swatch = form.font * 1.15;
     let strip = swatch * TINTS as f64;
-    let ends = [digits(reach.at(-reach.most)), digits(reach.at(reach.most))];
+    let values = || map.cells.iter().flatten().filter_map(|cell| known(Some(cell)));
+    let ends = [values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max)].map(digits);
     let mut at = top + form.line;
     for (side, words, end) in [("below", &map.below, &ends[0]), ("above", &map.above, &ends[1])] {
         for tint in 1..=TINTS {
@@ -162,6 +211,8 @@ fn key(canvas: &mut Canvas, map: &HeatMap, reach: &Reach, top: f64, form: &Form)
         }
         let border = digits(map.border);
         let range = if side == "below" { format!("{end} to {border}") } else { format!("{border} to {end}") };
+        let is_there = values().any(|value| is_above(map, value) == (side == "above"));
+        let range = if is_there { range } else { "nowhere here".into() };
         let from = form.edge * 2.0 + strip;
         let room = form.width - from - form.edge;
         let long = format!("{words} ({range})");

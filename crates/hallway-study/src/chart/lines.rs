@@ -10,7 +10,8 @@ use crate::chart::{Lines, Series, Spot, Style};
 
 /// Draws them in this form.
 pub(super) fn draw(canvas: &mut Canvas, chart: &Lines, form: &Form) {
-    let ends: Vec<End<'_>> = chart.series.iter().enumerate().filter_map(|(at, series)| End::of(at, series, form)).collect();
+    let ends: Vec<End<'_>> =
+        chart.series.iter().enumerate().filter_map(|(at, series)| End::of(at, series, form)).collect();
     let beside_plot = ends.iter().map(|end| end.width).fold(0.0, f64::max);
     let right = if ends.is_empty() { form.edge * 2.0 } else { beside_plot + form.sample + form.edge * 2.5 };
 
@@ -199,7 +200,8 @@ fn spot_labels(
 
 /// Groups of points that have names of their own need another place for the name of the group.
 fn legend(chart: &Lines) -> Vec<(usize, &Series)> {
-    let is_dots = |series: &Series| series.style == Style::Dots && series.points.iter().any(|spot| spot.label.is_some());
+    let is_dots =
+        |series: &Series| series.style == Style::Dots && series.points.iter().any(|spot| spot.label.is_some());
     let dots: Vec<_> = chart.series.iter().enumerate().filter(|(_, series)| is_dots(series)).collect();
     let says_more = |series: &Series| series.points.iter().any(|spot| spot.label.as_ref() != Some(&series.label));
     if dots.len() > 1 && dots.iter().any(|(_, series)| says_more(series)) { dots } else { Vec::new() }

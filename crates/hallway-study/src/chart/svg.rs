@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::chart::axis::Ruler;
-use crate::chart::canvas::{Anchor, Canvas, number, width, wrap};
+use crate::chart::canvas::{Anchor, BOLD, Canvas, number, width, wrap};
 use crate::chart::theme::STYLE;
 use crate::chart::{Axis, Chart, Lines, heat, lines, marks};
 use crate::markup::escape;
@@ -151,7 +151,7 @@ fn described(lines: &Lines) -> String {
 pub(super) fn title(canvas: &mut Canvas, title: &str, form: &Form) -> f64 {
     let size = form.font * 1.12;
     let mut at = form.edge * 0.6;
-    for line in wrap(title, size, form.width - 2.0 * form.edge, 2) {
+    for line in wrap(title, size * BOLD, form.width - 2.0 * form.edge, 2) {
         at += form.line * 1.1;
         let class = if form.class == "narrow" { "title small" } else { "title" };
         canvas.words(class, [form.edge, at], Anchor::Start, &line);

@@ -13,6 +13,8 @@ impl Unit {
         }
         match self {
             Self::Bytes => scaled(value, KIBI, &[" B", " KiB", " MiB", " GiB", " TiB"]),
+            // What is counted and has four figures is written with all of them: 4096 is not 4.1 k.
+            Self::Count if value.fract() == 0.0 && value.abs() < 1e4 && value % 100.0 != 0.0 => format!("{value:.0}"),
             Self::Count => scaled(value, 1e3, &["", " k", " M", " G"]),
             Self::Micros => time(value * 1e3),
             Self::Nanos => time(value),
@@ -116,7 +118,9 @@ mod tests {
             (Unit::Bytes, 1_048_576.0, "1 MiB"),
             (Unit::Bytes, 23_300.0, "22.8 KiB"),
             (Unit::Count, 12.0, "12"),
-            (Unit::Count, 1_234.0, "1.23 k"),
+            (Unit::Count, 1_234.5, "1.23 k"),
+            (Unit::Count, 4_096.0, "4096"),
+            (Unit::Count, 3_000.0, "3 k"),
             (Unit::Count, 3e6, "3 M"),
             (Unit::Count, 0.0, "0"),
             (Unit::Micros, 0.25, "250 ns"),

@@ -1,7 +1,7 @@
 //! `index.html`: the whole report on one page that needs nothing else, neither a network nor scripts.
 
-pub(super) mod page;
 mod blocks;
+pub(super) mod page;
 mod parts;
 mod strip;
 

@@ -29,8 +29,10 @@ fn parse(text: &str) -> std::result::Result<Report, String> {
             "its schema is `{other}`, and this version of hallway reads `{SCHEMA}`; read it with the version that wrote \
              it, or measure again with `cargo hallway compare`"
         )),
-        None => Err(format!("this is no report: it has no `\"schema\": \"{SCHEMA}\"`; give the `crossover.json` that \
-                             `cargo hallway compare` wrote")),
+        None => Err(format!(
+            "this is no report: it has no `\"schema\": \"{SCHEMA}\"`; give the `crossover.json` that \
+                             `cargo hallway compare` wrote"
+        )),
     }
 }
 
@@ -43,6 +45,8 @@ pub(super) fn text(report: &Report) -> Result<String> {
     text.push('\n');
     match parse(&text) {
         Ok(_) => Ok(text),
-        Err(error) => Err(format!("the report cannot be written as JSON, a number in it is not finite: {error}").into()),
+        Err(error) => {
+            Err(format!("the report cannot be written as JSON, a number in it is not finite: {error}").into())
+        }
     }
 }

@@ -90,7 +90,13 @@ pub(super) fn mode(mode: StudyMode) -> &'static str {
 pub(super) fn machine(report: &Report) -> String {
     let cores = report.env.cores;
     let plural = if cores == 1 { "" } else { "s" };
-    format!("{}, {cores} core{plural}, {} of {} rounds, {}", report.env.cpu, mode(report.mode), report.rounds, report.started)
+    format!(
+        "{}, {cores} core{plural}, {} of {} rounds, {}",
+        report.env.cpu,
+        mode(report.mode),
+        report.rounds,
+        report.started
+    )
 }
 
 /// What is known of the machine, as names and values.
@@ -125,9 +131,9 @@ pub(super) fn model(validations: &[Validation]) -> Option<String> {
     let [low, high] = IN_RANGE;
     match right {
         _ if all == 0 => None,
-        _ if right == all => {
-            Some(format!("The formulas hold: all {all} predicted means are within {low} to {high} of the measured ones."))
-        }
+        _ if right == all => Some(format!(
+            "The formulas hold: all {all} predicted means are within {low} to {high} of the measured ones."
+        )),
         _ => Some(format!(
             "The model is out of range here: only {right} of {all} predicted means are within {low} to {high} of the \
              measured ones. Trust what was measured, not what was computed."

@@ -77,13 +77,17 @@ pub(super) fn question(answer: &Answer, report: &Report) -> String {
 /// What the formulas predicted.
 pub(super) fn validation(report: &Report) -> String {
     let Some(sentence) = told::model(&report.validation) else { return String::new() };
-    let rows: Vec<Vec<String>> = report.validation.iter().map(|row| {
-        let (class, word) = if told::is_in_range(row) { ("good", "holds") } else { ("bad", "out of range") };
-        let chip = format!("<span class=\"chip {class}\">{word}</span>");
-        let times = [row.predicted_ns, row.measured_ns].map(|time| escape(&Unit::Nanos.text(time)));
-        let [predicted, measured] = times;
-        vec![escape(&row.scenario), predicted, measured, format!("{:.2}", row.ratio), chip, escape(&row.formulas)]
-    }).collect();
+    let rows: Vec<Vec<String>> = report
+        .validation
+        .iter()
+        .map(|row| {
+            let (class, word) = if told::is_in_range(row) { ("good", "holds") } else { ("bad", "out of range") };
+            let chip = format!("<span class=\"chip {class}\">{word}</span>");
+            let times = [row.predicted_ns, row.measured_ns].map(|time| escape(&Unit::Nanos.text(time)));
+            let [predicted, measured] = times;
+            vec![escape(&row.scenario), predicted, measured, format!("{:.2}", row.ratio), chip, escape(&row.formulas)]
+        })
+        .collect();
     let columns = ["scenario", "predicted", "measured", "ratio", "verdict", "formulas"];
     format!(
         "<section id=\"validation\">\n<h2>Do the formulas hold?</h2>\n<p>{}</p>\n{}</section>\n",
@@ -125,10 +129,15 @@ pub(super) fn environment(report: &Report) -> String {
         let pairs: Vec<_> = settings.iter().map(|(name, value)| format!("{name} = {value}")).collect();
         format!("<code>{}</code>", escape(&pairs.join(", ")))
     };
-    let rows: Vec<Vec<String>> = report.env.servers.iter().map(|server| {
-        let words = [&server.name, &server.version, &server.origin].map(|word| escape(word));
-        words.into_iter().chain([settings(&server.settings)]).collect()
-    }).collect();
+    let rows: Vec<Vec<String>> = report
+        .env
+        .servers
+        .iter()
+        .map(|server| {
+            let words = [&server.name, &server.version, &server.origin].map(|word| escape(word));
+            words.into_iter().chain([settings(&server.settings)]).collect()
+        })
+        .collect();
     if !rows.is_empty() {
         text.push_str(&grid("Stores, with settings read back", &["store", "version", "origin", "settings"], &rows));
     }
@@ -139,28 +148,48 @@ pub(super) fn environment(report: &Report) -> String {
 /// Every primitive, folded away until asked for.
 pub(super) fn numbers(report: &Report) -> String {
     let time = |time: f64| Unit::Nanos.text(time);
-    let primitives: Vec<Vec<String>> = report.primitives.iter().map(|row| {
-        let bytes = Unit::Bytes.text(row.bytes as f64);
-        let [low, high] = row.ci95.map(time);
-        let rtt = Unit::Micros.text(row.rtt_us);
-        let cells = [row.backend.clone(), row.op.clone(), bytes, row.tasks.to_string(), row.batch.to_string(), rtt];
-        cells.into_iter().chain([time(row.median_ns), low, high]).map(|cell| escape(&cell)).collect()
-    }).collect();
-    let wire: Vec<Vec<String>> = report.wire.iter().map(|row| {
-        let counts = [u64::from(row.batch), row.round_trips, row.wire_bytes[0], row.wire_bytes[1]];
-        [&row.backend, &row.op].map(|word| escape(word)).into_iter().chain(counts.map(|count| count.to_string())).collect()
-    }).collect();
-    let fits: Vec<Vec<String>> = report.fits.iter().map(|row| {
-        let optional = |value: Option<String>| value.unwrap_or_default();
-        let per_byte = optional(row.ns_per_byte.map(time));
-        let trips = optional(row.k_rtt.map(|trips| Unit::Ratio.text(trips)));
-        [row.backend.clone(), row.op.clone(), time(row.a_ns), per_byte, trips].map(|cell| escape(&cell)).into()
-    }).collect();
+    let primitives: Vec<Vec<String>> = report
+        .primitives
+        .iter()
+        .map(|row| {
+            let bytes = Unit::Bytes.text(row.bytes as f64);
+            let [low, high] = row.ci95.map(time);
+            let rtt = Unit::Micros.text(row.rtt_us);
+            let cells = [row.backend.clone(), row.op.clone(), bytes, row.tasks.to_string(), row.batch.to_string(), rtt];
+            cells.into_iter().chain([time(row.median_ns), low, high]).map(|cell| escape(&cell)).collect()
+        })
+        .collect();
+    let wire: Vec<Vec<String>> = report
+        .wire
+        .iter()
+        .map(|row| {
+            let counts = [u64::from(row.batch), row.round_trips, row.wire_bytes[0], row.wire_bytes[1]];
+            [&row.backend, &row.op]
+                .map(|word| escape(word))
+                .into_iter()
+                .chain(counts.map(|count| count.to_string()))
+                .collect()
+        })
+        .collect();
+    let fits: Vec<Vec<String>> = report
+        .fits
+        .iter()
+        .map(|row| {
+            let optional = |value: Option<String>| value.unwrap_or_default();
+            let per_byte = optional(row.ns_per_byte.map(time));
+            let trips = optional(row.k_rtt.map(|trips| Unit::Ratio.text(trips)));
+            [row.backend.clone(), row.op.clone(), time(row.a_ns), per_byte, trips].map(|cell| escape(&cell)).into()
+        })
+        .collect();
     let of_primitives = ["backend", "operation", "value", "tasks", "batch", "added RTT", "median", "95 % from", "to"];
     let mut text = String::from("<section id=\"numbers\">\n<h2>All numbers</h2>\n");
     for (name, columns, rows) in [
         ("What single operations cost", &of_primitives[..], primitives),
-        ("What they put on the wire", &["backend", "operation", "batch", "round trips", "bytes to", "bytes from"], wire),
+        (
+            "What they put on the wire",
+            &["backend", "operation", "batch", "round trips", "bytes to", "bytes from"],
+            wire,
+        ),
         ("Costs as straight lines", &["backend", "operation", "at zero", "per byte", "round trips"], fits),
     ] {
         if !rows.is_empty() {
@@ -220,7 +249,9 @@ fn pairs(found: &[&Crossover]) -> String {
             let said = match (check.x, check.ci95) {
                 (None, _) => "supports no crossing".to_owned(),
                 (Some(x), None) => format!("says {} with no bound", unit.text(x)),
-                (Some(x), Some([low, high])) => format!("says {} [{}, {}]", unit.text(x), unit.text(low), unit.text(high)),
+                (Some(x), Some([low, high])) => {
+                    format!("says {} [{}, {}]", unit.text(x), unit.text(low), unit.text(high))
+                }
             };
             notes.push(escape(&format!("The model of straight lines ({}) {said}.", check.method)));
         }

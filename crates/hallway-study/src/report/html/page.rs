@@ -29,17 +29,17 @@ pub fn page(title: &str, lead: &str, figures: &[Figure], tables: &[Table]) -> St
     document(title, &body)
 }
 
-/// A whole document. Its policy forbids whatever would need a network or run.
+/// A whole document, which is well-formed XML too. Its policy forbids whatever would need a network or run.
 pub(super) fn document(title: &str, body: &str) -> String {
     let mut text = String::new();
     let _never_fails = write!(
         text,
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n\
+        "<!DOCTYPE html>\n<html lang=\"en\" xmlns=\"http://www.w3.org/1999/xhtml\">\n<head>\n<meta charset=\"utf-8\"/>\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
+         <meta name=\"color-scheme\" content=\"light dark\"/>\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src \
-         data:\">\n\
-         <link rel=\"icon\" href=\"data:,\">\n\
+         data:\"/>\n\
+         <link rel=\"icon\" href=\"data:,\"/>\n\
          <title>{}</title>\n<style>\n{PAGE_STYLE}{STYLE}</style>\n</head>\n<body>\n{body}</body>\n</html>\n",
         escape(title)
     );

@@ -8,9 +8,8 @@ use crate::report::{Figure, Table};
 
 /// A figure with its caption, which leads to a question if one is given: where, and its name.
 pub(super) fn figure(figure: &Figure, question: Option<(&str, &str)>) -> String {
-    let link = question.map_or_else(String::new, |(to, name)| {
-        format!("<a href=\"#{}\">{}</a> ", escape(to), escape(name))
-    });
+    let link =
+        question.map_or_else(String::new, |(to, name)| format!("<a href=\"#{}\">{}</a> ", escape(to), escape(name)));
     let id = if question.is_some() { String::new() } else { format!(" id=\"{}\"", escape(&figure.name)) };
     let (picture, caption) = (chart::inline(&figure.chart), escape(&figure.caption));
     format!("<figure{id}>\n{picture}<figcaption>{link}{caption}</figcaption>\n</figure>\n")
@@ -27,7 +26,8 @@ pub(super) fn grid(caption: &str, columns: &[&str], rows: &[Vec<String>]) -> Str
     let is_number = |column: usize| {
         let cells = || rows.iter().filter_map(|row| row.get(column));
         cells().next().is_some()
-            && cells().all(|cell| cell.is_empty() || cell.starts_with(|c: char| c.is_ascii_digit() || "-<~".contains(c)))
+            && cells()
+                .all(|cell| cell.is_empty() || cell.starts_with(|c: char| c.is_ascii_digit() || "-<~".contains(c)))
     };
     let classes: Vec<_> =
         (0..columns.len()).map(|column| if is_number(column) { " class=\"number\"" } else { "" }).collect();

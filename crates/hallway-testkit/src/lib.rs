@@ -8,11 +8,14 @@
 //! | a Redis, PostgreSQL or PgBouncer that no other test touches | [`servers`] |
 //! | expiry without waiting | [`ManualClock`] |
 //! | a whole world of processes, network, Redis and SQL in one thread, the same for every run of a seed | `sim` (feature) |
+//! | a page as a person sees it, in a private browser, with screenshots | `browser` (feature) |
 //! | whether what callers saw has an explanation, and how stale it was | [`history`] |
 //! | that the coherence protocol holds in every interleaving | [`protocol`] |
 //!
 //! For `[dev-dependencies]`: nothing here is meant for production.
 
+#[cfg(feature = "browser")]
+pub mod browser;
 mod clock;
 mod fault;
 pub mod history;

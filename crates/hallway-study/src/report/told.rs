@@ -95,8 +95,16 @@ pub(super) fn machine(report: &Report) -> String {
         report.env.cpu,
         mode(report.mode),
         report.rounds,
-        report.started
+        when(&report.started)
     )
+}
+
+/// To the minute: `2026-11-26 10:00 UTC`.
+fn when(started: &str) -> String {
+    match (started.get(..10), started.get(10..11), started.get(11..16), started.ends_with('Z')) {
+        (Some(day), Some("T"), Some(time), true) => format!("{day} {time} UTC"),
+        _ => started.to_owned(),
+    }
 }
 
 /// What is known of the machine, as names and values.

@@ -448,6 +448,7 @@ pub(crate) fn report() -> Report {
                 why: "No server was found; give one with --postgres URL, or let --start start one.".into(),
             },
             NotMeasured { what: HOSTILE.into(), why: HOSTILE.into() },
+            NotMeasured { what: "Q16".into(), why: "Asked for were Q1 to Q11 alone; leave out --only.".into() },
         ],
     }
 }

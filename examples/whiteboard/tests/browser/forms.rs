@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::http::{Message, get, is_logged_in, login, post};
+use hallway_testkit::browser::Message;
+
+use crate::http::{get, is_logged_in, login, post};
 use crate::instance::Instance;
 
 fn origin(addr: SocketAddr) -> String {

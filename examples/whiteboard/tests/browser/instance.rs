@@ -5,10 +5,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use hallway_testkit::browser::wait_for_line;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-
-use crate::said;
 
 /// How long an instance may take to end in good order: what it grants its requests and its repairs, and some.
 const ENDS_WITHIN: Duration = Duration::from_secs(15);
@@ -55,7 +54,7 @@ impl Instance {
         let stdout = child.stdout.take().expect("it is piped");
         // Made first, so that a panic below ends the child too.
         let mut instance = Self { child, addr: SocketAddr::from(([127, 0, 0, 1], 0)), _folder: folder };
-        instance.addr = said::wait(format_args!("instance {name}"), stdout, |line| {
+        instance.addr = wait_for_line(format_args!("instance {name}"), stdout, |line| {
             line.split_once("http://")?.1.split(' ').next()?.parse().ok()
         });
         instance

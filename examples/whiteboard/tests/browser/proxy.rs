@@ -5,10 +5,9 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use hallway_testkit::browser::Message;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
-
-use crate::http::Message;
 
 /// One request and what was answered.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,15 +1,16 @@
 //! The story: log in, read, edit on one instance and see it on the other, lose Redis and get it back, log out for good.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use hallway_testkit::browser::{Browser, CONTRAST, Form, Shots};
 use hallway_testkit::servers::{RedisOptions, RedisServer};
 use serde_json::json;
 
-use crate::browser::Browser;
+use crate::checks::LOOK;
 use crate::http::{get, is_logged_in, login};
 use crate::instance::Instance;
 use crate::proxy::Proxy;
-use crate::shots::Shots;
 
 /// How long it may take until something is so that has no event of its own.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -104,7 +105,8 @@ const IS_AWAY: &str = "document.querySelector('h1')?.textContent === 'You are no
 async fn a_browser_before_two_instances_and_a_redis_that_dies() {
     let stage = Stage::set().await;
     let browser = &stage.browser;
-    let mut shots = Shots::begin();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("whiteboard-screenshots");
+    let mut shots = Shots::begin(folder, &Form::desk_and_phone(375), &[LOOK, CONTRAST]);
 
     // Nobody is logged in.
     stage.goto("/").await;

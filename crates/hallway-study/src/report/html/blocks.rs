@@ -100,10 +100,14 @@ pub(super) fn validation(report: &Report) -> String {
 pub(super) fn not_measured(report: &Report) -> String {
     let missing = report.answers.iter().filter(|answer| answer.status == Status::NotMeasured);
     let questions = missing.map(|answer| {
-        let why = answer.rules.first().or(answer.caveats.first()).cloned().unwrap_or_default();
-        NotMeasured { what: format!("{} {}", answer.id, answer.question), why }
+        let is_this = |missing: &&NotMeasured| missing.what == answer.id;
+        let known = report.not_measured.iter().find(is_this).map(|missing| &missing.why);
+        let why = known.or(answer.rules.first()).map_or("What it needs was not there.", String::as_str);
+        NotMeasured { what: format!("{} {}", answer.id, answer.question), why: why.to_owned() }
     });
-    let all: Vec<_> = report.not_measured.iter().cloned().chain(questions).collect();
+    let is_question = |missing: &&NotMeasured| report.answers.iter().any(|answer| answer.id == missing.what);
+    let others = report.not_measured.iter().filter(|missing| !is_question(missing)).cloned();
+    let all: Vec<_> = others.chain(questions).collect();
     if all.is_empty() {
         return String::new();
     }

@@ -23,16 +23,19 @@ pub(super) fn table(table: &Table) -> String {
 
 /// A table of cells that are markup already; figures stand at the right.
 pub(super) fn grid(caption: &str, columns: &[&str], rows: &[Vec<String>]) -> String {
+    let begins_as_number =
+        |cell: &String| cell.trim_start_matches(['-', '~']).starts_with(|c: char| c.is_ascii_digit());
     let is_number = |column: usize| {
-        let cells = || rows.iter().filter_map(|row| row.get(column));
-        cells().next().is_some()
-            && cells()
-                .all(|cell| cell.is_empty() || cell.starts_with(|c: char| c.is_ascii_digit() || "-<~".contains(c)))
+        let mut cells = rows.iter().filter_map(|row| row.get(column)).filter(|cell| !cell.is_empty()).peekable();
+        cells.peek().is_some() && cells.all(begins_as_number)
     };
     let classes: Vec<_> =
         (0..columns.len()).map(|column| if is_number(column) { " class=\"number\"" } else { "" }).collect();
-    // Focusable, so that it scrolls by keys too.
-    let mut text = format!("<div class=\"scroll\" tabindex=\"0\"><table>\n<caption>{caption}</caption>\n<thead><tr>");
+    // The box is focusable, so that it scrolls by keys too; the caption stays where it is.
+    let mut text = format!(
+        "<p class=\"caption\">{caption}</p>\n<div class=\"scroll\" tabindex=\"0\"><table \
+         aria-label=\"{caption}\">\n<thead><tr>"
+    );
     for (column, class) in columns.iter().zip(&classes) {
         let _never_fails = write!(text, "<th scope=\"col\"{class}>{}</th>", escape(column));
     }

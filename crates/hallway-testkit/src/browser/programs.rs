@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::said;
+use crate::browser::said;
 
 /// The Debian packages they come in.
 const PACKAGES: &str = "chromium chromium-driver";
@@ -23,7 +23,7 @@ type Program = (PathBuf, u32);
 ///
 /// # Panics
 /// If there is no such pair, with the packages to install: a test that cannot run has not passed.
-pub(crate) fn pair() -> (PathBuf, PathBuf) {
+pub(super) fn pair() -> (PathBuf, PathBuf) {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders: Vec<_> = env::split_paths(&path).chain(["/usr/local/bin", "/usr/bin"].map(PathBuf::from)).collect();
     let found = |names: &[&str]| -> Vec<Program> {
@@ -76,9 +76,9 @@ fn version(file: &Path) -> u32 {
         .stderr(Stdio::null())
         .spawn()
         .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    let major = said::wait(file.display(), child.stdout.take().expect("it is piped"), major);
+    let major = said::wait_for_line(file.display(), child.stdout.take().expect("it is piped"), major);
     let _ended = child.kill();
-    child.wait().unwrap();
+    child.wait().expect("a child can be waited for");
     major
 }
 

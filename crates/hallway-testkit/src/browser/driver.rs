@@ -11,8 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::http::Message;
-use crate::{programs, said};
+use crate::browser::{Message, programs, said};
 
 /// How long a page may take to become what is waited for.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -25,7 +24,7 @@ const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// A driver, and the one browser that it has started.
 #[derive(Debug)]
-pub(crate) struct Browser {
+pub struct Browser {
     driver: Child,
     addr: SocketAddr,
     session: String,
@@ -38,9 +37,9 @@ impl Browser {
     ///
     /// # Panics
     /// If one of them is not installed or does not start.
-    pub(crate) async fn start() -> Self {
+    pub async fn start() -> Self {
         let (chromium, chromedriver) = programs::pair();
-        let profile = TempDir::with_prefix("whiteboard-browser-").unwrap();
+        let profile = TempDir::with_prefix("hallway-browser-").expect("a temporary folder");
         let mut driver = Command::new(chromedriver)
             .arg("--port=0")
             // Whatever the browser writes goes where it is removed.
@@ -55,7 +54,7 @@ impl Browser {
             .expect("chromedriver starts");
         let stdout = driver.stdout.take().expect("it is piped");
         let mut browser = Self { driver, addr: ([127, 0, 0, 1], 0).into(), session: String::new(), profile };
-        browser.addr.set_port(said::wait("chromedriver", stdout, |line| {
+        browser.addr.set_port(said::wait_for_line("chromedriver", stdout, |line| {
             line.strip_suffix('.')?.rsplit_once("on port ")?.1.parse::<u16>().ok()
         }));
         let arguments = [
@@ -90,18 +89,28 @@ impl Browser {
         self.call(method, &format!("/session/{}{path}", self.session), &body).await
     }
 
-    pub(crate) async fn goto(&self, url: &str) {
+    /// Opens a page and waits until it is loaded.
+    ///
+    /// # Panics
+    /// If it cannot be loaded; so do all that follow if the browser cannot do what is asked.
+    pub async fn goto(&self, url: &str) {
         self.command("POST", "/url", json!({ "url": url })).await;
     }
 
     /// The value of an expression in the page.
-    pub(crate) async fn value(&self, expression: &str) -> Value {
+    ///
+    /// # Panics
+    /// If it throws.
+    pub async fn value(&self, expression: &str) -> Value {
         let script = format!("return ({expression});");
         self.command("POST", "/execute/sync", json!({ "script": script, "args": [] })).await
     }
 
     /// The text of the first such element, or `None` if there is none.
-    pub(crate) async fn text(&self, selector: &str) -> Option<String> {
+    ///
+    /// # Panics
+    /// As [`goto`](Self::goto).
+    pub async fn text(&self, selector: &str) -> Option<String> {
         let text = self.value(&format!("document.querySelector({})?.textContent ?? null", json!(selector))).await;
         text.as_str().map(str::to_owned)
     }
@@ -111,20 +120,30 @@ impl Browser {
         format!("/element/{}", found[ELEMENT].as_str().expect("an element has an id"))
     }
 
-    pub(crate) async fn click(&self, selector: &str) {
+    /// Clicks on the first such element.
+    ///
+    /// # Panics
+    /// If there is none or it cannot be clicked.
+    pub async fn click(&self, selector: &str) {
         let element = self.element(selector).await;
         self.command("POST", &format!("{element}/click"), json!({})).await;
     }
 
     /// Types into a field, in the place of what stands there.
-    pub(crate) async fn fill(&self, selector: &str, text: &str) {
+    ///
+    /// # Panics
+    /// If there is no such field.
+    pub async fn fill(&self, selector: &str, text: &str) {
         let element = self.element(selector).await;
         self.command("POST", &format!("{element}/clear"), json!({})).await;
         self.command("POST", &format!("{element}/value"), json!({ "text": text })).await;
     }
 
     /// Waits until an expression is true in the page that is there by then.
-    pub(crate) async fn wait(&self, expression: &str) {
+    ///
+    /// # Panics
+    /// If that takes longer than twenty seconds, with what the page says instead.
+    pub async fn wait(&self, expression: &str) {
         let until = Instant::now() + PATIENCE;
         while self.value(&format!("Boolean({expression})")).await != json!(true) {
             if Instant::now() > until {
@@ -136,17 +155,26 @@ impl Browser {
     }
 
     /// A command of the browser's own protocol.
-    pub(crate) async fn cdp(&self, command: &str, params: Value) -> Value {
+    ///
+    /// # Panics
+    /// If it fails.
+    pub async fn cdp(&self, command: &str, params: Value) -> Value {
         self.command("POST", "/goog/cdp/execute", json!({ "cmd": command, "params": params })).await
     }
 
     /// The cookies of the page, as WebDriver describes them.
-    pub(crate) async fn cookies(&self) -> Vec<Value> {
+    ///
+    /// # Panics
+    /// As [`goto`](Self::goto).
+    pub async fn cookies(&self) -> Vec<Value> {
         self.command("GET", "/cookie", Value::Null).await.as_array().expect("a list").clone()
     }
 
     /// What the console has said since it was asked last: level and message.
-    pub(crate) async fn console(&self) -> Vec<(String, String)> {
+    ///
+    /// # Panics
+    /// As [`goto`](Self::goto).
+    pub async fn console(&self) -> Vec<(String, String)> {
         let entries = self.command("POST", "/se/log", json!({ "type": "browser" })).await;
         let word = |entry: &Value, name: &str| entry[name].as_str().unwrap_or_default().to_owned();
         entries.as_array().expect("a list").iter().map(|entry| (word(entry, "level"), word(entry, "message"))).collect()
@@ -202,16 +230,21 @@ fn processes_of(folder: &Path) -> Vec<Pid> {
         .collect()
 }
 
-/// Also its temporary files are removed, which a browser that is killed leaves behind.
-#[tokio::test]
-async fn nothing_is_left_of_a_browser() {
-    let browser = Browser::start().await;
-    let folder = browser.profile.path().to_owned();
-    let environ = fs::read(format!("/proc/{}/environ", browser.driver.id())).unwrap();
-    let wanted = format!("TMPDIR={}", folder.display());
-    assert!(environ.split(|&byte| byte == 0).any(|variable| variable == wanted.as_bytes()));
-    assert!(processes_of(&folder).len() > 1, "a driver and a browser run");
-    drop(browser);
-    assert_eq!(processes_of(&folder), []);
-    assert!(!folder.exists());
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Also its temporary files are removed, which a browser that is killed leaves behind.
+    #[tokio::test]
+    async fn nothing_is_left_of_a_browser() {
+        let browser = Browser::start().await;
+        let folder = browser.profile.path().to_owned();
+        let environ = fs::read(format!("/proc/{}/environ", browser.driver.id())).unwrap();
+        let wanted = format!("TMPDIR={}", folder.display());
+        assert!(environ.split(|&byte| byte == 0).any(|variable| variable == wanted.as_bytes()));
+        assert!(processes_of(&folder).len() > 1, "a driver and a browser run");
+        drop(browser);
+        assert_eq!(processes_of(&folder), []);
+        assert!(!folder.exists());
+    }
 }

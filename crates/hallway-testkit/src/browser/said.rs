@@ -14,11 +14,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 ///
 /// # Panics
 /// If the child ends before, or does not say it within a minute; with what it said instead.
-pub(crate) fn wait<T>(who: impl Display, stdout: impl Read + Send + 'static, find: impl Fn(&str) -> Option<T>) -> T {
-    wait_for(PATIENCE, stdout, find).unwrap_or_else(|said| panic!("{who} {said}"))
+pub fn wait_for_line<T>(who: impl Display, stdout: impl Read + Send + 'static, find: impl Fn(&str) -> Option<T>) -> T {
+    hear(PATIENCE, stdout, find).unwrap_or_else(|said| panic!("{who} {said}"))
 }
 
-fn wait_for<T>(
+fn hear<T>(
     patience: Duration,
     stdout: impl Read + Send + 'static,
     find: impl Fn(&str) -> Option<T>,
@@ -46,23 +46,28 @@ fn wait_for<T>(
     }
 }
 
-#[test]
-fn who_keeps_silent_is_not_waited_for_without_end() {
-    use std::io::Write as _;
-    let number = |line: &str| line.parse::<u32>().ok();
-    let (reader, mut writer) = std::io::pipe().unwrap();
-    writer.write_all(b"hello\n").unwrap();
-    // The pipe stays open, as that of a child that hangs.
-    let error = wait_for(Duration::from_millis(200), reader, number).unwrap_err();
-    assert!(error.contains("within 200ms"), "{error}");
-    drop(writer);
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    let (reader, mut writer) = std::io::pipe().unwrap();
-    writer.write_all(b"hello\n7\n8\n").unwrap();
-    assert_eq!(wait_for(PATIENCE, reader, number), Ok(7));
+    #[test]
+    fn who_keeps_silent_is_not_waited_for_without_end() {
+        use std::io::Write as _;
+        let number = |line: &str| line.parse::<u32>().ok();
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        writer.write_all(b"hello\n").unwrap();
+        // The pipe stays open, as that of a child that hangs.
+        let error = hear(Duration::from_millis(200), reader, number).unwrap_err();
+        assert!(error.contains("within 200ms"), "{error}");
+        drop(writer);
 
-    let (reader, mut writer) = std::io::pipe().unwrap();
-    writer.write_all(b"hello\n").unwrap();
-    drop(writer);
-    assert_eq!(wait_for(PATIENCE, reader, number), Err("said no more than [\"hello\"]".into()));
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        writer.write_all(b"hello\n7\n8\n").unwrap();
+        assert_eq!(hear(PATIENCE, reader, number), Ok(7));
+
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        writer.write_all(b"hello\n").unwrap();
+        drop(writer);
+        assert_eq!(hear(PATIENCE, reader, number), Err("said no more than [\"hello\"]".into()));
+    }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::chart::Unit;
 use crate::markup::escape;
-use crate::report::html::parts::{anchor, figure, grid, list, table};
+use crate::report::html::parts::{anchor, bare, figure, grid, list, table};
 use crate::report::html::strip::strip;
 use crate::report::{Answer, Crossover, NotMeasured, Report, Status, Verdict, told};
 
@@ -199,7 +199,7 @@ pub(super) fn numbers(report: &Report) -> String {
         if !rows.is_empty() {
             let count = rows.len();
             let caption = format!("{name} ({count})");
-            let table = grid(name, columns, &rows);
+            let table = bare(name, columns, &rows);
             let _never_fails = write!(text, "<details><summary>{caption}</summary>\n{table}</details>\n");
         }
     }

@@ -21,8 +21,13 @@ pub(super) fn table(table: &Table) -> String {
     grid(&escape(&table.caption), &table.columns.iter().map(String::as_str).collect::<Vec<_>>(), &rows)
 }
 
-/// A table of cells that are markup already; figures stand at the right.
+/// A table of cells that are markup already, with its caption above it.
 pub(super) fn grid(caption: &str, columns: &[&str], rows: &[Vec<String>]) -> String {
+    format!("<p class=\"caption\">{caption}</p>\n{}", bare(caption, columns, rows))
+}
+
+/// The same, where the caption is to be seen elsewhere; figures stand at the right.
+pub(super) fn bare(caption: &str, columns: &[&str], rows: &[Vec<String>]) -> String {
     let begins_as_number =
         |cell: &String| cell.trim_start_matches(['-', '~']).starts_with(|c: char| c.is_ascii_digit());
     let is_number = |column: usize| {
@@ -31,11 +36,8 @@ pub(super) fn grid(caption: &str, columns: &[&str], rows: &[Vec<String>]) -> Str
     };
     let classes: Vec<_> =
         (0..columns.len()).map(|column| if is_number(column) { " class=\"number\"" } else { "" }).collect();
-    // The box is focusable, so that it scrolls by keys too; the caption stays where it is.
-    let mut text = format!(
-        "<p class=\"caption\">{caption}</p>\n<div class=\"scroll\" tabindex=\"0\"><table \
-         aria-label=\"{caption}\">\n<thead><tr>"
-    );
+    // The box is focusable, so that it scrolls by keys too.
+    let mut text = format!("<div class=\"scroll\" tabindex=\"0\"><table aria-label=\"{caption}\">\n<thead><tr>");
     for (column, class) in columns.iter().zip(&classes) {
         let _never_fails = write!(text, "<th scope=\"col\"{class}>{}</th>", escape(column));
     }

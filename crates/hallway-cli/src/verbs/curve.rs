@@ -29,7 +29,7 @@ pub(crate) struct Curve {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["preset", "seed"])]
     trace: Option<PathBuf>,
     /// How the log is written, if its name and its beginning do not tell: keys, numbers, oracle-general, twitter
-    #[arg(long, value_name = "FORMAT", requires = "trace")]
+    #[arg(long, value_name = "FORMAT", requires = "trace", conflicts_with_all = ["preset", "seed"])]
     format: Option<Format>,
     /// Built-in stream in the place of a log; orm-busy if neither is given
     #[arg(long, value_enum)]
@@ -77,7 +77,11 @@ impl Curve {
             answer::write(folder, &name, &curve)?;
         }
         output.answer(&answer::json(&name, &curve), || answer::text(&name, &curve))?;
-        if !self.quiet {
+        if !self.quiet && self.trace.is_none() && !self.no_moka {
+            note(
+                "note: a preset has the locality of its trace and not its frequencies; moka goes by both, and hits more often on the trace",
+            );
+        } else if !self.quiet {
             curve.doubts().iter().for_each(|doubt| note(&format!("note: {doubt}")));
         }
         Ok(ExitCode::SUCCESS)

@@ -7,10 +7,11 @@ use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use hallway_study::trace::{ORM_BUSY, WEB12};
 use serde_json::Value;
 
 use crate::run::{Ran, command};
-use crate::traces::{ORM_BUSY, WEB12, keys, not_measured};
+use crate::traces::{file, keys, not_measured};
 
 const CAPACITY: usize = 1_024;
 
@@ -28,11 +29,11 @@ fn the_whole_of_orm_busy_hits_as_often_as_it_should_in_flat_memory() {
     if std::env::var_os("HALLWAY_TEST_QUICK").is_some() {
         return not_measured("the whole of orm-busy is left out of quick runs");
     }
-    let (Some(file), Some(small)) = (ORM_BUSY.file(), WEB12.file()) else { return };
-    let (report, whole) = replay(&file, None);
-    check(&report, &keys(&file), 0.789);
+    let (Some(large), Some(small)) = (file(&ORM_BUSY), file(&WEB12)) else { return };
+    let (report, whole) = replay(&large, None);
+    check(&report, &keys(&large), 0.789);
 
-    let (_, half) = replay(&file, Some(2_500_000));
+    let (_, half) = replay(&large, Some(2_500_000));
     assert!(whole <= half + SLACK_KIB, "peak of {whole} KiB for the whole trace, {half} KiB for the first half");
     // A trace taken into memory before the first request would show only here.
     let (_, small) = replay(&small, None);
@@ -42,7 +43,7 @@ fn the_whole_of_orm_busy_hits_as_often_as_it_should_in_flat_memory() {
 
 #[test]
 fn the_whole_of_web12_hits_as_often_as_it_should() {
-    let Some(file) = WEB12.file() else { return };
+    let Some(file) = file(&WEB12) else { return };
     let (report, _) = replay(&file, None);
     check(&report, &keys(&file), 0.650);
 }

@@ -3,42 +3,20 @@
 use std::fs::File;
 use std::io::{BufReader, Read as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
+use hallway_study::trace::KnownTrace;
 use lzma_rust2::XzReader;
 
-/// A real trace that the tests know.
-pub(crate) struct Trace {
-    name: &'static str,
-    /// How its SHA-256 begins: figures about a trace are figures about these bytes.
-    sha256: &'static str,
-}
-
-/// Database objects of a web shop on a busy day: 5,000,000 requests.
-pub(crate) const ORM_BUSY: Trace = Trace { name: "orm-busy.trace.xz", sha256: "0b1d6593387d713c" };
-
-/// Product pages of a web shop in December: 95,607 requests.
-pub(crate) const WEB12: Trace = Trace { name: "web12.trace.xz", sha256: "a76c78e129a982fe" };
-
-impl Trace {
-    /// The file in the folder that `CROSSOVER_TRACE_DIR` names, or in the usual one beside the workspace. Says so
-    /// where it is absent: the traces are not part of the repository.
-    pub(crate) fn file(&self) -> Option<PathBuf> {
-        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let folder = match std::env::var_os("CROSSOVER_TRACE_DIR") {
-            Some(folder) => workspace.join(folder),
-            None => workspace.join("../shared/data/traces"),
-        };
-        let file = folder.join(self.name);
-        if !file.is_file() {
-            not_measured(&format!("{} is absent; set CROSSOVER_TRACE_DIR to its folder", self.name));
-            return None;
-        }
-        let sum = Command::new("sha256sum").arg(&file).output().expect("Debian package coreutils");
-        let sum = String::from_utf8_lossy(&sum.stdout).into_owned();
-        assert!(sum.starts_with(self.sha256), "{} is not the trace that the figures are about: {sum}", file.display());
-        Some(file)
+/// The trace in the folder that `CROSSOVER_TRACE_DIR` names, or in the usual one beside the workspace. Says so where it
+/// is absent: the traces are not part of the repository.
+pub(crate) fn file(trace: &KnownTrace) -> Option<PathBuf> {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let folder = std::env::var_os("CROSSOVER_TRACE_DIR").unwrap_or_else(|| "../shared/data/traces".into());
+    let found = trace.in_folder(&workspace.join(folder)).unwrap();
+    if found.is_none() {
+        not_measured(&format!("{} is absent; set CROSSOVER_TRACE_DIR to its folder", trace.name));
     }
+    found
 }
 
 /// Says what a run leaves out.

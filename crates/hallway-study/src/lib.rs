@@ -7,6 +7,7 @@
 //! - [`report`] is what a study found, as data and as files to look at;
 //! - [`rounds`] measures points with criterion, so that a drift of the machine hits all alike;
 //! - [`statistics`] says where measured curves cross, with intervals;
+//! - [`study`] is the whole: what is measured when, and the report from it;
 //! - [`trace`] is what streams of requests are like: hit ratios at every capacity, over any number of instances.
 
 pub mod chart;
@@ -15,9 +16,11 @@ pub mod formulas;
 pub mod lab;
 pub mod load;
 mod markup;
+mod questions;
 pub mod report;
 pub mod rounds;
 pub mod statistics;
+pub mod study;
 pub mod trace;
 
 pub use crate::failure::{Failure, Result};

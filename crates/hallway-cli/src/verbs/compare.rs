@@ -1,0 +1,144 @@
+//! `hallway compare`: where the lines of the backends cross on this machine, as a report to look at.
+
+mod moved;
+mod shown;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use hallway_study::lab::{Choice, Choices, Injection};
+use hallway_study::report::{self, Report, StudyMode};
+use hallway_study::study::{self, Plan, Progress, Silent};
+
+use self::shown::Shown;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::store_args::Target;
+
+#[derive(Args)]
+pub(crate) struct Compare {
+    /// Two reports, crossover.json, instead of measuring: say which crossing points moved from the first to the second
+    #[arg(value_name = "REPORT", num_args = 2)]
+    reports: Vec<PathBuf>,
+    /// Measure for about half an hour instead of under two minutes
+    #[arg(long)]
+    full: bool,
+    /// Questions to answer, such as Q3,Q9; all of them if not given
+    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Folder for everything: index.html, figures, report.md, crossover.json, criterion's files
+    #[arg(long, value_name = "DIR", default_value = "report")]
+    out: PathBuf,
+    /// Redis to measure; one that runs on this machine, if not given. Entries of the study are taken away at the end
+    #[arg(long, value_name = "URL", conflicts_with_all = ["redis_file", "start", "no_servers"])]
+    redis: Option<String>,
+    /// File that holds the URL of Redis
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["start", "no_servers"])]
+    redis_file: Option<PathBuf>,
+    /// PostgreSQL to measure; one that runs on this machine and lets us in, if not given. Tables are dropped at the end
+    #[arg(long, value_name = "URL", conflicts_with_all = ["postgres_file", "start", "no_servers"])]
+    postgres: Option<String>,
+    /// File that holds the URL of PostgreSQL
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["start", "no_servers"])]
+    postgres_file: Option<PathBuf>,
+    /// Start Redis and PostgreSQL privately, on free ports, and stop them at the end
+    #[arg(long, conflicts_with = "no_servers")]
+    start: bool,
+    /// Leave Redis and PostgreSQL out, even if they are running
+    #[arg(long)]
+    no_servers: bool,
+    /// Key log whose hit ratios are to be in the report; may be given several times
+    #[arg(long = "trace", value_name = "FILE")]
+    traces: Vec<PathBuf>,
+    /// Of the order of points, of resamples and of built-in traces
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+    /// Drop what an interrupted study has left in the folder, instead of going on with it
+    #[arg(long)]
+    restart: bool,
+    /// Make each call of a backend slower, to see that the study notices: BACKEND=MICROSECONDS, such as redis-tcp=200
+    #[arg(long, value_name = "BACKEND=US")]
+    inject: Option<Injection>,
+    /// Exit with 1 if a crossing point moved; for two reports
+    #[arg(long, requires = "reports")]
+    fail_on_move: bool,
+    /// No progress on standard error
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+impl Compare {
+    pub(crate) async fn run(self, output: Output) -> Result<ExitCode, Failure> {
+        if let [old, new] = self.reports.as_slice() {
+            return moved::run(old, new, self.fail_on_move, output);
+        }
+        let plan = Plan {
+            mode: if self.full { StudyMode::Full } else { StudyMode::Quick },
+            only: self.only.clone(),
+            out: self.out.clone(),
+            choices: self.choices()?,
+            seed: self.seed,
+            injection: self.inject,
+            traces: self.traces.clone(),
+            restart: self.restart,
+        };
+        let progress: Arc<dyn Progress> = if self.quiet { Arc::new(Silent) } else { Arc::new(Shown::default()) };
+        // The study has a runtime of its own and must not run on a worker of this one.
+        let study = {
+            let (plan, progress) = (plan.clone(), Arc::clone(&progress));
+            tokio::task::spawn_blocking(move || study::run(&plan, &*progress))
+        };
+        let report = tokio::select! {
+            report = study => report.map_err(|error| Failure::local("the study broke off", std::io::Error::other(error)))?,
+            _ = tokio::signal::ctrl_c() => return Err(Failure::Interrupted),
+        };
+        let report = report.map_err(Failure::study)?;
+        let files = report::write(&report, &plan.out).map_err(Failure::study)?;
+        if let Some(shown) = self.quiet.then_some(None).unwrap_or(Some(progress)) {
+            shown.at(f64::INFINITY, "done");
+        }
+        output.answer(&report, || summary(&report, &files.index))?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn choices(&self) -> Result<Choices, Failure> {
+        Ok(Choices {
+            redis: self.choice(self.redis.as_deref(), self.redis_file.as_deref())?,
+            postgres: self.choice(self.postgres.as_deref(), self.postgres_file.as_deref())?,
+        })
+    }
+
+    fn choice(&self, url: Option<&str>, file: Option<&Path>) -> Result<Choice, Failure> {
+        Ok(match (url, file) {
+            (Some(url), _) => Choice::Url(Target::parse(url)?.url().to_owned()),
+            (None, Some(file)) => Choice::Url(Target::from_file(file)?.url().to_owned()),
+            (None, None) if self.start => Choice::Start,
+            (None, None) if self.no_servers => Choice::None,
+            (None, None) => Choice::Find,
+        })
+    }
+}
+
+/// What a person reads in the terminal: the rules, and where the rest is.
+fn summary(report: &Report, index: &Path) -> String {
+    let mut text = String::new();
+    for answer in report.answers.iter().filter(|answer| !answer.rules.is_empty()) {
+        text.push_str(&format!("{:<4}{}\n", answer.id, answer.question));
+        for rule in &answer.rules {
+            text.push_str(&format!("      {rule}\n"));
+        }
+    }
+    if !report.not_measured.is_empty() {
+        text.push_str("not measured\n");
+        for missing in &report.not_measured {
+            text.push_str(&format!("      {}: {}\n", missing.what, missing.why));
+        }
+    }
+    for warning in &report.warnings {
+        text.push_str(&format!("note  {warning}\n"));
+    }
+    text.push_str(&format!("\n{}\n", index.display()));
+    text
+}

@@ -1,0 +1,225 @@
+//! Requests that come when they come, whether or not those before them have been answered.
+//!
+//! A closed loop waits for an answer before it asks again, so a slow answer slows the questions and hides the queue. Here
+//! a schedule of its own says when each request is due, and its time counts from then (Tene's coordinated omission;
+//! Schroeder, Wierman, Harchol-Balter 2006).
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
+
+use crate::{Failure, Result};
+
+/// The generator sleeps until this long before a request is due, and spins for the rest: timers are coarse.
+const SPIN: Duration = Duration::from_micros(120);
+/// A generator that is later than this share of the response time has measured itself.
+const MOST_LAG: f64 = 0.10;
+/// Of what was offered so much must have been answered in time.
+const LEAST_ACHIEVED: f64 = 0.98;
+/// Requests of one run at most.
+const MOST_REQUESTS: f64 = 200_000.0;
+
+/// Requests at a rate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Offer {
+    /// Requests per second on average; the gaps are those of a Poisson process.
+    pub per_second: f64,
+    /// For how long.
+    pub lasts: Duration,
+    /// Of the schedule.
+    pub seed: u64,
+}
+
+/// Nanoseconds at quantiles.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Quantiles {
+    /// Half of the requests took at most this.
+    pub p50_ns: u64,
+    /// Nine of ten.
+    pub p90_ns: u64,
+    /// 99 of 100.
+    pub p99_ns: u64,
+    /// 999 of 1,000.
+    pub p999_ns: u64,
+}
+
+impl Quantiles {
+    /// Of a histogram of nanoseconds.
+    #[must_use]
+    pub fn of(histogram: &Histogram<u64>) -> Self {
+        let at = |share| histogram.value_at_quantile(share);
+        Self { p50_ns: at(0.5), p90_ns: at(0.9), p99_ns: at(0.99), p999_ns: at(0.999) }
+    }
+}
+
+/// What became of an [`Offer`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OpenLoop {
+    /// Requests per second that were due.
+    pub offered_per_second: f64,
+    /// Answers per second until the last answer.
+    pub achieved_per_second: f64,
+    /// From the moment a request was sent.
+    pub service: Quantiles,
+    /// From the moment it was due: what a user waits.
+    pub response: Quantiles,
+    /// How late the generator sent it.
+    pub lag_p99_ns: u64,
+    /// Why these numbers are void, if they are.
+    pub void: Option<String>,
+}
+
+/// Offers requests from a thread of its own; each becomes a task.
+///
+/// # Errors
+/// If a request fails: nothing that was measured counts then.
+pub async fn open_loop<F>(offer: Offer, request: impl Fn(u64) -> F + Send + 'static) -> Result<OpenLoop>
+where
+    F: Future<Output = Result<()>> + Send + 'static,
+{
+    let requests = (offer.per_second * offer.lasts.as_secs_f64()).clamp(1.0, MOST_REQUESTS) as u64;
+    let seen = Arc::new(Mutex::new(Seen::new()?));
+    let runtime = Handle::current();
+    let tasks = {
+        let seen = Arc::clone(&seen);
+        tokio::task::spawn_blocking(move || {
+            let mut random = StdRng::seed_from_u64(offer.seed);
+            let mut due = Instant::now();
+            let mut tasks = Vec::with_capacity(requests as usize);
+            for index in 0..requests {
+                due += gap(&mut random, offer.per_second);
+                wait_until(due);
+                let sent = Instant::now();
+                let (future, seen) = (request(index), Arc::clone(&seen));
+                tasks.push(runtime.spawn(async move {
+                    future.await?;
+                    let now = Instant::now();
+                    seen.lock().unwrap_or_else(PoisonError::into_inner).record(due, sent, now);
+                    Ok::<(), Failure>(())
+                }));
+            }
+            tasks
+        })
+        .await?
+    };
+    let start = Instant::now();
+    for task in tasks {
+        task.await??;
+    }
+    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(seen.conclude(offer, requests, start))
+}
+
+/// Times until the next request of a Poisson process.
+fn gap(random: &mut StdRng, per_second: f64) -> Duration {
+    let draw: f64 = random.random();
+    Duration::from_secs_f64(-(1.0 - draw).ln() / per_second)
+}
+
+fn wait_until(due: Instant) {
+    let early = due.saturating_duration_since(Instant::now());
+    if early > SPIN {
+        std::thread::sleep(early - SPIN);
+    }
+    while Instant::now() < due {
+        std::hint::spin_loop();
+    }
+}
+
+/// What has been answered so far. A blocking lock guards it: nothing awaits while holding it.
+struct Seen {
+    service: Histogram<u64>,
+    response: Histogram<u64>,
+    lag: Histogram<u64>,
+    first: Option<Instant>,
+    last: Option<Instant>,
+}
+
+impl Seen {
+    fn new() -> Result<Self> {
+        let empty = || Histogram::new(3);
+        Ok(Self { service: empty()?, response: empty()?, lag: empty()?, first: None, last: None })
+    }
+
+    fn record(&mut self, due: Instant, sent: Instant, now: Instant) {
+        let nanos = |from: Instant, to: Instant| to.saturating_duration_since(from).as_nanos() as u64;
+        self.service.saturating_record(nanos(sent, now));
+        self.response.saturating_record(nanos(due, now));
+        self.lag.saturating_record(nanos(due, sent));
+        self.first = Some(self.first.map_or(due, |first| first.min(due)));
+        self.last = Some(self.last.map_or(now, |last| last.max(now)));
+    }
+
+    fn conclude(&mut self, offer: Offer, requests: u64, start: Instant) -> OpenLoop {
+        let lasted = self.first.zip(self.last).map_or(start.elapsed(), |(first, last)| last - first);
+        let achieved = requests as f64 / lasted.as_secs_f64().max(f64::MIN_POSITIVE);
+        let (response, lag_p99_ns) = (Quantiles::of(&self.response), self.lag.value_at_quantile(0.99));
+        let void = if lag_p99_ns as f64 > MOST_LAG * response.p99_ns as f64 {
+            Some("the generator was late by more than a tenth of the response time".to_owned())
+        } else if achieved < LEAST_ACHIEVED * offer.per_second.min(requests as f64 / offer.lasts.as_secs_f64()) {
+            Some("less than 98 % of what was offered was answered in time".to_owned())
+        } else {
+            None
+        };
+        OpenLoop {
+            offered_per_second: offer.per_second,
+            achieved_per_second: achieved,
+            service: Quantiles::of(&self.service),
+            response,
+            lag_p99_ns,
+            void,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the schedule asks for, without a clock.
+    #[test]
+    fn gaps_are_those_of_a_poisson_process() {
+        let mut random = StdRng::seed_from_u64(7);
+        let gaps: Vec<f64> = (0..100_000).map(|_| gap(&mut random, 1_000.0).as_secs_f64()).collect();
+        let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
+        let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / gaps.len() as f64;
+        assert!((mean - 0.001).abs() < 0.000_02, "{mean}");
+        assert!((variance.sqrt() / mean - 1.0).abs() < 0.02, "an exponential gap deviates by its mean");
+    }
+
+    /// A server that stands still for a while: those that come meanwhile wait from when they were due.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn time_counts_from_when_a_request_was_due() {
+        let gate = Arc::new(tokio::sync::Semaphore::new(1));
+        let offer = Offer { per_second: 2_000.0, lasts: Duration::from_millis(200), seed: 1 };
+        let outcome = open_loop(offer, move |index| {
+            let gate = Arc::clone(&gate);
+            async move {
+                let _turn = gate.acquire().await?;
+                if index == 0 {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                Ok(())
+            }
+        })
+        .await
+        .unwrap();
+        // About half of all requests are due while the first one holds the gate.
+        assert!(outcome.response.p90_ns > 50_000_000, "{outcome:?}");
+        assert!(outcome.response.p999_ns >= 99_000_000, "{outcome:?}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn one_failure_voids_the_run() {
+        let offer = Offer { per_second: 5_000.0, lasts: Duration::from_millis(20), seed: 1 };
+        let outcome =
+            open_loop(offer, |index| async move { if index == 50 { Err("lost".into()) } else { Ok(()) } }).await;
+        assert_eq!(outcome.unwrap_err().to_string(), "lost");
+    }
+}

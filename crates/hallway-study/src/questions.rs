@@ -1,0 +1,19 @@
+//! The questions of the study, one file each.
+
+mod q01;
+mod q02;
+mod q10;
+mod q11;
+
+use crate::study::Question;
+
+/// All of them, in their order.
+#[must_use]
+pub(crate) fn all() -> Vec<Box<dyn Question>> {
+    vec![
+        Box::new(q01::LocalOverShared),
+        Box::new(q02::EmbeddedOrShared),
+        Box::new(q10::Saturation),
+        Box::new(q11::Batches),
+    ]
+}

@@ -1,0 +1,161 @@
+//! The folder of a study: which study it is, so that an interrupted one goes on and another one is not mixed in.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Plan;
+use crate::Result;
+use crate::report::StudyMode;
+
+/// What must be the same for two runs to be one study.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Identity {
+    version: String,
+    mode: StudyMode,
+    seed: u64,
+    rounds: u32,
+    only: Vec<String>,
+    injection: Option<String>,
+    servers: String,
+    traces: Vec<PathBuf>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct File {
+    study: Identity,
+    started: String,
+    complete: bool,
+}
+
+/// The folder of a study.
+#[derive(Debug)]
+pub(super) struct State {
+    folder: PathBuf,
+    file: File,
+    resumed: bool,
+}
+
+impl State {
+    /// Makes the folder this study's: goes on with it if it was interrupted there, begins anew if another was finished.
+    pub(super) fn claim(plan: &Plan) -> Result<Self> {
+        let folder = plan.out.clone();
+        fs::create_dir_all(&folder).map_err(|error| format!("cannot make the folder {}: {error}", folder.display()))?;
+        let study = identity(plan);
+        let path = folder.join("study.json");
+        let before: Option<File> = match fs::read(&path) {
+            Ok(text) => Some(serde_json::from_slice(&text).map_err(|error| {
+                format!("{} is damaged ({error}); remove it, or choose another folder by --out", path.display())
+            })?),
+            Err(_) => None,
+        };
+        match before {
+            Some(file) if !file.complete && file.study == study && !plan.restart => {
+                Ok(Self { folder, file, resumed: true })
+            }
+            Some(file) if !file.complete && file.study != study && !plan.restart => Err(format!(
+                "{} holds another study that was not finished; --restart drops it, --out chooses another folder",
+                folder.display()
+            )
+            .into()),
+            None if !is_empty(&folder)? => {
+                Err(format!("{} is not empty and holds no study; choose another folder by --out", folder.display())
+                    .into())
+            }
+            _ => {
+                for old in ["criterion", "runs"] {
+                    match fs::remove_dir_all(folder.join(old)) {
+                        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+                        _ => {}
+                    }
+                }
+                let started = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
+                let state = Self { folder, file: File { study, started, complete: false }, resumed: false };
+                state.write()?;
+                Ok(state)
+            }
+        }
+    }
+
+    /// Whether a study is gone on with.
+    pub(super) fn is_resumed(&self) -> bool {
+        self.resumed
+    }
+
+    /// When the study began.
+    pub(super) fn started(&self) -> &str {
+        &self.file.started
+    }
+
+    /// Where criterion keeps its files.
+    pub(super) fn criterion(&self) -> PathBuf {
+        self.folder.join("criterion")
+    }
+
+    /// What a run has found, if it was done.
+    pub(super) fn find_run(&self, id: &str, name: &str) -> Option<Value> {
+        serde_json::from_slice(&fs::read(self.run_path(id, name)).ok()?).ok()
+    }
+
+    /// Keeps what a run has found.
+    pub(super) fn keep_run(&self, id: &str, name: &str, found: &Value) -> Result<()> {
+        let path = self.run_path(id, name);
+        fs::create_dir_all(self.folder.join("runs"))?;
+        write_whole(&path, &serde_json::to_vec_pretty(found)?)
+    }
+
+    /// The study is finished: the next one in this folder begins anew.
+    pub(super) fn complete(mut self) -> Result<()> {
+        self.file.complete = true;
+        self.write()
+    }
+
+    fn run_path(&self, id: &str, name: &str) -> PathBuf {
+        self.folder.join("runs").join(format!("{id}-{name}.json"))
+    }
+
+    fn write(&self) -> Result<()> {
+        write_whole(&self.folder.join("study.json"), &serde_json::to_vec_pretty(&self.file)?)
+    }
+}
+
+fn identity(plan: &Plan) -> Identity {
+    Identity {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        mode: plan.mode,
+        seed: plan.seed,
+        rounds: plan.rounds(),
+        only: plan.only.clone(),
+        injection: plan.injection.map(|injection| format!("{injection:?}")),
+        // A URL may hold a password, and a private server has another port each time.
+        servers: format!("{} {}", kind(&plan.choices.redis), kind(&plan.choices.postgres)),
+        traces: plan.traces.clone(),
+    }
+}
+
+fn kind(choice: &crate::lab::Choice) -> &'static str {
+    match choice {
+        crate::lab::Choice::Find => "find",
+        crate::lab::Choice::None => "none",
+        crate::lab::Choice::Start => "start",
+        crate::lab::Choice::Url(_) => "url",
+    }
+}
+
+fn is_empty(folder: &Path) -> Result<bool> {
+    Ok(fs::read_dir(folder)?.next().is_none())
+}
+
+/// A file that is there whole or not at all.
+fn write_whole(path: &Path, text: &[u8]) -> Result<()> {
+    let part = path.with_extension("part");
+    fs::write(&part, text)
+        .and_then(|()| fs::rename(&part, path))
+        .map_err(|error| format!("cannot write {}: {error}", path.display()).into())
+}
+
+/// What runs have found, by question and name.
+pub(super) type Runs = BTreeMap<(String, String), Value>;

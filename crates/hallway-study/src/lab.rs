@@ -132,8 +132,9 @@ impl Lab {
     pub fn url(&self, backend: Backend) -> Result<String> {
         let redis = || self.redis.as_ref().ok_or("there is no Redis");
         let postgres = || self.postgres.as_ref().ok_or("there is no PostgreSQL");
-        Ok(match backend {
-            Backend::MokaBytes | Backend::MokaTyped => "moka:?max=1GiB".to_owned(),
+        let url = match backend {
+            // It never waits.
+            Backend::MokaBytes | Backend::MokaTyped => return Ok("moka:?max=1GiB".to_owned()),
             Backend::Postgres => postgres()?.url_with_table(&self.table("logged")),
             Backend::PostgresAsync => postgres()?.async_url(&self.table("async")).ok_or(
                 "a database that does not wait for the disk is made only on a server that the study starts; use --start",
@@ -147,7 +148,8 @@ impl Lab {
                 let file = self.sqlite.path().join(format!("{}.db", self.names.fetch_add(1, Ordering::Relaxed)));
                 format!("sqlite:{}", file.display())
             }
-        })
+        };
+        Ok(place::patient(&url))
     }
 
     fn table(&self, kind: &str) -> String {
@@ -184,7 +186,7 @@ impl Lab {
         shape: Shape,
         workload: &Arc<Workload>,
     ) -> Result<Arc<Lane>> {
-        let (name, workload, url) = (backend.name(), workload.clone(), StoreUrl::parse(url)?);
+        let (name, workload, url) = (backend.name(), workload.clone(), StoreUrl::parse(&place::patient(url))?);
         let lane = match backend {
             Backend::MokaTyped => {
                 let cache = OurCache::open(workload.keys() as u64 * 4, None).await?;

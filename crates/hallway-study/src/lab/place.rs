@@ -182,7 +182,7 @@ impl Postgres {
 /// The inner result says why there is none, which is no failure of the study.
 pub(super) async fn redis(choice: &Choice) -> Result<std::result::Result<Redis, Failure>> {
     match choice {
-        Choice::None => Ok(Err("left out; it is measured unless --no-servers says otherwise".into())),
+        Choice::None => Ok(Err("left out by --no-servers".into())),
         Choice::Find => {
             let url = format!("redis://127.0.0.1:{REDIS_PORT}");
             let addr = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, REDIS_PORT)));
@@ -214,7 +214,7 @@ pub(super) async fn redis(choice: &Choice) -> Result<std::result::Result<Redis, 
 
 pub(super) async fn postgres(choice: &Choice) -> Result<std::result::Result<Postgres, Failure>> {
     match choice {
-        Choice::None => Ok(Err("left out; it is measured unless --no-servers says otherwise".into())),
+        Choice::None => Ok(Err("left out by --no-servers".into())),
         Choice::Find => {
             let user = std::env::var("USER").unwrap_or_default();
             for user in ["postgres", &user].into_iter().filter(|user| !user.is_empty()) {
@@ -257,6 +257,11 @@ async fn plain_addr(url: &str) -> Option<SocketAddr> {
     let host = url.as_url().host_str()?.to_owned();
     let port = url.as_url().port().unwrap_or(REDIS_PORT);
     tokio::net::lookup_host((host, port)).await.ok()?.next()
+}
+
+/// A machine that is measured is busy: a call may take longer than an application would wait.
+pub(super) fn patient(url: &str) -> String {
+    if url.contains("deadline=") { url.to_owned() } else { with_option(url, "deadline", "10s") }
 }
 
 fn with_option(url: &str, name: &str, value: &str) -> String {

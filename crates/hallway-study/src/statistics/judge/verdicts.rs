@@ -146,6 +146,24 @@ fn a_model_that_agrees_is_not_told() {
     assert!(!rule(x * 1.4).contains("straight lines") && rule(x * 1.6).contains("straight lines"));
 }
 
+#[test]
+fn a_crossing_that_may_lie_beyond_its_bracket_asks_for_rounds_instead_of_points() {
+    let a = [700.0, 800.0, 1_200.0, 1_300.0, 900.0].map(|middle| vec![500.0, middle, 2_000.0]).to_vec();
+    let curves = Curves::new(Scale::Log, vec![64.0, 1_024.0, 16_384.0], a, vec![vec![1_000.0; 3]; 5]).unwrap();
+    let judgement = Judge::new(0.0, 9).judge(&curves);
+    let [only] = judgement.crossings[..] else { panic!("{judgement:?}") };
+    assert!(only.ci[0] < 1_024.0 && only.x > 1_024.0);
+    assert!(judgement.wants.is_empty(), "{:?}", judgement.wants);
+}
+
+#[test]
+fn resamples_that_cross_the_other_way_are_no_agreement() {
+    let a = [[2_000.0, 500.0], [2_000.0, 500.0], [2_000.0, 500.0], [500.0, 2_000.0], [500.0, 2_000.0]].map(Vec::from);
+    let curves = Curves::new(Scale::Log, vec![64.0, 1_024.0], a.to_vec(), vec![vec![1_000.0; 2]; 5]).unwrap();
+    let judgement = Judge::new(0.0, 10).judge(&curves);
+    assert_eq!((judgement.verdict, judgement.p_cross), (Verdict::Inconclusive, 1.0));
+}
+
 /// One study of twenty: the noise floor of one pair, and another pair of which side A is `factor` times as slow.
 fn control(factor: f64, rounds: usize, run: u64) -> Judgement {
     let noise = Noise::default();

@@ -50,6 +50,8 @@ pub struct Judgement {
     pub tie: f64,
     /// `ln a - ln b` at each point: below 0 side A wins.
     pub differences: Vec<Estimate>,
+    /// `ln a - ln b` in the middle of all points. Says who wins on the whole where single points are too noisy.
+    pub overall: Estimate,
     /// One for `crossover`, several for `multiple`, else none.
     pub crossings: Vec<Crossing>,
     /// Share of the resamples with exactly one change of sign.

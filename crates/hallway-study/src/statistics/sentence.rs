@@ -31,15 +31,26 @@ pub(super) fn sentence(judgement: &Judgement, names: [&str; 2], axis: &str, chec
             let ties = if ties.is_empty() { ties } else { format!("; equal within {tie} {ties}") };
             format!("{winner} wins {range}{}{ties}", by(judgement.factor))
         }
-        (Verdict::Crossover | Verdict::Inconclusive | Verdict::Multiple, _) => match judgement.beyond {
-            Some(Beyond::Above(x)) => {
-                format!("too noisy to say; a crossing, if there is one, lies above {}", words.text(x))
+        (Verdict::Crossover | Verdict::Inconclusive | Verdict::Multiple, _) => {
+            let overall = judgement.overall;
+            let on_the_whole = match () {
+                () if overall.low > 0.0 => Some((Side::B, [overall.low.exp(), overall.high.exp()])),
+                () if overall.high < 0.0 => Some((Side::A, [(-overall.high).exp(), (-overall.low).exp()])),
+                () => None,
+            };
+            let whole = on_the_whole
+                .map(|(side, factor)| format!("on the whole {} wins {range}{}", name(side), by(Some(factor))));
+            let place = judgement.beyond.map(|beyond| match beyond {
+                Beyond::Above(x) => format!("a crossing, if there is one, lies above {}", words.text(x)),
+                Beyond::Below(x) => format!("a crossing, if there is one, lies below {}", words.text(x)),
+            });
+            let known: Vec<String> = place.into_iter().chain(whole).collect();
+            if known.is_empty() {
+                format!("too noisy to say {range}: measure more rounds")
+            } else {
+                format!("too noisy to say for every point; {}", known.join("; "))
             }
-            Some(Beyond::Below(x)) => {
-                format!("too noisy to say; a crossing, if there is one, lies below {}", words.text(x))
-            }
-            None => format!("too noisy to say {range}: measure more rounds"),
-        },
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a study found: as data ([`Report`], which is `crossover.json`), and as files to look at.
 //!
-//! [`write`] makes a folder with a page, its figures, Markdown and JSON; [`read`] takes the JSON back; [`page()`] is for a
+//! [`write()`] makes a folder with a page, its figures, Markdown and JSON; [`read`] takes the JSON back; [`page()`] is for a
 //! figure that belongs to no study; [`exports`] is for the programs of others;
 //! [`moved()`] says what changed since an earlier study.
 

@@ -3,7 +3,8 @@
 use hallway_study::chart::{Chart, HeatMap, Lines, Scale, Series, Style, Unit, svg};
 use roxmltree::{Document, Node};
 
-use crate::sample::{self, axis, spot};
+use crate::sample;
+use crate::sample::charts::{self, axis, spot};
 
 /// The picture, of which every text and attribute has been looked at.
 fn checked<T>(picture: &str, look: impl FnOnce(&Document<'_>) -> T) -> T {
@@ -51,7 +52,7 @@ fn every_picture_is_well_formed_and_says_what_it_is() {
 
 #[test]
 fn a_crossing_shows_its_place_its_interval_its_tie_band_and_both_winners() {
-    checked(&svg(&sample::wire()), |document| {
+    checked(&svg(&charts::wire()), |document| {
         // Where there is less room, "wins" goes first.
         for (form, wins) in [("wide", " wins"), ("narrow", "")] {
             let texts = texts(document, form);
@@ -72,7 +73,7 @@ fn a_crossing_shows_its_place_its_interval_its_tie_band_and_both_winners() {
 
 #[test]
 fn measured_curves_have_marks_and_intervals_and_computed_ones_are_dashed() {
-    checked(&svg(&sample::capacity()), |document| {
+    checked(&svg(&charts::capacity()), |document| {
         let wide = document.descendants().find(|node| node.attribute("class") == Some("wide")).unwrap();
         let count = |class: &str| wide.descendants().filter(|node| node.attribute("class") == Some(class)).count();
         // Eleven points, and one more mark before the label.
@@ -84,7 +85,7 @@ fn measured_curves_have_marks_and_intervals_and_computed_ones_are_dashed() {
 
 #[test]
 fn every_dot_has_its_name() {
-    checked(&svg(&sample::frontier()), |document| {
+    checked(&svg(&charts::frontier()), |document| {
         let texts = texts(document, "wide");
         for wanted in ["database", "L2 Redis", "L1 with bus + L2", "L1 with TTL 50 ms", "L1 alone"] {
             assert!(texts.iter().any(|text| text == wanted), "{wanted}: {texts:?}");
@@ -94,7 +95,7 @@ fn every_dot_has_its_name() {
 
 #[test]
 fn a_heat_map_has_a_border_a_key_and_names_of_its_sides() {
-    checked(&svg(&sample::break_even()), |document| {
+    checked(&svg(&charts::break_even()), |document| {
         let texts = texts(document, "wide");
         for wanted in ["the cache pays", "the database alone is faster", "not measured"] {
             assert!(texts.iter().any(|text| text.starts_with(wanted)), "{wanted}: {texts:?}");
@@ -102,7 +103,7 @@ fn a_heat_map_has_a_border_a_key_and_names_of_its_sides() {
         let borders = document.descendants().filter(|node| node.attribute("class") == Some("border")).count();
         assert_eq!(borders, 2, "one for each form");
     });
-    let Chart::HeatMap(map) = sample::break_even() else { unreachable!("it is one") };
+    let Chart::HeatMap(map) = charts::break_even() else { unreachable!("it is one") };
     let curve = vec![spot(0.1, 10_000.0), spot(0.5, 300.0), spot(2.0, 100.0), spot(0.9, 60.0)];
     checked(&svg(&Chart::HeatMap(HeatMap { curve, ..map })), |document| {
         let border = document.descendants().find(|node| node.attribute("class") == Some("border")).unwrap();

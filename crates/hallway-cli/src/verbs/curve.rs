@@ -75,6 +75,9 @@ impl Curve {
         }
         if let Some(folder) = &self.out {
             answer::write(folder, &name, &curve)?;
+            if !self.quiet {
+                note(&format!("note: to look at: {}", folder.join("curve.html").display()));
+            }
         }
         output.answer(&answer::json(&name, &curve), || answer::text(&name, &curve))?;
         if !self.quiet && self.trace.is_none() && !self.no_moka {

@@ -100,6 +100,13 @@ fn files_are_written_into_a_folder() {
     assert_eq!(json["chart"]["series"].as_array().unwrap().len(), 3);
     assert_eq!(json["chart"]["marks"][0]["x"], 3.0);
     assert_eq!(json["keys"], 3);
+    let picture = fs::read_to_string(out.join("curve.svg")).unwrap();
+    assert!(picture.starts_with("<svg") && picture.contains("clairvoyant"), "{picture}");
+    let page = fs::read_to_string(out.join("curve.html")).unwrap();
+    for words in ["90 % of what a cache of any size could gain needs 3 entries", "access.log: 30 requests", "<svg"] {
+        assert!(page.contains(words), "`{words}` is missing: {page}");
+    }
+    assert!(!page.contains("<script"), "it needs none");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use std::collections::BinaryHeap;
 
 use super::fenwick::Fenwick;
 use super::request::{KeyId, OnWrite, Op, Request};
+use crate::formulas::conditional_hit_ratio;
 
 const EMPTY: u32 = u32::MAX;
 const HOLE: u32 = u32::MAX - 1;
@@ -241,12 +242,12 @@ impl LruCurve {
     }
 
     /// Share of what a tier of `above` entries misses that a tier of `below` entries behind it hits:
-    /// `(H(below) - H(above)) / (1 - H(above))`, formula F8 of the study. Good for `below` much larger than `above`,
+    /// [`conditional_hit_ratio`] of the two capacities. Good for `below` much larger than `above`,
     /// since the lower tier sees only what the upper one misses. `None` if the upper tier misses nothing.
     #[must_use]
     pub fn behind(&self, above: u64, below: u64) -> Option<f64> {
-        let (upper, both) = (self.hits_at(above), self.hits_at(below));
-        (upper < self.reads).then(|| both.saturating_sub(upper) as f64 / (self.reads - upper) as f64)
+        let (upper, both) = (self.hit_ratio_at(above), self.hit_ratio_at(below));
+        (self.hits_at(above) < self.reads).then(|| conditional_hit_ratio(upper, both))
     }
 
     fn ratio(&self, hits: u64) -> f64 {
@@ -270,7 +271,8 @@ mod tests {
         assert_eq!([0, 1, 2, 3, 9].map(|entries| curve.hits_at(entries)), [0, 1, 2, 4, 4]);
         assert_eq!(curve.entries_for(0.5), 2);
         assert_eq!(curve.entries_for_most(), 3);
-        assert_eq!(curve.behind(1, 3), Some((4.0 - 1.0) / (7.0 - 1.0)));
+        let behind = curve.behind(1, 3).unwrap();
+        assert!((behind - (4.0 - 1.0) / (7.0 - 1.0)).abs() < 1e-12, "{behind}");
     }
 
     #[test]

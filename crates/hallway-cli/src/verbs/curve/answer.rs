@@ -5,7 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use bytesize::ByteSize;
-use hallway_study::chart::Chart;
+use hallway_study::chart::{Chart, svg};
+use hallway_study::report::{Figure, Table, page};
 use hallway_study::trace::{CapacityCurve, ENTRY_BYTES, Gain, SizeBasis, capacity_chart};
 use serde::Serialize;
 
@@ -14,6 +15,8 @@ use crate::numbers::grouped;
 
 /// The share of the gain that the sentence is about.
 const SHARE: f64 = 0.9;
+
+const COLUMNS: [&str; 5] = ["entries", "memory", "LRU", "moka", "clairvoyant"];
 
 /// What `--json` prints, and without the chart what `curve.json` holds.
 #[derive(Serialize)]
@@ -31,26 +34,26 @@ pub(crate) fn json<'a>(name: &'a str, curve: &'a CapacityCurve) -> Answer<'a> {
 }
 
 pub(crate) fn text(name: &str, curve: &CapacityCurve) -> String {
-    let mut text = format!("{name}: {} requests for {} keys", grouped(curve.requests), grouped(curve.keys));
-    if curve.reads < curve.requests {
-        let _ = write!(text, ", {} of them reads", grouped(curve.reads));
-    }
-    let _ = write!(
-        text,
-        ".\nA cache that forgets nothing hits {:.3} of the reads.\n\n{}\n{}\n\n{}",
-        curve.most,
-        table(curve),
-        sentence(curve),
-        basis(curve)
-    );
-    text
+    format!("{}\n\n{}\n{}\n\n{}", summary(name, curve), table(curve), sentence(curve), basis(curve))
+}
+
+fn summary(name: &str, curve: &CapacityCurve) -> String {
+    let of_them =
+        if curve.reads < curve.requests { format!(", {} of them reads", grouped(curve.reads)) } else { String::new() };
+    format!(
+        "{name}: {} requests for {} keys{of_them}. A cache that forgets nothing hits {:.3} of the reads.",
+        grouped(curve.requests),
+        grouped(curve.keys),
+        curve.most
+    )
 }
 
 /// What a reader takes home.
 fn sentence(curve: &CapacityCurve) -> String {
     let gain = curve.gain(SHARE);
     if gain.entries == 0 {
-        return "No key is asked for twice: no cache of any size gains anything.".to_owned();
+        return "No key is asked for again while a cache could hold it: no cache of any size gains anything."
+            .to_owned();
     }
     format!(
         "90 % of what a cache of any size could gain needs {} entries ({}).",
@@ -73,18 +76,8 @@ fn basis(curve: &CapacityCurve) -> String {
 }
 
 fn table(curve: &CapacityCurve) -> String {
-    let ratio = |ratio: Option<f64>| ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.3}"));
-    let head = ["entries", "memory", "LRU", "moka", "clairvoyant"].map(str::to_owned);
-    let rows = curve.points.iter().map(|point| {
-        [
-            grouped(point.entries),
-            size(point.bytes),
-            format!("{:.3}", point.lru),
-            ratio(point.moka),
-            ratio(point.clairvoyant),
-        ]
-    });
-    let rows: Vec<[String; 5]> = std::iter::once(head).chain(rows).collect();
+    let head = COLUMNS.map(str::to_owned);
+    let rows: Vec<[String; 5]> = std::iter::once(head).chain(rows(curve)).collect();
     let widths: Vec<usize> = (0..5).map(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or(0)).collect();
     let mut text = String::new();
     for row in &rows {
@@ -92,6 +85,14 @@ fn table(curve: &CapacityCurve) -> String {
         let _ = writeln!(text, "{}", line.join("  "));
     }
     text
+}
+
+fn rows(curve: &CapacityCurve) -> impl Iterator<Item = [String; 5]> {
+    let ratio = |ratio: Option<f64>| ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.3}"));
+    curve.points.iter().map(move |point| {
+        let memory = size(point.bytes);
+        [grouped(point.entries), memory, format!("{:.3}", point.lru), ratio(point.moka), ratio(point.clairvoyant)]
+    })
 }
 
 fn size(bytes: u64) -> String {
@@ -102,12 +103,21 @@ pub(crate) fn make_folder(folder: &Path) -> Result<(), Failure> {
     fs::create_dir_all(folder).map_err(|error| Failure::local(format!("cannot make {}", folder.display()), error))
 }
 
-/// Writes the curve and its picture into a folder.
+/// Writes the curve, its picture and a page of both into a folder.
 pub(crate) fn write(folder: &Path, name: &str, curve: &CapacityCurve) -> Result<(), Failure> {
     let chart = capacity_chart(&format!("Hit ratio by entries: {name}"), curve);
     let answer = Answer { chart: Some(&chart), ..json(name, curve) };
     let json = serde_json::to_vec_pretty(&answer).map_err(|error| Failure::local("cannot write JSON", error.into()))?;
-    write_file(&folder.join("curve.json"), &json)
+    write_file(&folder.join("curve.json"), &json)?;
+    write_file(&folder.join("curve.svg"), svg(&chart).as_bytes())?;
+    let figure = Figure { name: "curve".to_owned(), caption: basis(curve), chart };
+    let table = Table {
+        caption: summary(name, curve),
+        columns: COLUMNS.map(str::to_owned).into(),
+        rows: rows(curve).map(Vec::from).collect(),
+    };
+    let html = page("How large must the cache be?", &sentence(curve), &[figure], &[table]);
+    write_file(&folder.join("curve.html"), html.as_bytes())
 }
 
 fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {

@@ -1,5 +1,6 @@
 //! What the formulas foretell of streams never seen before, against a plain simulation of the same streams.
 
+use hallway_study::formulas::{hit_ratio_of_instances, hit_ratio_with_write_share};
 use hallway_study::trace::mix::Stream;
 use hallway_study::trace::{
     Coherence, CurveBuilder, CurvePlan, Distances, KeyId, Log, Lru, LruCurve, OnWrite, Op, Preset, Request, Split,
@@ -73,7 +74,7 @@ fn writes_cost_the_hits_that_the_formula_says() {
             let shares = Split { write_share, ..all }.replay(log.iter());
             let written = shares.writes as f64 / log.len() as f64;
             assert!((written - write_share).abs() < 0.01, "{written} of {write_share}");
-            let (found, foretold) = (shares.local(), (1.0 - write_share) * without);
+            let (found, foretold) = (shares.local(), hit_ratio_with_write_share(without, write_share));
             assert!((found - foretold).abs() <= TOLERANCE, "w = {write_share}: {found:.4}, foretold {foretold:.4}");
         }
     }
@@ -108,8 +109,7 @@ fn a_time_to_live_over_instances_hits_what_the_formula_says() {
             let coherence = Coherence::Ttl { requests: ttl };
             let split = Split { instances, coherence, local_entries: 50, ..Split::default() };
             let found = split.replay(keys.iter().copied().map(Request::read)).local();
-            let reuse = ttl as f64 / 50.0;
-            let foretold = reuse / (instances as f64 + reuse);
+            let foretold = hit_ratio_of_instances(1.0 / 50.0, ttl as f64, instances as u32);
             assert!((found - foretold).abs() <= TOLERANCE, "{instances} by {ttl}: {found:.4}, foretold {foretold:.4}");
         }
     }

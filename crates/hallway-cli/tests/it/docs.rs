@@ -66,6 +66,18 @@ fn the_configuration_of_the_readme_is_one() {
 }
 
 #[test]
+fn the_curve_of_the_guide_says_what_the_gain_takes() {
+    let folder = tempfile::tempdir().unwrap();
+    let log: String = (1..=600_u32).map(|at| format!("user:profile:{}\n", at * at % 61)).collect();
+    fs::write(folder.path().join("access.log"), log).unwrap();
+    let ran = shell(folder.path(), &block("docs/guide/choosing-a-backend.md", "hallway curve")).exits(0);
+    for words in ["600 requests", "90 % of what a cache of any size could gain needs"] {
+        assert!(ran.text().contains(words), "`{words}` is missing: {}", ran.text());
+    }
+    assert!(folder.path().join("curve/curve.html").is_file());
+}
+
+#[test]
 fn the_replay_of_the_guide_compares_two_stores() {
     let folder = tempfile::tempdir().unwrap();
     // What an application may have logged: skewed, with repeats.

@@ -83,7 +83,7 @@ fn the_replay_of_the_guide_compares_two_stores() {
     // What an application may have logged: skewed, with repeats.
     let log: String = (1..=600_u32).map(|at| format!("user:profile:{}\n", at * at % 61)).collect();
     fs::write(folder.path().join("access.log"), log).unwrap();
-    let script = block("docs/guide/choosing-a-backend.md", "--trace access.log");
+    let script = block("docs/guide/choosing-a-backend.md", "hallway replay --trace");
     // A server for itself is not this test's business.
     let (redis, sqlite) = ("redis://127.0.0.1/0", "sqlite:guide.db");
     assert!(script.contains(redis), "{script}");

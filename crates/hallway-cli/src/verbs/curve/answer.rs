@@ -70,7 +70,8 @@ fn basis(curve: &CapacityCurve) -> String {
     };
     format!(
         "An entry takes {:.0} B: its key, {values}, and {ENTRY_BYTES} B at most beside them.\n\
-         LRU is exact. moka is measured with one thread. The clairvoyant knows the future: no policy hits more often.",
+         LRU is exact, and the 90 % are by it. moka is measured with one thread.\n\
+         The clairvoyant knows the future: no policy hits more often.",
         curve.entry_bytes
     )
 }

@@ -135,11 +135,11 @@ impl Lab {
         let url = match backend {
             // It never waits.
             Backend::MokaBytes | Backend::MokaTyped => return Ok("moka:?max=1GiB".to_owned()),
-            Backend::Postgres => postgres()?.url_with_table(&self.table("logged")),
-            Backend::PostgresAsync => postgres()?.async_url(&self.table("async")).ok_or(
+            Backend::Postgres => postgres()?.logged_url(),
+            Backend::PostgresAsync => postgres()?.async_url().ok_or(
                 "a database that does not wait for the disk is made only on a server that the study starts; use --start",
             )?,
-            Backend::PostgresUnlogged => postgres()?.url_with_table(&self.table("unlogged")),
+            Backend::PostgresUnlogged => postgres()?.unlogged_url(),
             Backend::RedisTcp => redis()?.url().to_owned(),
             Backend::RedisUnix => {
                 redis()?.socket_url().ok_or("this Redis has no Unix socket that this process can see")?
@@ -150,10 +150,6 @@ impl Lab {
             }
         };
         Ok(place::patient(&url))
-    }
-
-    fn table(&self, kind: &str) -> String {
-        format!("hallway_{}_{kind}", self.name)
     }
 
     /// A store of bytes.
@@ -251,7 +247,7 @@ impl Lab {
         if backend == Backend::PostgresUnlogged
             && let Some(server) = &self.postgres
         {
-            server.set_unlogged(&self.table("unlogged")).await?;
+            server.set_unlogged().await?;
         }
         Ok(())
     }
@@ -274,7 +270,7 @@ impl Lab {
             store.clear(&Prefix::new(&self.name)?).await?;
         }
         if let Some(postgres) = self.postgres.as_ref().filter(|postgres| postgres.origin() != Origin::Started) {
-            postgres.drop_tables(&[self.table("logged"), self.table("unlogged")]).await?;
+            postgres.drop_tables().await?;
         }
         Ok(())
     }

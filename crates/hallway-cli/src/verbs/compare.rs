@@ -96,9 +96,7 @@ impl Compare {
         };
         let report = report.map_err(Failure::study)?;
         let files = report::write(&report, &plan.out).map_err(Failure::study)?;
-        if let Some(shown) = self.quiet.then_some(None).unwrap_or(Some(progress)) {
-            shown.at(f64::INFINITY, "done");
-        }
+        progress.at(f64::INFINITY, "done");
         output.answer(&report, || summary(&report, &files.index))?;
         Ok(ExitCode::SUCCESS)
     }

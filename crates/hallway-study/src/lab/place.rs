@@ -121,12 +121,16 @@ impl Postgres {
         &self.url
     }
 
-    pub(super) fn url_with_table(&self, table: &str) -> String {
-        with_option(&self.url, "table", table)
+    pub(super) fn logged_url(&self) -> String {
+        with_option(&self.url, "table", "hallway_study")
     }
 
-    pub(super) fn async_url(&self, table: &str) -> Option<String> {
-        Some(with_option(&self.server.as_ref()?.url_of(ASYNC_DATABASE), "table", table))
+    pub(super) fn unlogged_url(&self) -> String {
+        with_option(&self.url, "table", "hallway_study_unlogged")
+    }
+
+    pub(super) fn async_url(&self) -> Option<String> {
+        Some(with_option(&self.server.as_ref()?.url_of(ASYNC_DATABASE), "table", "hallway_study_async"))
     }
 
     /// Where it comes from.
@@ -160,21 +164,20 @@ impl Postgres {
     /// # Errors
     /// If it does not answer, or there is none.
     pub async fn connect_async(&self) -> Result<PgConnection> {
-        let url = self.async_url("unused").ok_or("only a private server has such a database")?;
+        let url = self.async_url().ok_or("only a private server has such a database")?;
         Ok(options(&url)?.connect().await?)
     }
 
-    pub(super) async fn set_unlogged(&self, table: &str) -> Result<()> {
+    pub(super) async fn set_unlogged(&self) -> Result<()> {
         let mut connection = self.connect().await?;
-        sqlx::query(sqlx::AssertSqlSafe(format!("ALTER TABLE {table} SET UNLOGGED"))).execute(&mut connection).await?;
+        sqlx::query("ALTER TABLE hallway_study_unlogged SET UNLOGGED").execute(&mut connection).await?;
         Ok(connection.close().await?)
     }
 
-    pub(super) async fn drop_tables(&self, tables: &[String]) -> Result<()> {
+    pub(super) async fn drop_tables(&self) -> Result<()> {
         let mut connection = self.connect().await?;
-        for table in tables {
-            sqlx::query(sqlx::AssertSqlSafe(format!("DROP TABLE IF EXISTS {table}"))).execute(&mut connection).await?;
-        }
+        sqlx::query("DROP TABLE IF EXISTS hallway_study").execute(&mut connection).await?;
+        sqlx::query("DROP TABLE IF EXISTS hallway_study_unlogged").execute(&mut connection).await?;
         Ok(connection.close().await?)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::{Connection as _, Row as _};
+use sqlx::Connection as _;
 
 use super::{Backend, Lab};
 use crate::Result;
@@ -80,8 +80,8 @@ async fn postgres(lab: &Lab) -> Result<Server> {
     let mut connection = server.connect().await?;
     let mut settings = BTreeMap::new();
     for name in ["fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "wal_level", "max_connections"] {
-        let row = sqlx::query(sqlx::AssertSqlSafe(format!("SHOW {name}"))).fetch_one(&mut connection).await?;
-        settings.insert(name.to_owned(), row.try_get::<String, _>(0)?);
+        let setting = sqlx::query_scalar("SELECT current_setting($1)").bind(name).fetch_one(&mut connection).await?;
+        settings.insert(name.to_owned(), setting);
     }
     let version: String = sqlx::query_scalar("SHOW server_version").fetch_one(&mut connection).await?;
     connection.close().await?;

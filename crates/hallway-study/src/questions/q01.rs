@@ -33,15 +33,13 @@ impl Question for LocalOverShared {
             .pick(&[64, 1 << 10, 16 << 10, 256 << 10], &[64, 256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10]);
         let mut points = Vec::new();
         for bytes in sizes {
-            let keys = ((8 << 20) / bytes).clamp(16, 1_000);
-            let workload = Arc::new(Workload::new(keys, *bytes, 1));
-            for backend in lab.present(&BACKENDS) {
-                let lane = lab.lane(backend, Shape::Decoded, &workload).await?;
-                let plan = Plan { op: Op::Get, concurrency: 1, iterations: 0, latencies: false };
-                points.push(Point::new(GROUP, backend.name(), *bytes as f64, lab.cell(backend, &lane, plan)));
-            }
+            points.extend(at(lab, *bytes).await?);
         }
         Ok(points)
+    }
+
+    async fn refine(&self, lab: &Lab, _group: &str, x: f64) -> Result<Vec<Point>> {
+        at(lab, x as usize).await
     }
 
     fn answer(&self, found: &Found<'_>) -> Result<Findings> {
@@ -94,4 +92,17 @@ impl Question for LocalOverShared {
         }
         Ok(findings)
     }
+}
+
+/// Everybody's read of a value of this size.
+async fn at(lab: &Lab, bytes: usize) -> Result<Vec<Point>> {
+    let keys = ((8 << 20) / bytes).clamp(16, 1_000);
+    let workload = Arc::new(Workload::new(keys, bytes, 1));
+    let mut points = Vec::new();
+    for backend in lab.present(&BACKENDS) {
+        let lane = lab.lane(backend, Shape::Decoded, &workload).await?;
+        let plan = Plan { op: Op::Get, concurrency: 1, iterations: 0, latencies: false };
+        points.push(Point::new(GROUP, backend.name(), bytes as f64, lab.cell(backend, &lane, plan)));
+    }
+    Ok(points)
 }

@@ -48,25 +48,18 @@ impl Question for Saturation {
 
     async fn points(&self, lab: &Lab, depth: Depth) -> Result<Vec<Point>> {
         let tasks: &[usize] = depth.pick(&[1, 8, 64], &[1, 2, 4, 8, 16, 32, 64]);
-        let workload = Arc::new(Workload::new(1_000, BYTES, 4));
         let mut points = Vec::new();
-        for backend in lab.present(&BACKENDS) {
-            let lane = lab.lane(backend, Shape::Bytes, &workload).await?;
-            for (group, op) in GROUPS {
-                for concurrency in tasks {
-                    let plan = Plan { op, concurrency: *concurrency, iterations: 0, latencies: false };
-                    let all = lab.cell(backend, &lane, plan);
-                    let share = *concurrency as u32;
-                    // The time of one operation, not of one of each task.
-                    let cell = Cell::new(move |iterations| {
-                        let all = all.clone();
-                        async move { Ok(all.run(iterations).await? / share) }
-                    });
-                    points.push(Point::new(group, backend.name(), *concurrency as f64, cell));
-                }
-            }
+        for (group, op) in GROUPS {
+            points.extend(at(lab, group, op, tasks).await?);
         }
         Ok(points)
+    }
+
+    async fn refine(&self, lab: &Lab, group: &str, x: f64) -> Result<Vec<Point>> {
+        match GROUPS.into_iter().find(|(known, _)| *known == group) {
+            Some((group, op)) => at(lab, group, op, &[x as usize]).await,
+            None => Ok(Vec::new()),
+        }
     }
 
     fn runs(&self, lab: &Lab, depth: Depth) -> Vec<Run> {
@@ -229,6 +222,27 @@ impl Saturation {
         }
         Ok(())
     }
+}
+
+/// Everybody, with so many tasks.
+async fn at(lab: &Lab, group: &str, op: Op, tasks: &[usize]) -> Result<Vec<Point>> {
+    let workload = Arc::new(Workload::new(1_000, BYTES, 4));
+    let mut points = Vec::new();
+    for backend in lab.present(&BACKENDS) {
+        let lane = lab.lane(backend, Shape::Bytes, &workload).await?;
+        for concurrency in tasks {
+            let plan = Plan { op, concurrency: *concurrency, iterations: 0, latencies: false };
+            let all = lab.cell(backend, &lane, plan);
+            let share = *concurrency as u32;
+            // The time of one operation, not of one of each task.
+            let cell = Cell::new(move |iterations| {
+                let all = all.clone();
+                async move { Ok(all.run(iterations).await? / share) }
+            });
+            points.push(Point::new(group, backend.name(), *concurrency as f64, cell));
+        }
+    }
+    Ok(points)
 }
 
 /// What a crowd of tasks gets done in a moment.

@@ -53,26 +53,11 @@ impl Question for Batches {
     }
 
     async fn points(&self, lab: &Lab, depth: Depth) -> Result<Vec<Point>> {
-        let batches: &[usize] = depth.pick(&[1, 16, 256], &[1, 4, 16, 64, 256]);
-        let workload = Arc::new(Workload::new(KEYS, BYTES, 1));
-        let mut points = Vec::new();
-        let mut opened: Vec<(Backend, Arc<dyn KvStore>, Arc<Vec<Key>>)> = Vec::new();
-        for (series, backend, way) in SERIES.into_iter().filter(|(_, backend, _)| lab.has(*backend)) {
-            let (store, keys) = match opened.iter().find(|(known, ..)| *known == backend) {
-                Some((_, store, keys)) => (Arc::clone(store), Arc::clone(keys)),
-                None => {
-                    let (store, keys) = seeded(lab, backend, &workload).await?;
-                    opened.push((backend, Arc::clone(&store), Arc::clone(&keys)));
-                    (store, keys)
-                }
-            };
-            for batch in batches {
-                let calls = if way == Way::Sequential { *batch as u32 } else { 1 };
-                let cell = cell(store.clone(), keys.clone(), workload.clone(), way, *batch);
-                points.push(Point::new(GROUP, series, *batch as f64, lab.injected(backend, cell, calls)));
-            }
-        }
-        Ok(points)
+        at(lab, depth.pick(&[1, 16, 256], &[1, 4, 16, 64, 256])).await
+    }
+
+    async fn refine(&self, lab: &Lab, _group: &str, x: f64) -> Result<Vec<Point>> {
+        at(lab, &[x as usize]).await
     }
 
     fn answer(&self, found: &Found<'_>) -> Result<Findings> {
@@ -141,6 +126,23 @@ fn worth(found: &Found<'_>, authority: &str) -> Option<String> {
         "{:.0} sequential gets of Redis [{:.0}, {:.0}] cost as much as one query of {authority} for {batch:.0} keys.",
         gets.median, gets.low, gets.high
     ))
+}
+
+/// Every series, for so many keys.
+async fn at(lab: &Lab, batches: &[usize]) -> Result<Vec<Point>> {
+    let workload = Arc::new(Workload::new(KEYS, BYTES, 1));
+    let mut points = Vec::new();
+    for backend in lab.present(&[Backend::RedisTcp, Backend::Postgres, Backend::Sqlite]) {
+        let (store, keys) = seeded(lab, backend, &workload).await?;
+        for (series, _, way) in SERIES.into_iter().filter(|(_, whose, _)| *whose == backend) {
+            for batch in batches {
+                let calls = if way == Way::Sequential { *batch as u32 } else { 1 };
+                let cell = cell(store.clone(), keys.clone(), workload.clone(), way, *batch);
+                points.push(Point::new(GROUP, series, *batch as f64, lab.injected(backend, cell, calls)));
+            }
+        }
+    }
+    Ok(points)
 }
 
 async fn seeded(lab: &Lab, backend: Backend, workload: &Workload) -> Result<(Arc<dyn KvStore>, Arc<Vec<Key>>)> {

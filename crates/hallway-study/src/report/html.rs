@@ -102,7 +102,7 @@ fn foot(json: &str) -> String {
          <p>Beside this page lie <code>report.md</code> for pull requests, each figure as SVG, the JSON Schema of the raw \
          data, and <code>github-action-benchmark.json</code> for its tool <code>customSmallerIsBetter</code>.</p>\n\
          <p>Two studies compare with <code>cargo hallway compare OLD.json NEW.json</code>. Single rounds compare with \
-         <code>critcmp --target-dir target r01 r02</code>, typed in the folder of this page: criterion&#39;s own files are \
-         under <code>target/criterion</code>, one baseline for each round.</p>\n</footer>\n"
+         <code>critcmp --target-dir . r01 r02</code>, typed in the folder of this page: criterion&#39;s own files are \
+         under <code>criterion</code>, one baseline for each round.</p>\n</footer>\n"
     )
 }

@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use criterion::{BenchmarkId, Criterion};
+use criterion::{BenchmarkId, Criterion, SamplingMode};
 use tokio::runtime::Handle;
 
 use super::quiet::Quiet;
@@ -67,6 +67,8 @@ impl Driver {
             .warm_up_time(self.times.warm_up)
             .measurement_time(self.times.measurement);
         let mut group = criterion.benchmark_group(&point.id.group);
+        // critcmp does not read what has no slope.
+        group.sampling_mode(SamplingMode::Linear);
         group.bench_function(BenchmarkId::new(&point.id.series, &point.id.x), |bencher| {
             bencher.iter_custom(|iterations| {
                 let failed = failure.borrow().is_some();

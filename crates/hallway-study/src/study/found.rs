@@ -1,5 +1,7 @@
 //! What was measured, as questions ask for it.
 
+use std::cell::RefCell;
+
 use serde::de::DeserializeOwned;
 
 use super::question::Depth;
@@ -12,6 +14,13 @@ use crate::report::{Crossover, NotMeasured, WireProfile};
 use crate::rounds::{Measured, PointId};
 use crate::statistics::{Curves, Estimate, Judge, Pair, cross_check, median_interval, ratio_interval};
 
+/// A place between two others at which a crossing would be known better.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Want {
+    pub(super) group: String,
+    pub(super) x: f64,
+}
+
 /// Everything that was measured.
 #[derive(Debug)]
 pub struct Found<'a> {
@@ -21,6 +30,8 @@ pub struct Found<'a> {
     pub(super) absent: &'a [NotMeasured],
     pub(super) backends: &'a [Backend],
     pub(super) noise_ln: f64,
+    /// Where judgements would like to know more.
+    pub(super) wants: RefCell<Vec<Want>>,
     /// How much was asked for.
     pub depth: Depth,
 }
@@ -159,10 +170,9 @@ impl Found<'_> {
         }
         let rounds = both.iter().map(|(_, a, b)| a.len().min(b.len())).min().unwrap_or(0);
         let xs = both.iter().map(|(x, ..)| *x).collect();
-        let by_round = |side: fn(&(f64, Vec<f64>, Vec<f64>)) -> &Vec<f64>| -> Vec<Vec<f64>> {
-            (0..rounds).map(|round| both.iter().map(|point| side(point)[round]).collect()).collect()
-        };
-        let curves = Curves::new(pairing.spacing, xs, by_round(|point| &point.1), by_round(|point| &point.2))?;
+        let of_a = (0..rounds).map(|round| both.iter().map(|(_, a, _)| a[round]).collect()).collect();
+        let of_b = (0..rounds).map(|round| both.iter().map(|(.., b)| b[round]).collect()).collect();
+        let curves = Curves::new(pairing.spacing, xs, of_a, of_b)?;
         self.judge_curves(pairing, &curves).map(Some)
     }
 
@@ -172,6 +182,8 @@ impl Found<'_> {
     /// If there are too few rounds.
     pub fn judge_curves(&self, pairing: &Pairing<'_>, curves: &Curves) -> Result<Crossover> {
         let judgement = Judge::new(self.noise_ln, self.depth.seed).judge(curves);
+        let wants = judgement.wants.iter().map(|x| Want { group: pairing.group.to_owned(), x: x.round() });
+        self.wants.borrow_mut().extend(wants);
         let check = (!judgement.crossings.is_empty()).then(|| cross_check(curves)).transpose()?;
         let pair = Pair {
             id: format!("{}/{}/{}/{}", pairing.question, pairing.op, pairing.a, pairing.b),

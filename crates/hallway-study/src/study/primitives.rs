@@ -21,12 +21,11 @@ pub(super) async fn points(lab: &Lab) -> Result<Vec<Point>> {
         let lane = lab.lane(backend, Shape::Bytes, &workload).await?;
         for (group, op) in [(GET, Op::Get), (SET, Op::Set)] {
             // A cache is never written to, and what a table is logged as does not change a read.
-            let asked = match (backend, op) {
-                (Backend::MokaTyped, Op::Set) => false,
-                (Backend::PostgresAsync | Backend::PostgresUnlogged, Op::Get) => false,
-                _ => true,
-            };
-            if asked {
+            let is_known = matches!(
+                (backend, op),
+                (Backend::MokaTyped, Op::Set) | (Backend::PostgresAsync | Backend::PostgresUnlogged, Op::Get)
+            );
+            if !is_known {
                 let plan = Plan { op, concurrency: 1, iterations: 0, latencies: false };
                 points.push(Point::new(group, backend.name(), BYTES as f64, lab.cell(backend, &lane, plan)));
             }

@@ -62,6 +62,15 @@ pub trait Question: fmt::Debug + Send + Sync {
     /// If a backend that is there does not work.
     async fn points(&self, lab: &Lab, depth: Depth) -> Result<Vec<Point>>;
 
+    /// The points of all series of one of its groups at a place between those it asked for, because a crossing lies near
+    /// there. Default: none, where places are not free to choose.
+    ///
+    /// # Errors
+    /// If a backend that is there does not work.
+    async fn refine(&self, _lab: &Lab, _group: &str, _x: f64) -> Result<Vec<Point>> {
+        Ok(Vec::new())
+    }
+
     /// What else is to be run. Default: nothing.
     fn runs(&self, _lab: &Lab, _depth: Depth) -> Vec<Run> {
         Vec::new()

@@ -126,7 +126,7 @@ fn everything_of_the_report_is_on_the_page() {
         "1.26 ms [1.07 ms, 1.51 ms]",
         "620 to 3100 times",
         "only 1 of 2 predicted means",
-        "critcmp --target-dir target r01 r02",
+        "critcmp --target-dir . r01 r02",
         "99.1 % of the resamples",
         "supports no crossing",
     ]

@@ -1,5 +1,6 @@
 //! Where local, shared and consistent state cross: measured on your machine, with intervals, drawn, and turned into advice.
 //!
+//! - [`advisor`] recommends where the state of a workload should live, and says what would change that;
 //! - [`chart`] is what is drawn, as data;
 //! - [`formulas`] are what is computed instead of measured;
 //! - [`lab`] is the stores of a study: started, found or given;
@@ -10,6 +11,7 @@
 //! - [`study`] is the whole: what is measured when, and the report from it;
 //! - [`trace`] is what streams of requests are like: hit ratios at every capacity, over any number of instances.
 
+pub mod advisor;
 pub mod chart;
 mod failure;
 pub mod formulas;

@@ -1,0 +1,149 @@
+//! The choice as `hallway.toml`, with the lines of code that go with it as comments.
+
+use std::fmt::Write as _;
+
+use super::architecture::Architecture;
+use super::hits::local_ttl_s;
+use super::predict::{Prediction, bound_ms};
+use super::units::{bytes, count, time};
+use super::workload::{Database, Purpose, Workload};
+
+/// How long local copies answer while Redis is down, at most, milliseconds: the default of tiers.
+const DEGRADED_MS: f64 = 5_000.0;
+
+pub(super) fn hallway_toml(workload: &Workload, choice: &Prediction) -> String {
+    let architecture = choice.architecture;
+    let mut out = format!("# hallway.toml: {}\n[stores]\n", choice.name);
+    for (tier, url) in stores(architecture, workload) {
+        let _ = writeln!(out, "{tier} = \"{url}\"");
+    }
+    out.push_str("\n[tiers]\n");
+    for (name, value, comment) in tiers(architecture, workload) {
+        let line = format!("{name} = {value}");
+        let _ = if comment.is_empty() { writeln!(out, "{line}") } else { writeln!(out, "{line:<28}  # {comment}") };
+    }
+    out.push('\n');
+    for line in code(workload, choice) {
+        let _ = writeln!(out, "# {line}");
+    }
+    out
+}
+
+fn stores(architecture: Architecture, workload: &Workload) -> Vec<(&'static str, String)> {
+    let mut stores = Vec::new();
+    if architecture.has_local_copies() || architecture == Architecture::Local {
+        stores.push(("local", format!("moka:?max={}", size(workload.memory_bytes.value))));
+    }
+    if architecture.has_redis() {
+        stores.push(("shared", "redis://cache.internal/0".to_owned()));
+    }
+    // What a cache loads from is asked by the application's own code, unless that is all there is.
+    let own = match (workload.purpose, architecture) {
+        (Purpose::Cache, Architecture::Database) => true,
+        (Purpose::Cache, _) => false,
+        _ => architecture.has_database(),
+    };
+    if own && workload.database() != Database::Sqlite {
+        stores.push(("consistent", "postgres://db.internal/app".to_owned()));
+    } else if architecture == Architecture::Sqlite || own {
+        stores.push(("consistent", "sqlite:app.db".to_owned()));
+    } else if architecture == Architecture::UnloggedDatabase {
+        stores.push(("consistent", "postgres://db.internal/app?table=cache_copies".to_owned()));
+    }
+    stores
+}
+
+/// Bytes as a store URL takes them: never more than there are.
+fn size(bytes: f64) -> String {
+    let whole = bytes.floor() as u64;
+    match whole {
+        mib if mib.is_multiple_of(1 << 20) => format!("{}MiB", mib >> 20),
+        kib if kib >= 1 << 20 => format!("{}KiB", kib >> 10),
+        _ => format!("{whole}B"),
+    }
+}
+
+fn tiers(architecture: Architecture, workload: &Workload) -> Vec<(&'static str, String, String)> {
+    let quoted = |ms: f64| format!("\"{}\"", duration(ms));
+    let mut tiers = Vec::new();
+    let mut say = |name, value: String, comment: &str| tiers.push((name, value, comment.to_owned()));
+    let is_alone = !architecture.has_redis() && architecture.has_local_copies() && workload.purpose == Purpose::Cache;
+    if architecture == Architecture::Local || is_alone {
+        if workload.is_shared() {
+            say("mode", "\"local\"".to_owned(), "each instance has copies of its own, bounded by the TTL below");
+        } else {
+            say("mode", "\"shared\"".to_owned(), "what one process writes, it reads");
+            say("single_instance", "true".to_owned(), "the local tier alone is enough for one instance");
+        }
+        return tiers;
+    }
+    if architecture.has_copies() || architecture == Architecture::Redis {
+        say("mode", "\"shared\"".to_owned(), "");
+    } else {
+        say("mode", "\"consistent\"".to_owned(), "every call asks the database");
+    }
+    if architecture == Architecture::UnloggedDatabase {
+        tiers.clear();
+        return vec![("mode", "\"consistent\"".to_owned(), "the table of copies is the store".to_owned())];
+    }
+    if !architecture.has_local_copies() {
+        return tiers;
+    }
+    let mut say = |name, value: String, comment: &str| tiers.push((name, value, comment.to_owned()));
+    if architecture.has_redis() {
+        say("bound", quoted(bound_ms(workload)), "H: how old a local copy may be that nobody contradicts");
+        let degraded = if workload.is_shared() { workload.stale_ms.min(DEGRADED_MS) } else { DEGRADED_MS };
+        say("degraded_ttl", quoted(degraded), "the same while Redis is down");
+        say("on_shared_down", "\"fail\"".to_owned(), "\"proceed\" writes on, and copies elsewhere may be old until Redis is back");
+    }
+    say("local_ttl", quoted(local_ttl_s(architecture, workload) * 1e3), "the longest life of a local copy");
+    tiers
+}
+
+fn code(workload: &Workload, choice: &Prediction) -> Vec<String> {
+    let mut code = Vec::new();
+    if choice.local_entries > 0.0 {
+        code.push(format!(
+            "The local tier holds about {} entries of {} in {}.",
+            count(choice.local_entries.floor()),
+            bytes(workload.bytes.value),
+            bytes(choice.local_bytes)
+        ));
+    }
+    match (workload.purpose, choice.architecture) {
+        (Purpose::Cache, Architecture::Database) => {
+            code.push("Ask your database in every call; a cache would not pay.".to_owned());
+        }
+        (Purpose::Cache, Architecture::UnloggedDatabase) => {
+            code.push("Once: ALTER TABLE cache_copies SET UNLOGGED;".to_owned());
+            code.push("Look there first, and set what you loaded: store.get(&key), store.set(&key, value, SetOptions::new(ttl)).".to_owned());
+        }
+        (Purpose::Cache, _) => {
+            let ttl = choice.local_ttl_ms.filter(|_| !choice.architecture.has_redis()).unwrap_or(3_600_000.0);
+            code.push(format!(
+                "let cache: Cache<Value> = tiers.cache(\"name\").ttl(Duration::from_millis({})).build()?;",
+                ttl.floor().max(1.0)
+            ));
+            code.push("Write through it, so that copies end: cache.write(id, || your_update()).await?".to_owned());
+        }
+        (Purpose::Session, _) => {
+            code.push(format!(
+                "let sessions: Sessions<User> = tiers.sessions(\"session\").idle(Duration::from_secs({})).build()?;",
+                workload.idle_s.value.round()
+            ));
+            code.push(format!(
+                "A load writes only when that prolongs the session by a minute, or by 5 % of {}: nothing to set.",
+                time(workload.idle_s.value * 1e6)
+            ));
+        }
+        (Purpose::State, _) => code.push("let store: Arc<dyn KvStore> = Arc::new(config.open().await?);".to_owned()),
+    }
+    code.push("Hosts are examples: put yours in.".to_owned());
+    code
+}
+
+/// Milliseconds as a configuration takes them, rounded down and never below one.
+fn duration(ms: f64) -> String {
+    let ms = if ms <= 0.0 { 0 } else { (ms.floor() as u64).max(1) };
+    if ms > 0 && ms.is_multiple_of(1_000) { format!("{}s", ms / 1_000) } else { format!("{ms}ms") }
+}

@@ -1,0 +1,234 @@
+//! The costs of all operations that a choice is composed of.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::cost::{Cost, CostPoint};
+use super::fact::{Basis, Fact};
+use crate::report::{Primitive, Report};
+
+/// The defaults of this crate: costs of primitives as a report has them.
+const SHIPPED: &str = include_str!("defaults.json");
+
+/// A round trip within one zone of a cloud, microseconds, where nobody says another.
+const ASSUMED_RTT_US: f64 = 250.0;
+
+/// An operation of a store, as in [`Primitive::backend`] and [`Primitive::op`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Operation {
+    DatabaseGet,
+    DatabaseSet,
+    MokaBytesGet,
+    MokaBytesSet,
+    MokaTypedGet,
+    MokaTypedSet,
+    RedisGet,
+    RedisSet,
+    SqliteGet,
+    SqliteSet,
+    UnloggedGet,
+    UnloggedSet,
+}
+
+impl Operation {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::DatabaseGet,
+        Self::DatabaseSet,
+        Self::MokaBytesGet,
+        Self::MokaBytesSet,
+        Self::MokaTypedGet,
+        Self::MokaTypedSet,
+        Self::RedisGet,
+        Self::RedisSet,
+        Self::SqliteGet,
+        Self::SqliteSet,
+        Self::UnloggedGet,
+        Self::UnloggedSet,
+    ];
+
+    /// Backend and operation as a report names them.
+    fn primitive(self) -> (&'static str, &'static str) {
+        match self {
+            Self::DatabaseGet => ("postgres", "get"),
+            Self::DatabaseSet => ("postgres", "set"),
+            Self::MokaBytesGet => ("moka-bytes", "get"),
+            Self::MokaBytesSet => ("moka-bytes", "set"),
+            Self::MokaTypedGet => ("moka-typed", "get"),
+            Self::MokaTypedSet => ("moka-typed", "set"),
+            Self::RedisGet => ("redis-tcp", "get"),
+            Self::RedisSet => ("redis-tcp", "set"),
+            Self::SqliteGet => ("sqlite", "get"),
+            Self::SqliteSet => ("sqlite", "set"),
+            Self::UnloggedGet => ("postgres-unlogged", "get"),
+            Self::UnloggedSet => ("postgres-unlogged", "set"),
+        }
+    }
+
+    /// Its name where facts are listed, with the unit.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::DatabaseGet => "database_get_us",
+            Self::DatabaseSet => "database_set_us",
+            Self::MokaBytesGet => "moka_bytes_get_us",
+            Self::MokaBytesSet => "moka_bytes_set_us",
+            Self::MokaTypedGet => "moka_typed_get_us",
+            Self::MokaTypedSet => "moka_typed_set_us",
+            Self::RedisGet => "redis_get_us",
+            Self::RedisSet => "redis_set_us",
+            Self::SqliteGet => "sqlite_get_us",
+            Self::SqliteSet => "sqlite_set_us",
+            Self::UnloggedGet => "unlogged_get_us",
+            Self::UnloggedSet => "unlogged_set_us",
+        }
+    }
+
+    /// Round trips that a measurement over loopback leaves out.
+    fn round_trips(self) -> f64 {
+        match self.primitive().0 {
+            "redis-tcp" | "postgres" | "postgres-unlogged" => 1.0,
+            _ => 0.0,
+        }
+    }
+
+    /// How far slow calls are assumed to be from usual ones where nobody measured it: writes that wait for a disk vary
+    /// most.
+    fn assumed_tail(self) -> f64 {
+        match self {
+            Self::DatabaseSet | Self::SqliteSet => 4.0,
+            _ => 2.5,
+        }
+    }
+}
+
+/// What operations cost, each with its basis.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Costs {
+    table: BTreeMap<Operation, Cost>,
+    /// A round trip to Redis, microseconds.
+    pub redis_rtt_us: Fact,
+    /// A round trip to the database, microseconds, for costs that leave it out.
+    pub database_rtt_us: Fact,
+    /// Taking an invalidation in, in each instance, microseconds.
+    pub receipt_us: Fact,
+}
+
+#[derive(Deserialize)]
+struct Shipped {
+    source: String,
+    primitives: Vec<Primitive>,
+}
+
+impl Costs {
+    /// The defaults of this crate. Advice on them alone warns of it.
+    ///
+    /// # Panics
+    /// Never: the table is part of this crate, and a test reads it.
+    pub fn shipped() -> Self {
+        let shipped: Shipped = serde_json::from_str(SHIPPED).expect("the table of defaults is JSON");
+        let mut costs = Self {
+            table: BTreeMap::new(),
+            redis_rtt_us: Fact::assumed(ASSUMED_RTT_US, "one zone of a cloud; --redis-rtt says better"),
+            database_rtt_us: Fact::assumed(ASSUMED_RTT_US, "one zone of a cloud; --db-read says better"),
+            receipt_us: Fact::assumed(5.0, "taking an invalidation in"),
+        };
+        costs.take(&shipped.primitives, Basis::Shipped, &shipped.source);
+        assert!(costs.table.len() == Operation::ALL.len(), "the table of defaults has every operation");
+        costs
+    }
+
+    /// Takes what a report of this machine measured; what it did not measure stays.
+    #[must_use]
+    pub fn with_report(mut self, report: &Report) -> Self {
+        let note = format!("crossover.json of {}", report.started.split('T').next().unwrap_or_default());
+        self.take(&report.primitives, Basis::Report, &note);
+        self
+    }
+
+    /// Sets the cost of an operation.
+    #[must_use]
+    pub fn with(mut self, operation: Operation, cost: Cost) -> Self {
+        self.table.insert(operation, cost);
+        self
+    }
+
+    /// Only single operations on an unloaded store without an added delay are comparable.
+    fn take(&mut self, primitives: &[Primitive], basis: Basis, note: &str) {
+        for operation in Operation::ALL {
+            let (backend, op) = operation.primitive();
+            let is_it = |p: &&Primitive| p.backend == backend && p.op == op && p.tasks == 1 && p.batch == 1;
+            let points = primitives.iter().filter(is_it).filter(|p| p.rtt_us == 0.0).map(|p| CostPoint {
+                bytes: (p.bytes as f64).max(1.0),
+                us: p.median_ns / 1e3,
+                low_us: p.ci95[0].min(p.median_ns) / 1e3,
+                high_us: p.ci95[1].max(p.median_ns) / 1e3,
+            });
+            if let Some(cost) = Cost::new(points.collect(), basis, note) {
+                let cost = cost.with_tail(operation.assumed_tail(), false).with_round_trips(operation.round_trips());
+                self.table.insert(operation, cost);
+            }
+        }
+    }
+
+    /// The cost of an operation.
+    pub fn of(&self, operation: Operation) -> &Cost {
+        // `shipped` fills every row, and nothing empties one.
+        &self.table[&operation]
+    }
+
+    /// The cost for values of `bytes` with its round trips, microseconds.
+    pub fn total(&self, operation: Operation, bytes: f64) -> Fact {
+        let cost = self.of(operation);
+        let rtt = match operation {
+            Operation::RedisGet | Operation::RedisSet => &self.redis_rtt_us,
+            _ => &self.database_rtt_us,
+        };
+        let mut fact = cost.at(bytes);
+        fact.value += cost.round_trips * rtt.value;
+        fact.low += cost.round_trips * rtt.low;
+        fact.high += cost.round_trips * rtt.high;
+        fact
+    }
+
+    pub(super) fn is_sound(&self) -> bool {
+        [&self.redis_rtt_us, &self.database_rtt_us, &self.receipt_us].iter().all(|fact| fact.is_sound())
+            && self.table.values().all(|cost| cost.round_trips >= 0.0 && cost.round_trips.is_finite())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_have_every_operation() {
+        let costs = Costs::shipped();
+        for operation in Operation::ALL {
+            assert_eq!(costs.of(operation).basis, Basis::Shipped);
+            assert!(costs.total(operation, 256.0).is_sound());
+        }
+    }
+
+    #[test]
+    fn a_size_between_two_lies_between_their_costs() {
+        let point = |bytes, us| CostPoint { bytes, us, low_us: us, high_us: us };
+        let cost = Cost::new(vec![point(1_024.0, 40.0), point(64.0, 10.0)], Basis::Report, "").unwrap();
+        assert_eq!(cost.at(1.0).value, 10.0);
+        assert_eq!(cost.at(1e9).value, 40.0);
+        assert!((cost.at(256.0).value - 20.0).abs() < 1e-9);
+        assert!(Cost::new(Vec::new(), Basis::Report, "").is_none() && Cost::flat(f64::NAN, Basis::Given, "").is_none());
+    }
+
+    #[test]
+    fn round_trips_come_on_top_of_what_was_measured_on_loopback() {
+        let mut costs = Costs::shipped();
+        costs.redis_rtt_us = Fact::given(1_000.0);
+        let without = costs.of(Operation::RedisGet).at(256.0).value;
+        assert!((costs.total(Operation::RedisGet, 256.0).value - without - 1_000.0).abs() < 1e-9);
+        let flat = Cost::flat(7.0, Basis::Given, "").unwrap();
+        assert_eq!(costs.with(Operation::RedisGet, flat).total(Operation::RedisGet, 256.0).value, 7.0);
+    }
+}

@@ -1,0 +1,194 @@
+//! How often a cache of some size hits, alone or as one of several that share the requests.
+
+use super::fact::Basis;
+
+/// How often LRU hits by the number of entries, for requests spread over some instances at random.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CurveRow {
+    /// The instances that the requests are spread over.
+    pub instances: u32,
+    /// Entries of each instance and share of requests that hit, by entries.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// Hit ratio by capacity and number of instances.
+///
+/// More instances hit less: each sees a thinner stream, in which keys come back later. Popularity does not tell that,
+/// so it comes from replays.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HitCurve {
+    rows: Vec<CurveRow>,
+    /// Keys of the stream it was measured on.
+    pub keys: f64,
+    /// [`Basis::KeyLog`] or [`Basis::Preset`].
+    pub basis: Basis,
+    /// Which log or trace.
+    pub note: String,
+}
+
+/// Capacities of the tables below.
+const ENTRIES: [f64; 9] = [1.0, 4.0, 16.0, 64.0, 256.0, 1_024.0, 4_096.0, 16_384.0, 65_536.0];
+
+/// Exact LRU over the whole `orm-busy` trace (5,000,000 requests; headissue GmbH, J. Wilke, CC BY 4.0), its requests
+/// spread at random over the instances.
+const ORM_BUSY: [(u32, [f64; 9]); 6] = [
+    (1, [0.047, 0.146, 0.261, 0.486, 0.615, 0.789, 0.846, 0.926, 0.984]),
+    (2, [0.045, 0.124, 0.234, 0.369, 0.529, 0.697, 0.781, 0.891, 0.972]),
+    (4, [0.040, 0.101, 0.196, 0.292, 0.459, 0.596, 0.715, 0.856, 0.951]),
+    (8, [0.034, 0.082, 0.144, 0.230, 0.365, 0.501, 0.651, 0.823, 0.919]),
+    (16, [0.028, 0.065, 0.107, 0.179, 0.282, 0.423, 0.596, 0.790, 0.873]),
+    (32, [0.022, 0.049, 0.081, 0.133, 0.221, 0.363, 0.548, 0.767, 0.809]),
+];
+
+/// The same for the `web12` trace (95,607 requests, same source and licence).
+const WEB12: [(u32, [f64; 9]); 6] = [
+    (1, [0.058, 0.101, 0.180, 0.315, 0.470, 0.650, 0.792, 0.856, 0.856]),
+    (2, [0.038, 0.068, 0.134, 0.239, 0.398, 0.601, 0.754, 0.795, 0.795]),
+    (4, [0.026, 0.050, 0.100, 0.185, 0.344, 0.561, 0.711, 0.726, 0.726]),
+    (8, [0.017, 0.037, 0.073, 0.148, 0.302, 0.525, 0.647, 0.647, 0.647]),
+    (16, [0.013, 0.027, 0.055, 0.120, 0.270, 0.489, 0.558, 0.558, 0.558]),
+    (32, [0.009, 0.019, 0.042, 0.103, 0.250, 0.440, 0.458, 0.458, 0.458]),
+];
+
+impl HitCurve {
+    /// Database objects of a web shop on a busy day.
+    pub fn orm_busy() -> Self {
+        Self::preset(&ORM_BUSY, 76_349.0, "database objects of a web shop (orm-busy)")
+    }
+
+    /// Product pages of a web shop in December.
+    pub fn web12() -> Self {
+        Self::preset(&WEB12, 13_756.0, "product pages of a web shop (web12)")
+    }
+
+    fn preset(table: &[(u32, [f64; 9])], keys: f64, note: &str) -> Self {
+        let rows = table.iter().map(|(instances, ratios)| CurveRow {
+            instances: *instances,
+            points: ENTRIES.into_iter().zip(*ratios).collect(),
+        });
+        Self { rows: rows.collect(), keys, basis: Basis::Preset, note: note.to_owned() }
+    }
+
+    /// The curve of a key log, from replays over some numbers of instances.
+    ///
+    /// `None` unless there is a row, every row has a point, and capacities and ratios never fall within a row, nor rise
+    /// from a row to one of more instances.
+    pub fn from_log(mut rows: Vec<CurveRow>, keys: f64, note: impl Into<String>) -> Option<Self> {
+        rows.sort_by_key(|row| row.instances);
+        let rises = |row: &CurveRow| {
+            row.instances > 0
+                && !row.points.is_empty()
+                && row.points.iter().all(|(entries, ratio)| *entries >= 1.0 && (0.0..=1.0).contains(ratio))
+                && row.points.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 <= pair[1].1)
+        };
+        let sound = !rows.is_empty() && keys >= 1.0 && keys.is_finite() && rows.iter().all(rises);
+        sound.then(|| Self { rows, keys, basis: Basis::KeyLog, note: note.into() })
+    }
+
+    /// The share of requests that hit in each of `instances` caches of `entries`.
+    ///
+    /// Between the rows that were replayed it is a straight line in the logarithm of the instances; beyond the last row
+    /// it is that row, which is too high then.
+    pub fn at(&self, entries: f64, instances: f64) -> f64 {
+        let above = self.rows.partition_point(|row| f64::from(row.instances) < instances);
+        let Some(b) = self.rows.get(above) else {
+            return self.rows.last().map_or(0.0, |row| row.at(entries));
+        };
+        let Some(a) = above.checked_sub(1).map(|at| &self.rows[at]) else { return b.at(entries) };
+        let (from, to) = (f64::from(a.instances).ln(), f64::from(b.instances).ln());
+        between(a.at(entries), b.at(entries), (instances.ln() - from) / (to - from))
+    }
+
+    /// The most that any capacity hits.
+    pub fn most(&self, instances: f64) -> f64 {
+        self.at(f64::INFINITY, instances)
+    }
+
+    /// The largest number of instances that was replayed.
+    pub fn most_instances(&self) -> u32 {
+        self.rows.last().map_or(1, |row| row.instances)
+    }
+
+    /// The capacity whose entries are as old as the last `requests` of one instance: what a TTL of that many requests
+    /// keeps.
+    ///
+    /// A window of requests grows by a key at each miss, so `d requests / d entries = 1 / (1 - h)`: the working-set
+    /// relation of Denning and Schwartz (1972), solved step by step over the logarithm of the entries.
+    pub fn entries_of_window(&self, requests: f64, instances: f64, keys: f64) -> f64 {
+        const STEP: f64 = 1.05;
+        let (mut entries, mut window) = (0.0, 0.0);
+        let mut next = 1.0_f64;
+        while entries < keys {
+            next = next.min(keys);
+            let misses = 1.0 - self.scaled_at(f64::midpoint(entries, next), instances, keys);
+            let width = (next - entries) / misses.max(1e-6);
+            if window + width >= requests {
+                return entries + (requests - window) / width * (next - entries);
+            }
+            (entries, window) = (next, window + width);
+            next = (next * STEP).max(next + 1.0);
+        }
+        keys
+    }
+
+    /// As [`at`](Self::at) for an application with `keys` keys instead of those of the stream: capacities count in
+    /// proportion.
+    pub fn scaled_at(&self, entries: f64, instances: f64, keys: f64) -> f64 {
+        if entries >= keys { self.most(instances) } else { self.at(entries * self.keys / keys, instances) }
+    }
+}
+
+impl CurveRow {
+    fn at(&self, entries: f64) -> f64 {
+        let above = self.points.partition_point(|point| point.0 < entries);
+        let (Some(b), before) = (self.points.get(above), above.checked_sub(1)) else {
+            return self.points.last().map_or(0.0, |point| point.1);
+        };
+        match before.map(|at| self.points[at]) {
+            Some(a) => between(a.1, b.1, (entries / a.0).ln() / (b.0 / a.0).ln()),
+            // Less than one entry is part of one.
+            None => b.1 * (entries / b.0).clamp(0.0, 1.0),
+        }
+    }
+}
+
+fn between(from: f64, to: f64, t: f64) -> f64 {
+    from + (to - from) * t
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tables_are_curves() {
+        for (curve, table) in [(HitCurve::orm_busy(), ORM_BUSY), (HitCurve::web12(), WEB12)] {
+            assert!(HitCurve::from_log(curve.rows.clone(), curve.keys, "").is_some());
+            for (row, (instances, ratios)) in curve.rows.iter().zip(table) {
+                assert_eq!(curve.at(1_024.0, f64::from(instances)), ratios[5]);
+                assert_eq!(curve.at(1e9, f64::from(instances)), *ratios.last().unwrap());
+                assert_eq!(row.instances, instances);
+            }
+            assert!(curve.at(1_024.0, 3.0) < curve.at(1_024.0, 2.0) && curve.at(1_024.0, 3.0) > curve.at(1_024.0, 4.0));
+        }
+    }
+
+    #[test]
+    fn a_window_of_requests_holds_the_keys_that_its_misses_brought() {
+        // A loop over ten keys never hits below ten entries, so nine requests bring nine keys.
+        let points = (1..=10).map(|c| (f64::from(c), if c == 10 { 1.0 } else { 0.0 })).collect();
+        let curve = HitCurve::from_log(vec![CurveRow { instances: 1, points }], 10.0, "").unwrap();
+        assert!((curve.entries_of_window(8.0, 1.0, 10.0) - 8.0).abs() < 1e-6);
+        assert!(curve.entries_of_window(1e6, 1.0, 10.0) <= 10.0);
+        assert_eq!(curve.entries_of_window(0.0, 1.0, 10.0), 0.0);
+    }
+
+    #[test]
+    fn rows_that_are_no_curve_are_refused() {
+        let row = |points: &[(f64, f64)]| vec![CurveRow { instances: 1, points: points.to_vec() }];
+        for points in [&[][..], &[(1.0, 0.5), (2.0, 0.4)], &[(2.0, 0.1), (1.0, 0.2)], &[(1.0, 1.5)], &[(1.0, f64::NAN)]] {
+            assert!(HitCurve::from_log(row(points), 10.0, "").is_none(), "{points:?}");
+        }
+        assert!(HitCurve::from_log(Vec::new(), 10.0, "").is_none());
+    }
+}

@@ -10,7 +10,7 @@ use hallway::{Error, ErrorKind};
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  no: the key is not there, the condition of a write did not hold, or `verify` found a stale copy
+  1  no: the key is not there, the condition of a write did not hold, `verify` found a stale copy, or nothing fits what `advise` was asked
   2  the command line, the configuration or an argument is wrong
   3  the store cannot be reached or did not answer in time; a write did not happen
   4  the store refused the credentials

@@ -1,5 +1,6 @@
 //! One file per verb.
 
+mod advise;
 mod compare;
 mod curve;
 mod delete;
@@ -48,6 +49,8 @@ pub(crate) enum Verb {
     Replay(replay::Replay),
     /// Say how often a cache of each size hits on a log of your own keys
     Curve(curve::Curve),
+    /// Recommend where the state of a workload should live, why, and what would change that
+    Advise(Box<advise::Advise>),
     /// Serve the demonstration: logins and profiles of a whiteboard, with a panel that shows where they came from
     #[cfg(feature = "demo")]
     Demo(demo::Demo),
@@ -68,6 +71,7 @@ impl Verb {
             Self::Replay(verb) => verb.run(output).await,
             Self::Compare(verb) => verb.run(output).await,
             Self::Curve(verb) => verb.run(output),
+            Self::Advise(verb) => verb.run(output).await,
             #[cfg(feature = "demo")]
             Self::Demo(verb) => verb.run(output).await,
         }

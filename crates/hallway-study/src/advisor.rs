@@ -34,7 +34,7 @@ pub use self::architecture::Architecture;
 pub use self::choose::{TIE, WORTH_IN_FLIGHT};
 pub use self::cost::{Cost, CostPoint};
 pub use self::costs::{Costs, Operation};
-pub use self::curve::{CurveRow, HitCurve};
+pub use self::curve::{CurveRow, HitCurve, LogCurve};
 pub use self::fact::{Basis, Fact};
 pub use self::flips::{Flip, Lever, Side};
 pub use self::inputs::{Inputs, Keys, Ycsb};

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests may unwrap, their helpers too")]
 
 mod acceptance;
+mod advise;
 mod curve;
 #[cfg(feature = "demo")]
 mod demo;

@@ -115,7 +115,7 @@ fn why<'a>(
             count(reads)
         ));
     }
-    if let Some(ttl) = choice.local_ttl_ms {
+    if let Some(ttl) = choice.copy_ttl_ms {
         why.push(format!(
             "a TTL of {} keeps stale hits at {} (your limit: {})",
             time(ttl * 1e3),
@@ -154,12 +154,7 @@ fn why<'a>(
     why
 }
 
-fn basis(
-    workload: &Workload,
-    costs: &Costs,
-    choice: &Prediction,
-    runner_up: Option<&Prediction>,
-) -> Vec<NamedFact> {
+fn basis(workload: &Workload, costs: &Costs, choice: &Prediction, runner_up: Option<&Prediction>) -> Vec<NamedFact> {
     let named = |name, fact: Fact| NamedFact { name, fact };
     let of = |test: fn(Architecture) -> bool| {
         test(choice.architecture) || runner_up.is_some_and(|runner_up| test(runner_up.architecture))
@@ -214,8 +209,7 @@ fn basis(
 }
 
 fn operations_over_network(costs: &Costs, has_database: bool) -> bool {
-    has_database
-        && [Operation::DatabaseGet, Operation::DatabaseSet].iter().any(|op| costs.of(*op).round_trips > 0.0)
+    has_database && [Operation::DatabaseGet, Operation::DatabaseSet].iter().any(|op| costs.of(*op).round_trips > 0.0)
 }
 
 fn warnings(workload: &Workload, costs: &Costs, choice: &Prediction, basis: &[NamedFact]) -> Vec<String> {
@@ -231,8 +225,7 @@ fn warnings(workload: &Workload, costs: &Costs, choice: &Prediction, basis: &[Na
         }
     }
     if workload.purpose != Purpose::Cache && workload.loss_basis == Basis::Assumed {
-        let loss = serde_json::to_value(workload.loss).map_or_else(|_| String::new(), |loss| loss.to_string());
-        warnings.push(format!("assumed: what may be lost is {loss}; --loss says otherwise"));
+        warnings.push(format!("assumed: what may be lost is `{}`; --loss says otherwise", workload.loss));
     }
     let has_tail = Operation::ALL.iter().any(|op| costs.of(*op).is_tail_known);
     if !has_tail {

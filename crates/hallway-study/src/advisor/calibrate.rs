@@ -123,7 +123,7 @@ async fn open(url: &str, plan: &Plan) -> Result<Arc<dyn KvStore>> {
             ));
         }
         if !url.query_pairs().any(|(name, _)| name == "migrate") {
-            url.query_pairs_mut().append_pair("migrate", "verify");
+            url.query_pairs_mut().append_pair("migrate", "off");
         }
     }
     Ok(hallway::open(url.as_str()).await?.with_deadline(plan.deadline))
@@ -161,7 +161,8 @@ async fn measure(store: &dyn KvStore, plan: &Plan) -> Result<Probes> {
     let mut of = |call: Call, note| {
         calls.iter().position(|known| *known == call).map(|at| probe(&mut measured[at], plan, note)).transpose()
     };
-    let ping_note = if has_table { "ping" } else { "a ping: no table of hallway's there, so a read costs at least this" };
+    let ping_note =
+        if has_table { "ping" } else { "a ping: no table of hallway's there, so a read costs at least this" };
     let ping = of(Call::Ping, ping_note)?.ok_or_else(|| Error::invalid_input("a ping was not measured"))?;
     let get_note = if plan.allow_writes { "reads of a value" } else { "reads of a key that is not there" };
     Ok(Probes { ping, get: of(Call::Get, get_note)?, set: of(Call::Set, "writes of a value")? })
@@ -236,7 +237,7 @@ mod tests {
         assert_eq!(costs.of(Operation::RedisGet).basis, Basis::Shipped);
         // Nothing is left behind.
         let store = hallway::open(&url).await.unwrap();
-        let prefix = hallway::Prefix::from(Namespace::new("hallway-advise").unwrap());
+        let prefix = Namespace::new("hallway-advise").unwrap().prefix();
         assert!(store.scan(&prefix, None, 10).await.unwrap().keys.is_empty());
     }
 

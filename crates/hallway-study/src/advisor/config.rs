@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::architecture::Architecture;
-use super::hits::local_ttl_s;
+use super::hits::copy_ttl_s;
 use super::predict::{Prediction, bound_ms};
 use super::units::{bytes, count, time};
 use super::workload::{Database, Purpose, Workload};
@@ -94,9 +94,13 @@ fn tiers(architecture: Architecture, workload: &Workload) -> Vec<(&'static str, 
         say("bound", quoted(bound_ms(workload)), "H: how old a local copy may be that nobody contradicts");
         let degraded = if workload.is_shared() { workload.stale_ms.min(DEGRADED_MS) } else { DEGRADED_MS };
         say("degraded_ttl", quoted(degraded), "the same while Redis is down");
-        say("on_shared_down", "\"fail\"".to_owned(), "\"proceed\" writes on, and copies elsewhere may be old until Redis is back");
+        say(
+            "on_shared_down",
+            "\"fail\"".to_owned(),
+            "\"proceed\" writes on, and copies elsewhere may be old until Redis is back",
+        );
     }
-    say("local_ttl", quoted(local_ttl_s(architecture, workload) * 1e3), "the longest life of a local copy");
+    say("local_ttl", quoted(copy_ttl_s(architecture, workload) * 1e3), "the longest life of a local copy");
     tiers
 }
 
@@ -116,10 +120,14 @@ fn code(workload: &Workload, choice: &Prediction) -> Vec<String> {
         }
         (Purpose::Cache, Architecture::UnloggedDatabase) => {
             code.push("Once: ALTER TABLE cache_copies SET UNLOGGED;".to_owned());
-            code.push("Look there first, and set what you loaded: store.get(&key), store.set(&key, value, SetOptions::new(ttl)).".to_owned());
+            let ttl = choice.copy_ttl_ms.unwrap_or(1.0).floor().max(1.0);
+            code.push(
+                "Look there first with store.get(&key); what you load, set, and what you write, delete:".to_owned(),
+            );
+            code.push(format!("store.set(&key, value, SetOptions::new(Duration::from_millis({ttl}))).await?"));
         }
         (Purpose::Cache, _) => {
-            let ttl = choice.local_ttl_ms.filter(|_| !choice.architecture.has_redis()).unwrap_or(3_600_000.0);
+            let ttl = choice.copy_ttl_ms.filter(|_| !choice.architecture.has_redis()).unwrap_or(3_600_000.0);
             code.push(format!(
                 "let cache: Cache<Value> = tiers.cache(\"name\").ttl(Duration::from_millis({})).build()?;",
                 ttl.floor().max(1.0)

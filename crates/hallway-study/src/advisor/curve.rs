@@ -1,5 +1,8 @@
 //! How often a cache of some size hits, alone or as one of several that share the requests.
 
+mod log;
+
+pub use self::log::LogCurve;
 use super::fact::Basis;
 
 /// How often LRU hits by the number of entries, for requests spread over some instances at random.
@@ -109,32 +112,46 @@ impl HitCurve {
         self.rows.last().map_or(1, |row| row.instances)
     }
 
-    /// The capacity whose entries are as old as the last `requests` of one instance: what a TTL of that many requests
-    /// keeps.
+    /// Which share of the requests come back within a window, for every window.
     ///
     /// A window of requests grows by a key at each miss, so `d requests / d entries = 1 / (1 - h)`: the working-set
     /// relation of Denning and Schwartz (1972), solved step by step over the logarithm of the entries.
-    pub fn entries_of_window(&self, requests: f64, instances: f64, keys: f64) -> f64 {
-        const STEP: f64 = 1.05;
-        let (mut entries, mut window) = (0.0, 0.0);
+    pub(super) fn windows(&self, instances: f64, keys: f64) -> Windows {
+        const STEP: f64 = 1.2;
+        let (mut entries, mut requests) = (0.0, 0.0);
         let mut next = 1.0_f64;
+        let mut points = vec![(0.0, 0.0)];
         while entries < keys {
             next = next.min(keys);
             let misses = 1.0 - self.scaled_at(f64::midpoint(entries, next), instances, keys);
-            let width = (next - entries) / misses.max(1e-6);
-            if window + width >= requests {
-                return entries + (requests - window) / width * (next - entries);
-            }
-            (entries, window) = (next, window + width);
+            requests += (next - entries) / misses.max(1e-6);
+            points.push((requests, self.scaled_at(next, instances, keys)));
+            entries = next;
             next = (next * STEP).max(next + 1.0);
         }
-        keys
+        Windows(points)
     }
 
     /// As [`at`](Self::at) for an application with `keys` keys instead of those of the stream: capacities count in
     /// proportion.
     pub fn scaled_at(&self, entries: f64, instances: f64, keys: f64) -> f64 {
         if entries >= keys { self.most(instances) } else { self.at(entries * self.keys / keys, instances) }
+    }
+}
+
+/// Requests of one instance, and the share of requests whose key came within so many before.
+#[derive(Debug)]
+pub(super) struct Windows(Vec<(f64, f64)>);
+
+impl Windows {
+    /// The share that comes back within a window.
+    pub(super) fn share(&self, requests: f64) -> f64 {
+        let above = self.0.partition_point(|point| point.0 < requests);
+        match (above.checked_sub(1).map(|at| self.0[at]), self.0.get(above)) {
+            (Some(a), Some(b)) => between(a.1, b.1, (requests - a.0) / (b.0 - a.0)),
+            (Some(only), None) => only.1,
+            (None, first) => first.map_or(0.0, |first| first.1),
+        }
     }
 }
 
@@ -159,6 +176,7 @@ fn between(from: f64, to: f64, t: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trace::Preset;
 
     #[test]
     fn the_tables_are_curves() {
@@ -174,19 +192,34 @@ mod tests {
     }
 
     #[test]
-    fn a_window_of_requests_holds_the_keys_that_its_misses_brought() {
-        // A loop over ten keys never hits below ten entries, so nine requests bring nine keys.
-        let points = (1..=10).map(|c| (f64::from(c), if c == 10 { 1.0 } else { 0.0 })).collect();
-        let curve = HitCurve::from_log(vec![CurveRow { instances: 1, points }], 10.0, "").unwrap();
-        assert!((curve.entries_of_window(8.0, 1.0, 10.0) - 8.0).abs() < 1e-6);
-        assert!(curve.entries_of_window(1e6, 1.0, 10.0) <= 10.0);
-        assert_eq!(curve.entries_of_window(0.0, 1.0, 10.0), 0.0);
+    fn alone_they_are_the_presets_that_streams_are_made_of() {
+        for (curve, preset) in [(HitCurve::orm_busy(), Preset::OrmBusy), (HitCurve::web12(), Preset::Web12)] {
+            for entries in ENTRIES {
+                assert_eq!(curve.at(entries, 1.0), preset.hit_ratio_at(entries), "{preset:?} at {entries}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_comes_back_within_the_window_of_its_distance() {
+        // A loop over a thousand keys hits nothing below a thousand entries, and its keys come back after as many requests.
+        let points = vec![(1.0, 0.0), (999.0, 0.0), (1_000.0, 1.0)];
+        let windows =
+            HitCurve::from_log(vec![CurveRow { instances: 1, points }], 1_000.0, "").unwrap().windows(1.0, 1_000.0);
+        assert_eq!(windows.share(0.0), 0.0);
+        assert_eq!(windows.share(700.0), 0.0);
+        assert_eq!(windows.share(1e9), 1.0);
+        // Never less within a longer window.
+        let windows = HitCurve::orm_busy().windows(3.0, 1e5);
+        let shares: Vec<f64> = (0..60).map(|n| windows.share(1.5_f64.powi(n))).collect();
+        assert!(shares.is_sorted() && shares[0] >= 0.0, "{shares:?}");
     }
 
     #[test]
     fn rows_that_are_no_curve_are_refused() {
         let row = |points: &[(f64, f64)]| vec![CurveRow { instances: 1, points: points.to_vec() }];
-        for points in [&[][..], &[(1.0, 0.5), (2.0, 0.4)], &[(2.0, 0.1), (1.0, 0.2)], &[(1.0, 1.5)], &[(1.0, f64::NAN)]] {
+        for points in [&[][..], &[(1.0, 0.5), (2.0, 0.4)], &[(2.0, 0.1), (1.0, 0.2)], &[(1.0, 1.5)], &[(1.0, f64::NAN)]]
+        {
             assert!(HitCurve::from_log(row(points), 10.0, "").is_none(), "{points:?}");
         }
         assert!(HitCurve::from_log(Vec::new(), 10.0, "").is_none());

@@ -1,6 +1,7 @@
 //! Which share of the reads each tier answers.
 
 use super::architecture::Architecture;
+use super::curve::HitCurve;
 use super::semantics::OVERHEAD;
 use super::workload::Workload;
 use crate::formulas::{hit_ratio_with_write_share, longest_ttl};
@@ -45,9 +46,13 @@ fn entries(memory: f64, workload: &Workload) -> f64 {
     (memory / (workload.bytes.value + OVERHEAD)).min(workload.keys.value)
 }
 
-/// How long a local copy may live, seconds: no longer than the tolerance, nor than F5 allows for the share of stale
+/// How long a copy may live that nothing tells of writes, seconds: no longer than the tolerance, nor than F5 allows for the share of stale
 /// hits. Own writes and invalidations need no TTL.
-pub(super) fn local_ttl_s(architecture: Architecture, workload: &Workload) -> f64 {
+pub(super) fn copy_ttl_s(architecture: Architecture, workload: &Workload) -> f64 {
+    if architecture == Architecture::UnloggedDatabase {
+        // Nothing keeps a slow fill from overtaking a write there.
+        return (workload.stale_ms / 1e3).min(LONGEST_TTL_S);
+    }
     if !workload.is_shared() || architecture.has_bus() {
         return LONGEST_TTL_S;
     }
@@ -58,14 +63,16 @@ pub(super) fn local_ttl_s(architecture: Architecture, workload: &Workload) -> f6
 /// Which share of the reads copies answer, by curve (F8), writes (F7), TTL (F3) and instances (F9).
 pub(super) fn hits(architecture: Architecture, workload: &Workload, corner: Corner) -> Hits {
     let local = if architecture.has_local_copies() { local_hits(architecture, workload, corner) } else { 0.0 };
-    let shared = |entries: f64| {
-        hit_ratio_with_write_share(from_curves(workload, entries, 1.0, corner), workload.write_share())
-    };
+    let shared =
+        |entries: f64| hit_ratio_with_write_share(from_curves(workload, entries, 1.0, corner), workload.write_share());
     let total = match architecture {
-        Architecture::SharedDatabase
-        | Architecture::LocalTtlSharedDatabase
-        | Architecture::LocalBusSharedDatabase => shared(shared_entries(workload)),
-        Architecture::UnloggedDatabase => shared(workload.keys.value),
+        Architecture::SharedDatabase | Architecture::LocalTtlSharedDatabase | Architecture::LocalBusSharedDatabase => {
+            shared(shared_entries(workload))
+        }
+        Architecture::UnloggedDatabase => {
+            let ratio = by_ttl(architecture, workload, 1.0, corner);
+            shared(workload.keys.value).min(hit_ratio_with_write_share(ratio, workload.write_share()))
+        }
         _ => local,
     };
     // A second tier that is smaller than the first adds nothing.
@@ -82,7 +89,7 @@ fn local_hits(architecture: Architecture, workload: &Workload, corner: Corner) -
         workload.write_share()
     };
     let ratio = if workload.is_shared() && !architecture.has_bus() {
-        by_capacity.min(by_ttl(architecture, workload, corner))
+        by_capacity.min(by_ttl(architecture, workload, instances, corner))
     } else {
         by_capacity
     };
@@ -91,25 +98,28 @@ fn local_hits(architecture: Architecture, workload: &Workload, corner: Corner) -
 
 /// The hit ratio of copies that live for a TTL from when they were filled.
 ///
-/// A key comes back within the TTL with the probability that the curve gives for a window of that many requests. From
-/// there on what matters is how often it comes back before the copy ends: by chance (Poisson) in the middle, only once
-/// at worst, and at best each time.
-fn by_ttl(architecture: Architecture, workload: &Workload, corner: Corner) -> f64 {
-    let instances = f64::from(workload.instances);
-    let window = workload.reads_per_s / instances * local_ttl_s(architecture, workload);
-    let of = |curve: &super::curve::HitCurve| {
+/// A copy that is hit `n` times before it ends gives `n` hits for each miss. The curve says how often a key comes back
+/// within a window: `n` times at least as often as `n` times in a row within the `n`-th part of it, and at most as if
+/// the TTL began anew at each hit. Replays lie between the two; the middle is half way. At worst it comes back once.
+fn by_ttl(architecture: Architecture, workload: &Workload, instances: f64, corner: Corner) -> f64 {
+    /// Hits of a copy beyond this many change nothing that shows.
+    const MOST_HITS: u32 = 64;
+    let window = workload.reads_per_s / instances * copy_ttl_s(architecture, workload);
+    let of = |curve: &HitCurve| {
         let most = curve.most(instances);
-        let entries = curve.entries_of_window(window, instances, workload.keys.value);
-        let within = curve.scaled_at(entries, instances, workload.keys.value);
+        let windows = curve.windows(instances, workload.keys.value);
         // What never comes back is no matter of the TTL.
-        let share = if most > 0.0 { (within / most).min(1.0) } else { 0.0 };
-        let per_fill = match corner {
-            Corner::Best => return within,
-            Corner::Middle if share >= 1.0 => return within,
-            Corner::Middle => -(-share).ln_1p(),
-            Corner::Worst => share,
+        let again = |part: f64| if most > 0.0 { (windows.share(window / part) / most).min(1.0) } else { 0.0 };
+        let saturated = |hits: f64| hits / (1.0 + hits);
+        let ratio = match corner {
+            Corner::Best => again(1.0),
+            Corner::Middle => {
+                let in_a_row: f64 = (1..=MOST_HITS).map(|n| again(f64::from(n)).powf(f64::from(n))).sum();
+                f64::midpoint(saturated(in_a_row), again(1.0))
+            }
+            Corner::Worst => saturated(again(1.0)),
         };
-        most * per_fill / (1.0 + per_fill)
+        most * ratio
     };
     let first = of(&workload.curve);
     match (&workload.other_curve, corner) {
@@ -120,12 +130,83 @@ fn by_ttl(architecture: Architecture, workload: &Workload, corner: Corner) -> f6
 }
 
 fn from_curves(workload: &Workload, entries: f64, instances: f64, corner: Corner) -> f64 {
-    let of = |curve: &super::curve::HitCurve| curve.scaled_at(entries, instances, workload.keys.value);
+    let of = |curve: &HitCurve| curve.scaled_at(entries, instances, workload.keys.value);
     let first = of(&workload.curve);
     let other = workload.other_curve.as_ref().map_or(first, of);
     match corner {
         Corner::Best => (first.max(other) + CURVE_ERROR).min(1.0),
         Corner::Middle => first,
         Corner::Worst => (first.min(other) - CURVE_ERROR).max(0.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::curve::LogCurve;
+    use super::super::inputs::Inputs;
+    use super::super::units::{Rate, Share, Size, Span};
+    use super::super::workload::Purpose;
+    use super::*;
+    use crate::trace::{Coherence, Preset, Split, StackModel};
+
+    const REQUESTS: usize = 150_000;
+
+    fn stream(preset: Preset) -> impl Iterator<Item = crate::trace::Request> {
+        let mut model = StackModel::new(preset, 11);
+        (0..REQUESTS).map(move |_| model.next_request())
+    }
+
+    /// A cache of `instances` with a TTL of so many requests of the whole stream.
+    fn asked(preset: Preset, instances: u32, entries: usize, ttl: u64, write_share: f64) -> Workload {
+        let mut log = LogCurve::new();
+        stream(preset).for_each(|request| log.read(request.key));
+        let mut inputs = Inputs::default();
+        inputs.purpose = Some(Purpose::Cache);
+        inputs.instances = Some(instances);
+        inputs.reads = Some(Rate(1_000.0 * (1.0 - write_share)));
+        inputs.writes = Some(Rate(1_000.0 * write_share));
+        inputs.stale = Some(Span(ttl as f64 * 1e3));
+        inputs.stale_share = Some(Share(1.0));
+        inputs.bytes = Some(Size(56.0));
+        inputs.memory = Some(Size(entries as f64 * (56.0 + OVERHEAD)));
+        inputs.workload(log.finish("a preset")).unwrap()
+    }
+
+    fn check(preset: Preset, instances: u32, entries: usize, ttl: u64, write_share: f64, coherence: Coherence) {
+        let workload = asked(preset, instances, entries, ttl, write_share);
+        let (architecture, tolerance) = match coherence {
+            Coherence::Ttl { .. } => (Architecture::LocalDatabase, 0.05),
+            _ => (Architecture::LocalBusSharedDatabase, 0.02),
+        };
+        let split =
+            Split { instances: instances as usize, local_entries: entries, coherence, write_share, ..Split::default() };
+        let replayed = split.replay(stream(preset)).local();
+        let at = |corner| hits(architecture, &workload, corner).local;
+        let (low, middle, high) = (at(Corner::Worst), at(Corner::Middle), at(Corner::Best));
+        let said = format!(
+            "{preset:?} {instances} x {entries}, {ttl} requests, w = {write_share}: {replayed:.3} replayed, {low:.3} {middle:.3} {high:.3} said"
+        );
+        assert!(low <= replayed + 0.02 && replayed <= high + 0.02, "{said}");
+        assert!((middle - replayed).abs() <= tolerance, "{said}");
+    }
+
+    #[test]
+    fn a_ttl_hits_as_often_as_replayed() {
+        for preset in [Preset::OrmBusy, Preset::Web12] {
+            for (instances, ttl) in [(2, 200), (2, 2_000), (4, 2_000), (4, 20_000)] {
+                check(preset, instances, 4_096, ttl, 0.0, Coherence::Ttl { requests: ttl });
+            }
+        }
+    }
+
+    #[test]
+    fn writes_and_capacity_hit_as_often_as_replayed() {
+        for preset in [Preset::OrmBusy, Preset::Web12] {
+            for (instances, entries, write_share) in
+                [(1, 1_024, 0.05), (2, 1_024, 0.0), (2, 4_096, 0.05), (4, 256, 0.01)]
+            {
+                check(preset, instances, entries, 10_000, write_share, Coherence::Bus);
+            }
+        }
     }
 }

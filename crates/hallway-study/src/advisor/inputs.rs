@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
+use super::cost::Cost;
+use super::costs::{Costs, Operation};
 use super::curve::HitCurve;
 use super::fact::{Basis, Fact};
 use super::refusal::{Missing, Refusal};
@@ -113,7 +115,10 @@ impl FromStr for Ycsb {
             "C" => Ok(Self::C),
             "D" => Ok(Self::D),
             "F" => Ok(Self::F),
-            "E" => Err("YCSB E scans ranges, which is a question for the database itself; A, B, C, D and F are about keys".to_owned()),
+            "E" => {
+                Err("YCSB E scans ranges, which is a question for the database itself; A, B, C, D and F are about keys"
+                    .to_owned())
+            }
             _ => Err("a YCSB mix is A, B, C, D or F".to_owned()),
         }
     }
@@ -157,7 +162,9 @@ impl Inputs {
     /// - [`Refusal::Invalid`] for contradictions and numbers out of range.
     pub fn workload(&self, log: Option<HitCurve>) -> Result<Workload, Refusal> {
         if self.writes.is_some() && self.ycsb.is_some() {
-            return Err(Refusal::Invalid("writes and a YCSB mix both say how much is written; leave one out".to_owned()));
+            return Err(Refusal::Invalid(
+                "writes and a YCSB mix both say how much is written; leave one out".to_owned(),
+            ));
         }
         let writes_per_s = match (self.writes, self.ycsb, self.reads) {
             (Some(Rate(writes)), ..) => Some(writes),
@@ -207,6 +214,23 @@ impl Inputs {
         };
         workload.check()?;
         Ok(workload)
+    }
+
+    /// The costs with what was said of them in the place of what was measured or assumed. How far slow calls are from
+    /// usual ones stays as it was known.
+    #[must_use]
+    pub fn costs(&self, mut costs: Costs) -> Costs {
+        for (said, operation) in [(self.db_read, Operation::DatabaseGet), (self.db_write, Operation::DatabaseSet)] {
+            let known = costs.of(operation);
+            let (tail, is_known) = (known.tail, known.is_tail_known);
+            if let Some(cost) = said.and_then(|Span(us)| Cost::flat(us, Basis::Given, "")) {
+                costs = costs.with(operation, cost.with_tail(tail, is_known));
+            }
+        }
+        if let Some(Span(us)) = self.redis_rtt {
+            costs.redis_rtt_us = Fact::given(us);
+        }
+        costs
     }
 
     fn missing(&self) -> Vec<Missing> {

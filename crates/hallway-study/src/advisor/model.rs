@@ -73,10 +73,8 @@ pub(super) fn touch_share(workload: &Workload) -> f64 {
 fn touched(ways: &mut Vec<Way>, workload: &Workload, write: Step) {
     let share = touch_share(workload);
     let writes = ways.pop();
-    let touching: Vec<Way> = ways
-        .iter()
-        .map(|way| Way { share: way.share * share, cost: Step::chain(&[way.cost, write]) })
-        .collect();
+    let touching: Vec<Way> =
+        ways.iter().map(|way| Way { share: way.share * share, cost: Step::chain(&[way.cost, write]) }).collect();
     ways.iter_mut().for_each(|way| way.share *= 1.0 - share);
     ways.extend(touching);
     ways.extend(writes);
@@ -142,11 +140,9 @@ impl Steps<'_> {
             A::Database => [vec![], vec![], vec![database]],
             A::LocalDatabase | A::LocalBusDatabase => [vec![local], vec![], vec![local, database, self.local_set()]],
             A::SharedDatabase => [vec![], vec![shared], vec![shared, lease, database, fill]],
-            A::LocalTtlSharedDatabase | A::LocalBusSharedDatabase => [
-                vec![local],
-                vec![local, shared, self.local_set()],
-                vec![local, shared, lease, database, fill],
-            ],
+            A::LocalTtlSharedDatabase | A::LocalBusSharedDatabase => {
+                [vec![local], vec![local, shared, self.local_set()], vec![local, shared, lease, database, fill]]
+            }
             A::Redis => [vec![], vec![], vec![shared]],
             A::LocalRedis => [vec![local], vec![], vec![local, shared, self.local_set()]],
             A::UnloggedDatabase => {

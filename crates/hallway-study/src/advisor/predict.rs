@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::architecture::Architecture;
 use super::costs::Costs;
-use super::hits::{Corner, local_entries, local_ttl_s};
+use super::hits::{Corner, copy_ttl_s, local_entries};
 use super::load::{Load, loads};
 use super::model::{Step, expected_hits, ways};
 use super::semantics::{OVERHEAD, invalidation_delay_us};
@@ -35,8 +35,8 @@ pub struct Prediction {
     pub stale_within_ms: f64,
     /// Share of the answers of copies that are stale.
     pub stale_share: f64,
-    /// The life of a local copy, milliseconds, where that is what bounds staleness.
-    pub local_ttl_ms: Option<f64>,
+    /// The life of a copy, milliseconds, where that is what bounds staleness.
+    pub copy_ttl_ms: Option<f64>,
     /// Entries in each instance.
     pub local_entries: f64,
     /// Memory of these entries, bytes.
@@ -77,9 +77,12 @@ fn spread(cost: Step) -> Vec<f64> {
 pub(super) fn predict(architecture: Architecture, workload: &Workload, costs: &Costs) -> Prediction {
     let mean = |corner| mean_us(architecture, workload, costs, corner);
     let hits = expected_hits(architecture, workload);
-    let ttl_s = local_ttl_s(architecture, workload);
+    let ttl_s = copy_ttl_s(architecture, workload);
     let is_by_ttl = workload.is_shared() && architecture.has_local_copies() && !architecture.has_bus();
-    let (stale_within_ms, stale_share) = if !workload.is_shared() || !architecture.has_copies() {
+    let (stale_within_ms, stale_share) = if architecture == Architecture::UnloggedDatabase {
+        // Fills that overtake a write are rare, and last until the TTL.
+        (ttl_s * 1e3, 0.0)
+    } else if !workload.is_shared() || !architecture.has_copies() {
         (0.0, 0.0)
     } else if is_by_ttl {
         (ttl_s * 1e3, stale_share_by_ttl(workload.writes_of_a_key(), ttl_s))
@@ -103,7 +106,7 @@ pub(super) fn predict(architecture: Architecture, workload: &Workload, costs: &C
         total_hit_ratio: hits.total,
         stale_within_ms,
         stale_share,
-        local_ttl_ms: is_by_ttl.then_some(ttl_s * 1e3),
+        copy_ttl_ms: (is_by_ttl || architecture == Architecture::UnloggedDatabase).then_some(ttl_s * 1e3),
         local_entries,
         local_bytes: local_entries * (workload.bytes.value + OVERHEAD),
         loads: loads(architecture, workload, costs),

@@ -2,8 +2,8 @@
 
 use super::architecture::Architecture;
 use super::costs::Costs;
-use super::hits::{local_ttl_s, shared_entries};
-use super::units::{bytes, count, time};
+use super::hits::{copy_ttl_s, shared_entries};
+use super::units::{bytes, count, percent, time};
 use super::workload::{Database, Loss, Purpose, Workload};
 use crate::formulas::stale_share_by_bus;
 
@@ -73,7 +73,9 @@ fn loss(architecture: Architecture, workload: &Workload) -> Option<String> {
         return None;
     }
     match (architecture, workload.loss) {
-        (Architecture::Local, Loss::None | Loss::Seconds) => Some("everything is lost when the process ends".to_owned()),
+        (Architecture::Local, Loss::None | Loss::Seconds) => {
+            Some("everything is lost when the process ends".to_owned())
+        }
         (Architecture::Redis | Architecture::LocalRedis, Loss::None) => {
             Some("Redis may forget writes that it acknowledged, in a crash or a failover".to_owned())
         }
@@ -82,6 +84,9 @@ fn loss(architecture: Architecture, workload: &Workload) -> Option<String> {
 }
 
 fn staleness(architecture: Architecture, workload: &Workload, costs: &Costs) -> Option<String> {
+    if architecture == Architecture::UnloggedDatabase && workload.stale_ms == 0.0 {
+        return Some("nothing keeps a slow fill from overtaking a write there, and no answer may be stale".to_owned());
+    }
     if !workload.is_shared() || !architecture.has_copies() {
         return None;
     }
@@ -99,14 +104,13 @@ fn staleness(architecture: Architecture, workload: &Workload, costs: &Costs) -> 
         let delay_s = invalidation_delay_us(costs, workload) / 1e6;
         let share = stale_share_by_bus(workload.writes_of_a_key(), delay_s);
         return (share > workload.stale_share.value).then(|| {
-            format!("keys are written so often that invalidations leave {} of the hits stale", super::units::percent(share))
+            format!("keys are written so often that invalidations leave {} of the hits stale", percent(share))
         });
     }
-    if architecture.has_local_copies() && local_ttl_s(architecture, workload) < LEAST_TTL_S {
-        return Some(format!(
-            "keys are written so often that no TTL keeps stale hits below {}",
-            super::units::percent(workload.stale_share.value)
-        ));
+    if (architecture.has_local_copies() || architecture == Architecture::UnloggedDatabase)
+        && copy_ttl_s(architecture, workload) < LEAST_TTL_S
+    {
+        return Some("no TTL is short enough for that tolerance and so many writes".to_owned());
     }
     None
 }

@@ -15,11 +15,19 @@ impl Display for Advice {
         writeln!(f, "-> {}", headline(choice))?;
         section(f, "why", self.why.iter().map(String::as_str))?;
         if let Some(next) = &self.runner_up {
-            section(f, "runner-up", [format!("{}; {}", headline(next), parts(next, choice))].iter().map(String::as_str))?;
+            section(
+                f,
+                "runner-up",
+                [format!("{}; {}", headline(next), parts(next, choice))].iter().map(String::as_str),
+            )?;
         }
         let flips = self.flips.iter().take(FLIPS).map(|flip| flip.text.as_str());
         let none = ["nothing within reason: no input alone changes the choice"];
-        if self.flips.is_empty() { section(f, "flips", none.into_iter())? } else { section(f, "flips", flips)? }
+        if self.flips.is_empty() {
+            section(f, "flips", none.into_iter())?
+        } else {
+            section(f, "flips", flips)?
+        }
         let out: Vec<String> = self.eliminated.iter().map(|out| format!("{}: {}", out.name, out.reason)).collect();
         section(f, "ruled out", out.iter().map(String::as_str))?;
         let basis: Vec<String> = self.basis.iter().map(basis).collect();
@@ -41,19 +49,12 @@ fn headline(of: &Prediction) -> String {
     if of.local_entries > 0.0 {
         copies.push(format!("{} entries", count(of.local_entries.floor())));
     }
-    if let Some(ttl) = of.local_ttl_ms {
+    if let Some(ttl) = of.copy_ttl_ms {
         copies.push(format!("ttl {}", time(ttl * 1e3)));
     }
     let copies = if copies.is_empty() { String::new() } else { format!(" ({})", copies.join(", ")) };
     let [low, high] = of.mean_interval_us;
-    format!(
-        "{}{copies}: mean {} [{}, {}], p99 {}",
-        of.name,
-        time(of.mean_us),
-        time(low),
-        time(high),
-        time(of.p99_us)
-    )
+    format!("{}{copies}: mean {} [{}, {}], p99 {}", of.name, time(of.mean_us), time(low), time(high), time(of.p99_us))
 }
 
 /// How much more or less there is to look after than with the choice.

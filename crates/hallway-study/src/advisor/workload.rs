@@ -1,6 +1,8 @@
 //! What is asked of the state: how often, how large, how fresh, how safe.
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +45,31 @@ pub enum Service {
     /// A file of SQLite: no service, but it tells which database is meant.
     Sqlite,
 }
+
+macro_rules! named {
+    ($type:ty: $($name:literal => $value:expr),*) => {
+        impl FromStr for $type {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                match text {
+                    $($name => Ok($value),)*
+                    _ => Err(concat!("it is one of:", $(" ", $name),*).to_owned()),
+                }
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let known = [$(($name, $value)),*];
+                f.write_str(known.iter().find(|(_, value)| value == self).map_or("", |(name, _)| name))
+            }
+        }
+    };
+}
+named!(Purpose: "cache" => Self::Cache, "session" => Self::Session, "state" => Self::State);
+named!(Loss: "none" => Self::None, "seconds" => Self::Seconds, "all" => Self::All);
+named!(Service: "postgres" => Self::Postgres, "redis" => Self::Redis, "sqlite" => Self::Sqlite);
 
 /// What is asked of the state. Rates are over all instances together.
 #[derive(Debug, Clone, PartialEq)]

@@ -26,7 +26,7 @@ fn numbers(value: &serde_json::Value, out: &mut Vec<f64>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn more_tolerance_removes_no_option(workload in workloads(), costs in costs(), more in 1.0..1e3_f64) {

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use hallway_study::advisor::{
-    Advice, Basis, Cost, Costs, Fact, HitCurve, Inputs, Loss, Operation, Purpose, Service, Share, Span, Workload, advise,
+    Advice, Basis, Cost, Costs, Fact, HitCurve, Inputs, Loss, Operation, Purpose, Service, Share, Span, Workload,
+    advise,
 };
 use hallway_study::advisor::{Rate, Size};
 use proptest::prelude::*;

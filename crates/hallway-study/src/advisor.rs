@@ -31,7 +31,7 @@ mod workload;
 
 pub use self::advice::{Advice, Elimination, NamedFact, SCHEMA, advise};
 pub use self::architecture::Architecture;
-pub use self::choose::{TIE, WORTH_IN_FLIGHT};
+pub use self::choose::{TIE, WORTH_IN_FLIGHT, choose};
 pub use self::cost::{Cost, CostPoint};
 pub use self::costs::{Costs, Operation};
 pub use self::curve::{CurveRow, HitCurve, LogCurve};

@@ -10,7 +10,7 @@ use super::fact::{Basis, Fact};
 use super::flips::{Flip, flips};
 use super::predict::{Prediction, predict};
 use super::refusal::Refusal;
-use super::units::{count, percent, time};
+use super::units::{count, digits, percent, time};
 use super::workload::{Purpose, Workload};
 use crate::formulas::break_even_hit_ratio_with_writes;
 
@@ -144,7 +144,7 @@ fn why<'a>(
         let reason = if fastest.mean_us * (1.0 + TIE) >= choice.mean_us {
             "which is no difference, for more to look after".to_owned()
         } else {
-            format!("{} requests in flight less, which is not worth a service more", super::units::digits(saved))
+            format!("{} requests in flight less, which is not worth one more service", digits(saved))
         };
         why.push(format!("{} would be {} faster, {reason}", fastest.name, percent(gain)));
     }
@@ -169,8 +169,10 @@ fn basis(workload: &Workload, costs: &Costs, choice: &Prediction, runner_up: Opt
     ];
     if of(Architecture::has_copies) {
         basis.push(named("stale_share", workload.stale_share.clone()));
-        let ratio = choice.total_hit_ratio;
-        basis.push(named("total_hit_ratio", Fact::exact(ratio, workload.curve.basis, workload.curve.note.clone())));
+        let shown = runner_up.filter(|_| !choice.architecture.has_copies()).unwrap_or(choice);
+        let [low, high] = shown.total_hit_interval;
+        let (value, basis_of, note) = (shown.total_hit_ratio, workload.curve.basis, workload.curve.note.clone());
+        basis.push(named("total_hit_ratio", Fact { value, low, high, basis: basis_of, note }));
     }
     if of(|a| a.has_local_copies() || a == Architecture::Local) {
         basis.push(named("memory_bytes", workload.memory_bytes.clone()));

@@ -84,7 +84,10 @@ fn best<'a>(among: impl Iterator<Item = &'a (Architecture, f64)>) -> f64 {
     among.map(|one| one.1).fold(f64::INFINITY, f64::min)
 }
 
-/// The choice, if there is one.
-pub(super) fn choose(workload: &Workload, costs: &Costs) -> Option<Architecture> {
+/// The choice alone, without predictions and flip points: for maps of many workloads.
+///
+/// `None` if nothing fits, or if [`Workload::check`] refuses the workload.
+pub fn choose(workload: &Workload, costs: &Costs) -> Option<Architecture> {
+    workload.check().ok()?;
     rank(&sort_out(workload, costs).0, workload).first().copied()
 }

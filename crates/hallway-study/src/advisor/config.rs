@@ -86,21 +86,20 @@ fn tiers(architecture: Architecture, workload: &Workload) -> Vec<(&'static str, 
         tiers.clear();
         return vec![("mode", "\"consistent\"".to_owned(), "the table of copies is the store".to_owned())];
     }
-    if !architecture.has_local_copies() {
-        return tiers;
-    }
     let mut say = |name, value: String, comment: &str| tiers.push((name, value, comment.to_owned()));
-    if architecture.has_redis() {
+    let has_local = architecture.has_local_copies();
+    if has_local && architecture.has_redis() {
         say("bound", quoted(bound_ms(workload)), "H: how old a local copy may be that nobody contradicts");
         let degraded = if workload.is_shared() { workload.stale_ms.min(DEGRADED_MS) } else { DEGRADED_MS };
         say("degraded_ttl", quoted(degraded), "the same while Redis is down");
-        say(
-            "on_shared_down",
-            "\"fail\"".to_owned(),
-            "\"proceed\" writes on, and copies elsewhere may be old until Redis is back",
-        );
     }
-    say("local_ttl", quoted(copy_ttl_s(architecture, workload) * 1e3), "the longest life of a local copy");
+    if architecture.has_copies() && architecture.has_redis() {
+        let otherwise = "\"proceed\" writes on, and copies elsewhere may be old until Redis is back";
+        say("on_shared_down", "\"fail\"".to_owned(), otherwise);
+    }
+    if has_local {
+        say("local_ttl", quoted(copy_ttl_s(architecture, workload) * 1e3), "the longest life of a local copy");
+    }
     tiers
 }
 
@@ -120,18 +119,15 @@ fn code(workload: &Workload, choice: &Prediction) -> Vec<String> {
         }
         (Purpose::Cache, Architecture::UnloggedDatabase) => {
             code.push("Once: ALTER TABLE cache_copies SET UNLOGGED;".to_owned());
-            let ttl = choice.copy_ttl_ms.unwrap_or(1.0).floor().max(1.0);
+            let ttl = in_code(choice.copy_ttl_ms.unwrap_or(1.0));
             code.push(
                 "Look there first with store.get(&key); what you load, set, and what you write, delete:".to_owned(),
             );
-            code.push(format!("store.set(&key, value, SetOptions::new(Duration::from_millis({ttl}))).await?"));
+            code.push(format!("store.set(&key, value, SetOptions::new({ttl})).await?"));
         }
         (Purpose::Cache, _) => {
             let ttl = choice.copy_ttl_ms.filter(|_| !choice.architecture.has_redis()).unwrap_or(3_600_000.0);
-            code.push(format!(
-                "let cache: Cache<Value> = tiers.cache(\"name\").ttl(Duration::from_millis({})).build()?;",
-                ttl.floor().max(1.0)
-            ));
+            code.push(format!("let cache: Cache<Value> = tiers.cache(\"name\").ttl({}).build()?;", in_code(ttl)));
             code.push("Write through it, so that copies end: cache.write(id, || your_update()).await?".to_owned());
         }
         (Purpose::Session, _) => {
@@ -148,6 +144,14 @@ fn code(workload: &Workload, choice: &Prediction) -> Vec<String> {
     }
     code.push("Hosts are examples: put yours in.".to_owned());
     code
+}
+
+/// Milliseconds as code has them.
+fn in_code(ms: f64) -> String {
+    match (ms.floor() as u64).max(1) {
+        ms if ms.is_multiple_of(1_000) => format!("Duration::from_secs({})", ms / 1_000),
+        ms => format!("Duration::from_millis({ms})"),
+    }
 }
 
 /// Milliseconds as a configuration takes them, rounded down and never below one.

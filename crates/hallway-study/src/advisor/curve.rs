@@ -2,6 +2,8 @@
 
 mod log;
 
+use std::sync::Arc;
+
 pub use self::log::LogCurve;
 use super::fact::Basis;
 
@@ -20,13 +22,20 @@ pub struct CurveRow {
 /// so it comes from replays.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HitCurve {
-    rows: Vec<CurveRow>,
+    /// Shared by clones: whoever asks what would change a choice clones a workload a thousand times.
+    rows: Arc<[Row]>,
     /// Keys of the stream it was measured on.
     pub keys: f64,
     /// [`Basis::KeyLog`] or [`Basis::Preset`].
     pub basis: Basis,
     /// Which log or trace.
     pub note: String,
+}
+
+#[derive(Debug, PartialEq)]
+struct Row {
+    curve: CurveRow,
+    windows: Windows,
 }
 
 /// Capacities of the tables below.
@@ -69,7 +78,7 @@ impl HitCurve {
             instances: *instances,
             points: ENTRIES.into_iter().zip(*ratios).collect(),
         });
-        Self { rows: rows.collect(), keys, basis: Basis::Preset, note: note.to_owned() }
+        Self::new(rows, keys, Basis::Preset, note.to_owned())
     }
 
     /// The curve of a key log, from replays over some numbers of instances.
@@ -85,7 +94,12 @@ impl HitCurve {
                 && row.points.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 <= pair[1].1)
         };
         let sound = !rows.is_empty() && keys >= 1.0 && keys.is_finite() && rows.iter().all(rises);
-        sound.then(|| Self { rows, keys, basis: Basis::KeyLog, note: note.into() })
+        sound.then(|| Self::new(rows.into_iter(), keys, Basis::KeyLog, note.into()))
+    }
+
+    fn new(rows: impl Iterator<Item = CurveRow>, keys: f64, basis: Basis, note: String) -> Self {
+        let rows = rows.map(|curve| Row { windows: Windows::new(&curve, keys), curve });
+        Self { rows: rows.collect(), keys, basis, note }
     }
 
     /// The share of requests that hit in each of `instances` caches of `entries`.
@@ -93,13 +107,15 @@ impl HitCurve {
     /// Between the rows that were replayed it is a straight line in the logarithm of the instances; beyond the last row
     /// it is that row, which is too high then.
     pub fn at(&self, entries: f64, instances: f64) -> f64 {
-        let above = self.rows.partition_point(|row| f64::from(row.instances) < instances);
-        let Some(b) = self.rows.get(above) else {
-            return self.rows.last().map_or(0.0, |row| row.at(entries));
-        };
-        let Some(a) = above.checked_sub(1).map(|at| &self.rows[at]) else { return b.at(entries) };
-        let (from, to) = (f64::from(a.instances).ln(), f64::from(b.instances).ln());
-        between(a.at(entries), b.at(entries), (instances.ln() - from) / (to - from))
+        self.between_rows(instances, |row| row.curve.at(entries))
+    }
+
+    fn between_rows(&self, instances: f64, of: impl Fn(&Row) -> f64) -> f64 {
+        let above = self.rows.partition_point(|row| f64::from(row.curve.instances) < instances);
+        let Some(b) = self.rows.get(above) else { return self.rows.last().map_or(0.0, of) };
+        let Some(a) = above.checked_sub(1).map(|at| &self.rows[at]) else { return of(b) };
+        let (from, to) = (f64::from(a.curve.instances).ln(), f64::from(b.curve.instances).ln());
+        between(of(a), of(b), (instances.ln() - from) / (to - from))
     }
 
     /// The most that any capacity hits.
@@ -109,27 +125,13 @@ impl HitCurve {
 
     /// The largest number of instances that was replayed.
     pub fn most_instances(&self) -> u32 {
-        self.rows.last().map_or(1, |row| row.instances)
+        self.rows.last().map_or(1, |row| row.curve.instances)
     }
 
-    /// Which share of the requests come back within a window, for every window.
-    ///
-    /// A window of requests grows by a key at each miss, so `d requests / d entries = 1 / (1 - h)`: the working-set
-    /// relation of Denning and Schwartz (1972), solved step by step over the logarithm of the entries.
-    pub(super) fn windows(&self, instances: f64, keys: f64) -> Windows {
-        const STEP: f64 = 1.2;
-        let (mut entries, mut requests) = (0.0, 0.0);
-        let mut next = 1.0_f64;
-        let mut points = vec![(0.0, 0.0)];
-        while entries < keys {
-            next = next.min(keys);
-            let misses = 1.0 - self.scaled_at(f64::midpoint(entries, next), instances, keys);
-            requests += (next - entries) / misses.max(1e-6);
-            points.push((requests, self.scaled_at(next, instances, keys)));
-            entries = next;
-            next = (next * STEP).max(next + 1.0);
-        }
-        Windows(points)
+    /// The share of requests to an instance whose key came there within so many requests before, for an application with
+    /// `keys` keys: windows, too, count in proportion.
+    pub(super) fn within(&self, requests: f64, instances: f64, keys: f64) -> f64 {
+        self.between_rows(instances, |row| row.windows.share(requests * self.keys / keys))
     }
 
     /// As [`at`](Self::at) for an application with `keys` keys instead of those of the stream: capacities count in
@@ -140,12 +142,30 @@ impl HitCurve {
 }
 
 /// Requests of one instance, and the share of requests whose key came within so many before.
-#[derive(Debug)]
-pub(super) struct Windows(Vec<(f64, f64)>);
+#[derive(Debug, PartialEq)]
+struct Windows(Vec<(f64, f64)>);
 
 impl Windows {
+    /// A window of requests grows by a key at each miss, so `d requests / d entries = 1 / (1 - h)`: the working-set
+    /// relation of Denning and Schwartz (1972), solved step by step over the logarithm of the entries.
+    fn new(curve: &CurveRow, keys: f64) -> Self {
+        const STEP: f64 = 1.1;
+        let (mut entries, mut requests) = (0.0, 0.0);
+        let mut next = 1.0_f64;
+        let mut points = vec![(0.0, 0.0)];
+        while entries < keys {
+            next = next.min(keys);
+            let misses = 1.0 - curve.at(f64::midpoint(entries, next));
+            requests += (next - entries) / misses.max(1e-6);
+            points.push((requests, curve.at(next)));
+            entries = next;
+            next = (next * STEP).max(next + 1.0);
+        }
+        Self(points)
+    }
+
     /// The share that comes back within a window.
-    pub(super) fn share(&self, requests: f64) -> f64 {
+    fn share(&self, requests: f64) -> f64 {
         let above = self.0.partition_point(|point| point.0 < requests);
         match (above.checked_sub(1).map(|at| self.0[at]), self.0.get(above)) {
             (Some(a), Some(b)) => between(a.1, b.1, (requests - a.0) / (b.0 - a.0)),
@@ -181,11 +201,12 @@ mod tests {
     #[test]
     fn the_tables_are_curves() {
         for (curve, table) in [(HitCurve::orm_busy(), ORM_BUSY), (HitCurve::web12(), WEB12)] {
-            assert!(HitCurve::from_log(curve.rows.clone(), curve.keys, "").is_some());
+            let rows: Vec<CurveRow> = curve.rows.iter().map(|row| row.curve.clone()).collect();
+            assert!(HitCurve::from_log(rows, curve.keys, "").is_some());
             for (row, (instances, ratios)) in curve.rows.iter().zip(table) {
                 assert_eq!(curve.at(1_024.0, f64::from(instances)), ratios[5]);
                 assert_eq!(curve.at(1e9, f64::from(instances)), *ratios.last().unwrap());
-                assert_eq!(row.instances, instances);
+                assert_eq!(row.curve.instances, instances);
             }
             assert!(curve.at(1_024.0, 3.0) < curve.at(1_024.0, 2.0) && curve.at(1_024.0, 3.0) > curve.at(1_024.0, 4.0));
         }
@@ -204,14 +225,13 @@ mod tests {
     fn a_key_comes_back_within_the_window_of_its_distance() {
         // A loop over a thousand keys hits nothing below a thousand entries, and its keys come back after as many requests.
         let points = vec![(1.0, 0.0), (999.0, 0.0), (1_000.0, 1.0)];
-        let windows =
-            HitCurve::from_log(vec![CurveRow { instances: 1, points }], 1_000.0, "").unwrap().windows(1.0, 1_000.0);
-        assert_eq!(windows.share(0.0), 0.0);
-        assert_eq!(windows.share(700.0), 0.0);
-        assert_eq!(windows.share(1e9), 1.0);
+        let looped = HitCurve::from_log(vec![CurveRow { instances: 1, points }], 1_000.0, "").unwrap();
+        assert_eq!(looped.within(0.0, 1.0, 1_000.0), 0.0);
+        assert_eq!(looped.within(700.0, 1.0, 1_000.0), 0.0);
+        assert_eq!(looped.within(1e9, 1.0, 1_000.0), 1.0);
         // Never less within a longer window.
-        let windows = HitCurve::orm_busy().windows(3.0, 1e5);
-        let shares: Vec<f64> = (0..60).map(|n| windows.share(1.5_f64.powi(n))).collect();
+        let curve = HitCurve::orm_busy();
+        let shares: Vec<f64> = (0..60).map(|n| curve.within(1.5_f64.powi(n), 3.0, 1e5)).collect();
         assert!(shares.is_sorted() && shares[0] >= 0.0, "{shares:?}");
     }
 

@@ -11,7 +11,7 @@ use super::units::{bytes, count, percent, time};
 use super::workload::{Database, Workload};
 
 /// Steps from the present value to the end of a range, evenly in logarithms.
-const STEPS: i32 = 32;
+const STEPS: i32 = 24;
 
 /// A flip point is known when its two sides are this close, as a ratio.
 const CLOSE: f64 = 1.01;

@@ -107,9 +107,10 @@ fn by_ttl(architecture: Architecture, workload: &Workload, instances: f64, corne
     let window = workload.reads_per_s / instances * copy_ttl_s(architecture, workload);
     let of = |curve: &HitCurve| {
         let most = curve.most(instances);
-        let windows = curve.windows(instances, workload.keys.value);
         // What never comes back is no matter of the TTL.
-        let again = |part: f64| if most > 0.0 { (windows.share(window / part) / most).min(1.0) } else { 0.0 };
+        let again = |part: f64| {
+            if most > 0.0 { (curve.within(window / part, instances, workload.keys.value) / most).min(1.0) } else { 0.0 }
+        };
         let saturated = |hits: f64| hits / (1.0 + hits);
         let ratio = match corner {
             Corner::Best => again(1.0),

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::architecture::Architecture;
 use super::costs::Costs;
-use super::hits::{Corner, copy_ttl_s, local_entries};
+use super::hits::{Corner, copy_ttl_s, hits as hits_at, local_entries};
 use super::load::{Load, loads};
 use super::model::{Step, expected_hits, ways};
 use super::semantics::{OVERHEAD, invalidation_delay_us};
@@ -31,6 +31,8 @@ pub struct Prediction {
     pub local_hit_ratio: f64,
     /// Share of the reads that any copy answers.
     pub total_hit_ratio: f64,
+    /// Its interval: from both ends of what is known of the keys.
+    pub total_hit_interval: [f64; 2],
     /// How old an answer may be, milliseconds; 0 where no write is acknowledged before its copies are void.
     pub stale_within_ms: f64,
     /// Share of the answers of copies that are stale.
@@ -104,6 +106,7 @@ pub(super) fn predict(architecture: Architecture, workload: &Workload, costs: &C
         p99_us: p99_us(architecture, workload, costs),
         local_hit_ratio: hits.local,
         total_hit_ratio: hits.total,
+        total_hit_interval: [Corner::Worst, Corner::Best].map(|corner| hits_at(architecture, workload, corner).total),
         stale_within_ms,
         stale_share,
         copy_ttl_ms: (is_by_ttl || architecture == Architecture::UnloggedDatabase).then_some(ttl_s * 1e3),

@@ -2,7 +2,8 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::advice::Advice;
+use super::advice::{Advice, Elimination, NamedFact};
+use super::fact::Fact;
 use super::predict::Prediction;
 use super::units::{count, digits, time};
 
@@ -28,7 +29,7 @@ impl Display for Advice {
         } else {
             section(f, "flips", flips)?
         }
-        let out: Vec<String> = self.eliminated.iter().map(|out| format!("{}: {}", out.name, out.reason)).collect();
+        let out = ruled_out(&self.eliminated);
         section(f, "ruled out", out.iter().map(String::as_str))?;
         let basis: Vec<String> = self.basis.iter().map(basis).collect();
         section(f, "basis", basis.iter().map(String::as_str))?;
@@ -44,6 +45,18 @@ fn section<'a>(f: &mut Formatter<'_>, name: &str, lines: impl Iterator<Item = &'
     Ok(())
 }
 
+/// One line for each reason.
+fn ruled_out(eliminated: &[Elimination]) -> Vec<String> {
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    for out in eliminated {
+        match reasons.iter_mut().find(|(reason, _)| *reason == out.reason) {
+            Some((_, names)) => names.push(&out.name),
+            None => reasons.push((&out.reason, vec![&out.name])),
+        }
+    }
+    reasons.into_iter().map(|(reason, names)| format!("{}: {reason}", names.join("; "))).collect()
+}
+
 fn headline(of: &Prediction) -> String {
     let mut copies = Vec::new();
     if of.local_entries > 0.0 {
@@ -54,7 +67,17 @@ fn headline(of: &Prediction) -> String {
     }
     let copies = if copies.is_empty() { String::new() } else { format!(" ({})", copies.join(", ")) };
     let [low, high] = of.mean_interval_us;
-    format!("{}{copies}: mean {} [{}, {}], p99 {}", of.name, time(of.mean_us), time(low), time(high), time(of.p99_us))
+    // Until 99 of 100 end before it.
+    let is_at_database = of.architecture.has_database() && of.architecture.has_copies() && of.total_hit_ratio < 0.99;
+    let level = if is_at_database { " (database level)" } else { "" };
+    format!(
+        "{}{copies}: mean {} [{}, {}], p99 {}{level}",
+        of.name,
+        time(of.mean_us),
+        time(low),
+        time(high),
+        time(of.p99_us)
+    )
 }
 
 /// How much more or less there is to look after than with the choice.
@@ -69,8 +92,8 @@ fn parts(of: &Prediction, choice: &Prediction) -> String {
     if said.is_empty() { "as many parts".to_owned() } else { said.join(", ") }
 }
 
-fn basis(fact: &super::advice::NamedFact) -> String {
-    let super::fact::Fact { value, low, high, basis, note } = &fact.fact;
+fn basis(fact: &NamedFact) -> String {
+    let Fact { value, low, high, basis, note } = &fact.fact;
     let interval = if low < high { format!(" [{}, {}]", digits(*low), digits(*high)) } else { String::new() };
     let note = if note.is_empty() { String::new() } else { format!(" ({note})") };
     format!("{} = {}{interval}: {basis}{note}", fact.name, plain(*value))

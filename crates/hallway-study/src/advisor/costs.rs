@@ -68,6 +68,16 @@ impl Operation {
         }
     }
 
+    /// What stands for it in a report that leaves it out: a table that is not logged is read as any other, and a value
+    /// is kept at the same cost whatever it is.
+    fn like(self) -> Option<Self> {
+        match self {
+            Self::MokaTypedSet => Some(Self::MokaBytesSet),
+            Self::UnloggedGet => Some(Self::DatabaseGet),
+            _ => None,
+        }
+    }
+
     /// Its name where facts are listed, with the unit.
     pub fn name(self) -> &'static str {
         match self {
@@ -155,18 +165,16 @@ impl Costs {
         self
     }
 
-    /// Only single operations on an unloaded store without an added delay are comparable.
     fn take(&mut self, primitives: &[Primitive], basis: Basis, note: &str) {
         for operation in Operation::ALL {
-            let (backend, op) = operation.primitive();
-            let is_it = |p: &&Primitive| p.backend == backend && p.op == op && p.tasks == 1 && p.batch == 1;
-            let points = primitives.iter().filter(is_it).filter(|p| p.rtt_us == 0.0).map(|p| CostPoint {
-                bytes: (p.bytes as f64).max(1.0),
-                us: p.median_ns / 1e3,
-                low_us: p.ci95[0].min(p.median_ns) / 1e3,
-                high_us: p.ci95[1].max(p.median_ns) / 1e3,
-            });
-            if let Some(cost) = Cost::new(points.collect(), basis, note) {
+            let own = points(primitives, operation.primitive());
+            let (points, note) = match operation.like() {
+                Some(like) if own.is_empty() => {
+                    (points(primitives, like.primitive()), format!("as {}: {note}", like.name()))
+                }
+                _ => (own, note.to_owned()),
+            };
+            if let Some(cost) = Cost::new(points, basis, note) {
                 let cost = cost.with_tail(operation.assumed_tail(), false).with_round_trips(operation.round_trips());
                 self.table.insert(operation, cost);
             }
@@ -199,6 +207,18 @@ impl Costs {
     }
 }
 
+/// What was measured of an operation. Only single operations on an unloaded store without an added delay are comparable.
+fn points(primitives: &[Primitive], (backend, op): (&str, &str)) -> Vec<CostPoint> {
+    let is_it = |p: &&Primitive| p.backend == backend && p.op == op && p.tasks == 1 && p.batch == 1 && p.rtt_us == 0.0;
+    let point = |p: &Primitive| CostPoint {
+        bytes: (p.bytes as f64).max(1.0),
+        us: p.median_ns / 1e3,
+        low_us: p.ci95[0].min(p.median_ns) / 1e3,
+        high_us: p.ci95[1].max(p.median_ns) / 1e3,
+    };
+    primitives.iter().filter(is_it).map(point).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -220,6 +240,31 @@ mod tests {
         assert_eq!(cost.at(1e9).value, 40.0);
         assert!((cost.at(256.0).value - 20.0).abs() < 1e-9);
         assert!(Cost::new(Vec::new(), Basis::Report, "").is_none() && Cost::flat(f64::NAN, Basis::Given, "").is_none());
+    }
+
+    #[test]
+    fn a_report_takes_the_place_of_defaults_as_far_as_it_goes() {
+        let primitive = |backend: &str, op: &str, median_ns: f64| Primitive {
+            backend: backend.to_owned(),
+            op: op.to_owned(),
+            bytes: 256,
+            tasks: 1,
+            batch: 1,
+            rtt_us: 0.0,
+            median_ns,
+            ci95: [median_ns * 0.9, median_ns * 1.1],
+        };
+        let mut loaded = primitive("redis-tcp", "get", 9e9);
+        loaded.tasks = 64;
+        let mut costs = Costs::shipped();
+        let measured = [primitive("postgres", "get", 80_000.0), primitive("redis-tcp", "get", 50_000.0), loaded];
+        costs.take(&measured, Basis::Report, "a report");
+        let of = |operation| (costs.of(operation).basis, costs.of(operation).at(256.0).value.round());
+        assert_eq!(of(Operation::DatabaseGet), (Basis::Report, 80.0));
+        assert_eq!(of(Operation::RedisGet), (Basis::Report, 50.0));
+        assert_eq!(of(Operation::UnloggedGet), (Basis::Report, 80.0));
+        assert_eq!(of(Operation::SqliteGet).0, Basis::Shipped);
+        assert!(costs.of(Operation::UnloggedGet).note.contains("as database_get_us"));
     }
 
     #[test]

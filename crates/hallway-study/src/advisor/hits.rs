@@ -161,15 +161,17 @@ mod tests {
     fn asked(preset: Preset, instances: u32, entries: usize, ttl: u64, write_share: f64) -> Workload {
         let mut log = LogCurve::new();
         stream(preset).for_each(|request| log.read(request.key));
-        let mut inputs = Inputs::default();
-        inputs.purpose = Some(Purpose::Cache);
-        inputs.instances = Some(instances);
-        inputs.reads = Some(Rate(1_000.0 * (1.0 - write_share)));
-        inputs.writes = Some(Rate(1_000.0 * write_share));
-        inputs.stale = Some(Span(ttl as f64 * 1e3));
-        inputs.stale_share = Some(Share(1.0));
-        inputs.bytes = Some(Size(56.0));
-        inputs.memory = Some(Size(entries as f64 * (56.0 + OVERHEAD)));
+        let inputs = Inputs {
+            purpose: Some(Purpose::Cache),
+            instances: Some(instances),
+            reads: Some(Rate(1_000.0 * (1.0 - write_share))),
+            writes: Some(Rate(1_000.0 * write_share)),
+            stale: Some(Span(ttl as f64 * 1e3)),
+            stale_share: Some(Share(1.0)),
+            bytes: Some(Size(56.0)),
+            memory: Some(Size(entries as f64 * (56.0 + OVERHEAD))),
+            ..Inputs::default()
+        };
         inputs.workload(log.finish("a preset")).unwrap()
     }
 

@@ -17,7 +17,8 @@ fn nothing_said_is_all_missing() {
 #[test]
 fn each_of_them_alone_is_missed() {
     let whole = || inputs(Purpose::Cache, 4, 2_000.0, 40.0, 0.0);
-    let without: [(&str, fn(&mut Inputs)); 5] = [
+    type Forget = fn(&mut Inputs);
+    let without: [(&str, Forget); 5] = [
         ("--purpose", |inputs| inputs.purpose = None),
         ("--instances", |inputs| inputs.instances = None),
         ("--reads", |inputs| inputs.reads = None),

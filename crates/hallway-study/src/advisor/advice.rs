@@ -11,7 +11,7 @@ use super::flips::{Flip, flips};
 use super::predict::{Prediction, predict};
 use super::refusal::Refusal;
 use super::units::{count, digits, percent, time};
-use super::workload::{Purpose, Workload};
+use super::workload::{Loss, Purpose, Workload};
 use crate::formulas::break_even_hit_ratio_with_writes;
 
 /// The schema of this version of the JSON form; changes only add to it.
@@ -238,6 +238,13 @@ fn warnings(workload: &Workload, costs: &Costs, choice: &Prediction, basis: &[Na
             "beyond {} instances local copies hit less than is said here",
             workload.curve.most_instances()
         ));
+    }
+    let is_truth = matches!(choice.architecture, Architecture::Redis | Architecture::LocalRedis);
+    if is_truth && workload.loss != Loss::All {
+        warnings.push(
+            "Redis loses seconds at most only with `appendonly yes`, and evicts nothing only with `noeviction`"
+                .to_owned(),
+        );
     }
     if !workload.is_shared() && choice.architecture == Architecture::LocalDatabase {
         warnings.push("local copies are right as long as nobody writes past this process".to_owned());

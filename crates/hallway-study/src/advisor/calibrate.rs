@@ -216,6 +216,8 @@ fn quantile(values: &mut [f64], quantile: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use hallway_testkit::servers::{PostgresServer, RedisOptions, RedisServer};
+
     use super::*;
 
     fn short() -> Plan {
@@ -255,6 +257,29 @@ mod tests {
         let costs = calibrate(Costs::shipped(), None, Some(&url), &short()).await.unwrap();
         assert!(costs.of(Operation::DatabaseGet).note.contains("ping"));
         assert_eq!(costs.of(Operation::DatabaseSet).basis, Basis::Shipped);
+    }
+
+    #[tokio::test]
+    async fn servers_are_measured_with_their_round_trip_apart() {
+        let redis = RedisServer::start(RedisOptions::default()).unwrap();
+        let database = PostgresServer::shared();
+        let url = database.url();
+        let separator = if url.contains('?') { '&' } else { '?' };
+        let url = format!("{url}{separator}table=advisor_{:x}", rand::random::<u32>());
+        for allow_writes in [false, true] {
+            let plan = Plan { allow_writes, ..short() };
+            let costs = calibrate(Costs::shipped(), Some(&redis.url()), Some(&url), &plan).await.unwrap();
+            let (get, set) = (costs.of(Operation::RedisGet), costs.of(Operation::RedisSet));
+            assert_eq!((get.basis, set.basis, get.round_trips), (Basis::Measured, Basis::Measured, 1.0));
+            assert_eq!(set.note.contains("--allow-writes"), !allow_writes);
+            assert!(costs.redis_rtt_us.is_sound() && costs.redis_rtt_us.value > 1.0);
+            // Without leave there is no table, so nothing but a ping was possible.
+            let read = costs.of(Operation::DatabaseGet);
+            assert_eq!((read.basis, read.round_trips), (Basis::Measured, 0.0));
+            assert_eq!(read.note.contains("no table"), !allow_writes);
+            let write = if allow_writes { Basis::Measured } else { Basis::Shipped };
+            assert_eq!(costs.of(Operation::DatabaseSet).basis, write);
+        }
     }
 
     #[tokio::test]

@@ -30,7 +30,7 @@ pub(super) struct Evidence {
     /// File that holds the URL of Redis
     #[arg(long, value_name = "FILE", requires = "calibrate", help_heading = "Evidence")]
     redis_file: Option<PathBuf>,
-    /// Database to measure, such as postgres://user@host/db
+    /// Database to measure, such as postgres://host/db or sqlite:app.db
     #[arg(
         long,
         value_name = "URL",

@@ -31,7 +31,8 @@ fn moka() -> Server {
 async fn sqlite(lab: &Lab) -> Result<Server> {
     let url = lab.url(Backend::Sqlite)?;
     hallway::open(&url).await?.ping().await?;
-    let mut connection = sqlx::SqliteConnection::connect(&url).await?;
+    let file = url.split('?').next().unwrap_or(&url);
+    let mut connection = sqlx::SqliteConnection::connect(file).await?;
     let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut connection).await?;
     let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut connection).await?;
     if !journal.eq_ignore_ascii_case("wal") {

@@ -194,6 +194,8 @@ impl Found<'_> {
             axis: pairing.axis.to_owned(),
             plot: pairing.plot.clone(),
         };
-        Ok(judgement.finding(&pair, check))
+        let mut crossover = judgement.finding(&pair, check);
+        crossover.rule = format!("{}, {} against {}: {}.", pairing.op, pairing.a, pairing.b, crossover.rule);
+        Ok(crossover)
     }
 }

@@ -1,0 +1,105 @@
+//! `controls`: whether a study on this machine says `equal` of one backend measured twice, and finds one that is a fifth
+//! slower. Neither is a test, because both are timings.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use hallway_bench::{Op, Plan, Result, Workload};
+use hallway_study::chart::Scale;
+use hallway_study::lab::{Backend, Choice, Choices, Lab, SLOWER, Shape};
+use hallway_study::report::Verdict;
+use hallway_study::rounds::{Driver, Measured, Point, PointId, Times, shuffled};
+use hallway_study::statistics::{Curves, Judge, Side, noise_floor};
+use tempfile::TempDir;
+
+/// One backend under five names. The first three tell the noise; the fourth is judged by it, and the last is slower.
+const SERIES: [&str; 5] = ["a", "b", "c", "d", "slower"];
+const GROUP: &str = "controls/get";
+const BACKENDS: [Backend; 2] = [Backend::MokaBytes, Backend::Sqlite];
+
+#[derive(Parser)]
+struct Args {
+    /// Studies, one after the other
+    #[arg(long, default_value_t = 20)]
+    runs: u64,
+    /// Rounds of each
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(5..))]
+    rounds: u32,
+}
+
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<bool> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let (mut equal, mut found) = (0, 0);
+    for seed in 0..args.runs {
+        let folder = TempDir::new()?;
+        let none = Choices { redis: Choice::None, postgres: Choice::None };
+        let lab = runtime.block_on(Lab::open(&none, folder.path(), None))?;
+        let points = runtime.block_on(points(&lab))?;
+        let times = Times { warm_up: Duration::from_millis(40), measurement: Duration::from_millis(80) };
+        let home = folder.path().join("criterion");
+        let driver = Driver::new(&home, runtime.handle().clone(), times, true)?;
+        for round in 1..=args.rounds {
+            for point in shuffled(&points, seed, round) {
+                driver.measure(point, round)?;
+            }
+        }
+        let measured = Measured::read(&home)?;
+        let floor = noise_floor(&curves(&measured, "a", "b")?).max(noise_floor(&curves(&measured, "b", "c")?));
+        let judge = Judge::new(floor, seed);
+        let same = judge.judge(&curves(&measured, "c", "d")?);
+        let slower = judge.judge(&curves(&measured, "d", "slower")?);
+        let is_equal = same.verdict == Verdict::Equal;
+        let is_found = slower.verdict == Verdict::NoCrossover && slower.winner == Some(Side::A);
+        equal += u64::from(is_equal);
+        found += u64::from(is_found);
+        let [least, most] = [slower.overall.high, slower.overall.low].map(|log| (-log).exp());
+        println!(
+            "{:>3}  noise {:>5.2} %  the same: {:?}  a fifth slower: {:?}, {least:.3} to {most:.3} times",
+            seed + 1,
+            floor.exp_m1() * 100.0,
+            same.verdict,
+            slower.verdict,
+        );
+    }
+    println!("equal in {equal} of {}, found in {found} of {} (made {SLOWER} slower)", args.runs, args.runs);
+    Ok(equal == args.runs && found == args.runs)
+}
+
+async fn points(lab: &Lab) -> Result<Vec<Point>> {
+    let workload = Arc::new(Workload::new(1_000, 256, 4));
+    let plan = Plan { op: Op::Get, concurrency: 1, iterations: 0, latencies: false };
+    let mut points = Vec::new();
+    for (index, backend) in BACKENDS.into_iter().enumerate() {
+        let lane = lab.lane(backend, Shape::Bytes, &workload).await?;
+        let cell = lab.cell(backend, &lane, plan);
+        for series in SERIES {
+            let cell = if series == "slower" { cell.slowed(SLOWER) } else { cell.clone() };
+            points.push(Point::new(GROUP, series, (index + 1) as f64, cell));
+        }
+    }
+    Ok(points)
+}
+
+fn curves(measured: &Measured, a: &str, b: &str) -> Result<Curves> {
+    let of = |series: &str| -> Vec<Vec<f64>> {
+        (1..=BACKENDS.len()).map(|x| measured.rounds(&PointId::new(GROUP, series, x as f64))).collect()
+    };
+    let (a, b) = (of(a), of(b));
+    let rounds = a.iter().chain(&b).map(Vec::len).min().unwrap_or(0);
+    let by_round =
+        |side: &[Vec<f64>]| (0..rounds).map(|round| side.iter().map(|point| point[round]).collect()).collect();
+    Curves::new(Scale::Linear, (1..=BACKENDS.len()).map(|x| x as f64).collect(), by_round(&a), by_round(&b))
+}

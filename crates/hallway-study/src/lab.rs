@@ -268,6 +268,8 @@ impl Lab {
         if let Some(redis) = self.redis.as_ref().filter(|redis| redis.origin() != Origin::Started) {
             let store = hallway::open(redis.url()).await?;
             store.clear(&Prefix::new(&self.name)?).await?;
+            // Copies of what is in SQL.
+            store.clear(&Prefix::new(&format!("copy:{}", self.name))?).await?;
         }
         if let Some(postgres) = self.postgres.as_ref().filter(|postgres| postgres.origin() != Origin::Started) {
             postgres.drop_tables().await?;

@@ -2,6 +2,8 @@
 
 mod q01;
 mod q02;
+mod q03;
+mod q04;
 mod q10;
 mod q11;
 
@@ -13,6 +15,8 @@ pub(crate) fn all() -> Vec<Box<dyn Question>> {
     vec![
         Box::new(q01::LocalOverShared),
         Box::new(q02::EmbeddedOrShared),
+        Box::new(q03::CachePays),
+        Box::new(q04::CopiesWithWrites),
         Box::new(q10::Saturation),
         Box::new(q11::Batches),
     ]

@@ -1,15 +1,27 @@
 //! A study from the first point to the report: what is measured when, kept where, and gone on with after an interruption.
 
+mod drawn;
 mod found;
 mod primitives;
 mod progress;
 mod question;
 mod run;
 mod state;
+#[cfg(test)]
+mod testing;
 
+pub(crate) use self::drawn::{common_rounds, drawn_median};
 pub use self::found::{Found, Pairing};
 pub(crate) use self::primitives::BYTES;
 pub use self::primitives::{GET, SET};
 pub use self::progress::{Progress, Silent};
 pub use self::question::{Depth, Findings, Question, Run};
 pub use self::run::{Plan, run};
+#[cfg(test)]
+pub(crate) use self::testing::Sample;
+
+/// All questions, in their order.
+#[must_use]
+pub fn questions() -> Vec<Box<dyn Question>> {
+    crate::questions::all()
+}

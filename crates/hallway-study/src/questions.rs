@@ -6,6 +6,8 @@ mod q03;
 mod q04;
 mod q10;
 mod q11;
+mod q14;
+mod q16;
 
 use crate::study::Question;
 
@@ -19,5 +21,7 @@ pub(crate) fn all() -> Vec<Box<dyn Question>> {
         Box::new(q04::CopiesWithWrites),
         Box::new(q10::Saturation),
         Box::new(q11::Batches),
+        Box::new(q14::SessionsBelong),
+        Box::new(q16::SingleFlight),
     ]
 }

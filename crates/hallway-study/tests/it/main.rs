@@ -1,4 +1,5 @@
 //! The study from outside: its figures against models, and against real traces where they are.
 #![expect(clippy::unwrap_used, reason = "tests may unwrap, their helpers too")]
 
+mod questions;
 mod traces;

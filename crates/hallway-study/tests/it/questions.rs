@@ -1,0 +1,106 @@
+//! Questions on servers of their own: every point once, every run once. No timing is judged.
+
+use std::collections::BTreeMap;
+
+use hallway_study::lab::{Choice, Choices, Lab};
+use hallway_study::report::StudyMode;
+use hallway_study::study::{Depth, questions};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Runs the points of a question for a few iterations, and its runs; gives what the runs have found.
+async fn exercise(id: &str, choice: Choice) -> BTreeMap<String, Value> {
+    let out = TempDir::new().unwrap();
+    let choices = Choices { redis: choice.clone(), postgres: choice };
+    let lab = Lab::open(&choices, out.path(), None).await.unwrap();
+    let depth = Depth { mode: StudyMode::Quick, seed: 3 };
+    let question = questions().into_iter().find(|question| question.id() == id).unwrap();
+    for point in question.points(&lab, depth).await.unwrap() {
+        assert!(point.id.group.starts_with(&format!("{id}/")), "{}", point.id);
+        let took = point.cell.run(20).await.unwrap_or_else(|error| panic!("{}: {error}", point.id));
+        assert!(!took.is_zero(), "{}", point.id);
+    }
+    let mut found = BTreeMap::new();
+    for run in question.runs(&lab, depth) {
+        let value = question.run(&run.name, &lab, depth).await;
+        found.insert(run.name.clone(), value.unwrap_or_else(|error| panic!("{}: {error}", run.name)));
+    }
+    lab.clear().await.unwrap();
+    found
+}
+
+fn number(value: &Value, field: &str) -> f64 {
+    value[field].as_f64().unwrap_or_else(|| panic!("no number {field} in {value}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q3_replays_exactly_the_hit_ratios_that_it_says() {
+    for choice in [Choice::Start, Choice::None] {
+        let found = exercise("Q3", choice).await;
+        let replayed = found["replay"].as_array().unwrap();
+        assert_eq!(replayed.len(), 3);
+        for one in replayed {
+            let (requests, hits) = (number(one, "requests"), number(one, "hits"));
+            assert!(requests >= 100.0 && hits == (number(one, "hit_ratio") * requests).round(), "{one}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q4_hits_whenever_no_write_came_between() {
+    for (choice, with_copies) in
+        [(Choice::Start, vec!["shared-copies", "local+shared-copies"]), (Choice::None, vec!["local-copies"])]
+    {
+        let found = exercise("Q4", choice).await;
+        assert_eq!(found["database"]["hits"], 0);
+        for tiers in with_copies {
+            let tail = &found[tiers];
+            assert_eq!(number(tail, "reads"), 0.9 * number(tail, "requests"));
+            assert_eq!(tail["hits"], tail["expected_hits"], "{tiers}: {tail}");
+            assert!(number(tail, "hits") > 0.8 * number(tail, "reads"));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q14_loses_what_is_only_in_memory_and_nothing_that_is_on_disk() {
+    let found = exercise("Q14", Choice::Start).await;
+    for backend in ["moka-bytes", "sqlite", "redis-tcp", "postgres"] {
+        for rates in ["loads", "touches", "saves"] {
+            assert_eq!(found[backend][rates].as_array().unwrap().len(), 5, "{backend} {rates}");
+        }
+    }
+    let killed = |run: &str, server: &str| {
+        let all = found[run].as_array().unwrap();
+        let one = all.iter().find(|one| one["server"].as_str().unwrap().contains(server)).unwrap();
+        (number(one, "made"), number(one, "left"))
+    };
+    assert_eq!(killed("kill-redis", "nothing kept"), (200.0, 0.0));
+    // A process that is killed has given its log to the system before it answered.
+    let (made, left) = killed("kill-redis", "everysec");
+    assert!(left <= made && left > 0.0, "{left} of {made}");
+    let (made, left) = killed("kill-postgres", "off");
+    assert!(left <= made, "{left} of {made}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q14_is_answered_in_part_without_servers() {
+    let found = exercise("Q14", Choice::None).await;
+    assert_eq!(found.keys().collect::<Vec<_>>(), ["moka-bytes", "sqlite"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q16_loads_once_with_single_flight_whatever_the_crowd() {
+    for choice in [Choice::Start, Choice::None] {
+        let found = exercise("Q16", choice).await;
+        for run in ["bursts", "arrivals"] {
+            for one in found[run].as_array().unwrap() {
+                let misses = if run == "bursts" { number(one, "bursts") } else { number(one, "expired") };
+                match one["way"].as_str().unwrap() {
+                    "single-flight" => assert_eq!(number(one, "loads"), misses, "{one}"),
+                    _ => assert!(number(one, "loads") >= misses, "{one}"),
+                }
+            }
+        }
+    }
+}

@@ -21,12 +21,23 @@ const LINES: i64 = 5;
 /// An aggregate is over the lines of every tenth page.
 const GROUPS: i64 = 10;
 
-/// Temporary in PostgreSQL, so that nothing is left behind in a server that goes on; a file of its own in SQLite.
-const TABLES: [&str; 3] = [
-    "TABLE hallway_page (id BIGINT PRIMARY KEY, body TEXT NOT NULL)",
-    "TABLE hallway_product (id BIGINT PRIMARY KEY, name TEXT NOT NULL)",
-    "TABLE hallway_line (page BIGINT NOT NULL, number BIGINT NOT NULL, product BIGINT NOT NULL, amount BIGINT NOT NULL, PRIMARY KEY (page, number))",
-];
+macro_rules! tables {
+    ($create:literal) => {
+        [
+            concat!($create, " hallway_page (id BIGINT PRIMARY KEY, body TEXT NOT NULL)"),
+            concat!($create, " hallway_product (id BIGINT PRIMARY KEY, name TEXT NOT NULL)"),
+            concat!(
+                $create,
+                " hallway_line (page BIGINT NOT NULL, number BIGINT NOT NULL, product BIGINT NOT NULL, \
+                 amount BIGINT NOT NULL, PRIMARY KEY (page, number))"
+            ),
+        ]
+    };
+}
+
+/// Temporary in PostgreSQL, so that nothing is left behind in a server that goes on; SQLite has a file for them.
+const TEMPORARY: [&str; 3] = tables!("CREATE TEMPORARY TABLE");
+const LASTING: [&str; 3] = tables!("CREATE TABLE");
 const FILL: [&str; 3] = [
     "INSERT INTO hallway_product SELECT id, 'product ' || id FROM hallway_page WHERE id < 100",
     "INSERT INTO hallway_line SELECT page.id, line.number, (page.id + line.number) % 100, (page.id * 7 + line.number) % 100 \
@@ -133,16 +144,15 @@ impl fmt::Debug for Database {
 impl Database {
     /// Connects to the authority of the study and makes the tables; the bodies are the values of the workload.
     pub(super) async fn open(lab: &Lab, workload: &Arc<Workload>) -> Result<Self> {
-        let (mut connection, kind) = match lab.postgres() {
-            Some(postgres) => (Connection::Postgres(postgres.connect().await?), "CREATE TEMPORARY "),
+        let (mut connection, tables) = match lab.postgres() {
+            Some(postgres) => (Connection::Postgres(postgres.connect().await?), TEMPORARY),
             None => {
                 let options = SqliteConnectOptions::from_str(&lab.url(Backend::Sqlite)?)?;
-                (Connection::Sqlite(options.create_if_missing(true).connect().await?), "CREATE ")
+                (Connection::Sqlite(options.create_if_missing(true).connect().await?), LASTING)
             }
         };
-        for table in TABLES {
-            let create = format!("{kind}{table}");
-            on!(&mut connection, to => { sqlx::query(sqlx::AssertSqlSafe(create)).execute(to).await?; });
+        for table in tables {
+            on!(&mut connection, to => { sqlx::query(table).execute(to).await?; });
         }
         on!(&mut connection, to => {
             let mut all = to.begin().await?;

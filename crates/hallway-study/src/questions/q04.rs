@@ -40,19 +40,19 @@ impl Question for CopiesWithWrites {
 
     async fn points(&self, lab: &Lab, depth: Depth) -> Result<Vec<Point>> {
         let reads_per_write: &[u64] = depth.pick(&[1, 9, 99], &[1, 4, 9, 19, 99]);
-        let mut points = Vec::new();
-        for tiers in Tiers::present(lab.has(Backend::RedisTcp)) {
-            let (store, _) = tiers.open(lab).await?;
-            for reads in reads_per_write {
-                let mix = Mix::begin(lab, &store, *reads).await?;
-                points.push(Point::new(GROUP, tiers.name(), *reads as f64, slowed(lab, tiers, &mix, *reads)));
-            }
-            if depth.mode == crate::report::StudyMode::Full {
+        let mut points = at(lab, reads_per_write).await?;
+        if depth.mode == crate::report::StudyMode::Full {
+            for tiers in Tiers::present(lab.has(Backend::RedisTcp)) {
+                let (store, _) = tiers.open(lab).await?;
                 let mix = Mix::begin(lab, &store, ENDLESS).await?;
                 points.push(Point::new(READS, tiers.name(), 1.0, mix.single()));
             }
         }
         Ok(points)
+    }
+
+    async fn refine(&self, lab: &Lab, group: &str, x: f64) -> Result<Vec<Point>> {
+        if group == GROUP { at(lab, &[x as u64]).await } else { Ok(Vec::new()) }
     }
 
     fn runs(&self, lab: &Lab, depth: Depth) -> Vec<Run> {
@@ -104,6 +104,19 @@ impl Question for CopiesWithWrites {
         }
         Ok(findings)
     }
+}
+
+/// All tiers, at so many reads per write.
+async fn at(lab: &Lab, reads_per_write: &[u64]) -> Result<Vec<Point>> {
+    let mut points = Vec::new();
+    for tiers in Tiers::present(lab.has(Backend::RedisTcp)) {
+        let (store, _) = tiers.open(lab).await?;
+        for reads in reads_per_write {
+            let mix = Mix::begin(lab, &store, *reads).await?;
+            points.push(Point::new(GROUP, tiers.name(), *reads as f64, slowed(lab, tiers, &mix, *reads)));
+        }
+    }
+    Ok(points)
 }
 
 /// The delay that was asked for, if the database is to be slowed down: once for each write, and each read that comes

@@ -36,19 +36,11 @@ impl Question for SingleFlight {
 
     async fn points(&self, lab: &Lab, depth: Depth) -> Result<Vec<Point>> {
         let tasks: &[usize] = depth.pick(&[1, 8, 64], &[1, 2, 4, 8, 16, 32, 64]);
-        let herd = Herd::open().await?;
-        let database = lab.store(lab.database()).await?;
-        let key = Namespace::new(&lab.namespace())?.key("hot")?;
-        database.set(&key, herd.workload.value(0, 0).clone(), SetOptions::new(Ttl::Forever)).await?;
-        let source = Source::store(database, key);
-        let mut points = Vec::new();
-        for way in Way::ALL {
-            for tasks in tasks {
-                let cell = lab.injected(lab.database(), herd.bursts(way, *tasks, &source), 1);
-                points.push(Point::new(GROUP, way.name(), *tasks as f64, cell));
-            }
-        }
-        Ok(points)
+        at(lab, tasks).await
+    }
+
+    async fn refine(&self, lab: &Lab, _group: &str, x: f64) -> Result<Vec<Point>> {
+        at(lab, &[x as usize]).await
     }
 
     fn runs(&self, _lab: &Lab, depth: Depth) -> Vec<Run> {
@@ -117,6 +109,23 @@ impl Question for SingleFlight {
         }
         Ok(findings)
     }
+}
+
+/// Both ways, for so many readers at once.
+async fn at(lab: &Lab, tasks: &[usize]) -> Result<Vec<Point>> {
+    let herd = Herd::open().await?;
+    let database = lab.store(lab.database()).await?;
+    let key = Namespace::new(&lab.namespace())?.key("hot")?;
+    database.set(&key, herd.workload.value(0, 0).clone(), SetOptions::new(Ttl::Forever)).await?;
+    let source = Source::store(database, key);
+    let mut points = Vec::new();
+    for way in Way::ALL {
+        for tasks in tasks {
+            let cell = lab.injected(lab.database(), herd.bursts(way, *tasks, &source), 1);
+            points.push(Point::new(GROUP, way.name(), *tasks as f64, cell));
+        }
+    }
+    Ok(points)
 }
 
 /// From which rate on more than one load is under way (F14), by what a load takes.

@@ -1,5 +1,7 @@
 //! A study made by hand, for tests of answers.
 
+use std::cell::RefCell;
+
 use serde_json::Value;
 
 use super::state::Runs;
@@ -51,6 +53,7 @@ impl Sample {
             absent: &self.absent,
             backends: &self.backends,
             noise_ln: 0.0,
+            wants: RefCell::default(),
             depth: Depth { mode: StudyMode::Quick, seed: 7 },
         }
     }

@@ -147,7 +147,9 @@ impl Database {
         let (mut connection, tables) = match lab.postgres() {
             Some(postgres) => (Connection::Postgres(postgres.connect().await?), TEMPORARY),
             None => {
-                let options = SqliteConnectOptions::from_str(&lab.url(Backend::Sqlite)?)?;
+                // Options behind the file are the store's.
+                let url = lab.url(Backend::Sqlite)?;
+                let options = SqliteConnectOptions::from_str(url.split('?').next().unwrap_or(&url))?;
                 (Connection::Sqlite(options.create_if_missing(true).connect().await?), LASTING)
             }
         };

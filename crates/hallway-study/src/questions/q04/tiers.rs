@@ -12,7 +12,7 @@ use crate::Result;
 use crate::formulas::{CachingTier, hit_ratio_with_write_share, mean_of_requests, tiered_mean};
 use crate::lab::{Backend, Lab};
 
-/// How long the tiers may take to connect.
+/// How long the tiers may take to connect, and Redis to answer: a machine that is measured is busy.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Copies live longer than any measurement: only writes end them.
 const TTL: Duration = Duration::from_secs(3_600);
@@ -72,11 +72,22 @@ impl Tiers {
             }
             Self::Shared => {
                 let shared = RedisStore::open_url(StoreUrl::parse(&lab.url(Backend::RedisTcp)?)?).await?;
-                TieredStore::builder().shared(shared).consistent(sql).defaults(defaults).build()?
+                TieredStore::builder()
+                    .shared(shared)
+                    .consistent(sql)
+                    .defaults(defaults)
+                    .shared_deadline(PATIENCE)
+                    .build()?
             }
             Self::Both => {
                 let shared = RedisStore::open_url(StoreUrl::parse(&lab.url(Backend::RedisTcp)?)?).await?;
-                TieredStore::builder().local(local()?).shared(shared).consistent(sql).defaults(defaults).build()?
+                TieredStore::builder()
+                    .local(local()?)
+                    .shared(shared)
+                    .consistent(sql)
+                    .defaults(defaults)
+                    .shared_deadline(PATIENCE)
+                    .build()?
             }
         };
         tiers.ping().await?;

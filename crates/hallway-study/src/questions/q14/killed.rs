@@ -8,14 +8,14 @@ use hallway::session::{NewSession, Sessions, SessionsExt as _};
 use hallway_testkit::servers::{PostgresOptions, PostgresServer, RedisOptions, RedisServer};
 use serde::{Deserialize, Serialize};
 
-use super::visits::Visitor;
+use super::visits::{self, Visitor};
 use crate::Result;
 
 /// Sessions that were acknowledged before the kill.
 const MADE: usize = 200;
 const NAMESPACE: &str = "killed";
 /// How long a server may take to answer after it was started again.
-const PATIENCE: Duration = Duration::from_secs(30);
+const RESTART: Duration = Duration::from_secs(30);
 
 /// What is left of the sessions of a server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,7 +76,7 @@ async fn kill(name: &str, url: &str, end_and_restart: impl FnOnce() -> Result<()
     let store = hallway::open(url).await?;
     let start = Instant::now();
     while let Err(error) = store.ping().await {
-        if start.elapsed() > PATIENCE {
+        if start.elapsed() > RESTART {
             return Err(format!("{name} does not answer after it was killed: {error}").into());
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -95,5 +95,5 @@ async fn kill(name: &str, url: &str, end_and_restart: impl FnOnce() -> Result<()
 }
 
 fn sessions(store: Arc<dyn KvStore>) -> Result<Sessions<Visitor>> {
-    Ok(store.sessions(NAMESPACE).build()?)
+    Ok(store.sessions(NAMESPACE).deadline(visits::PATIENCE).build()?)
 }

@@ -18,6 +18,9 @@ pub(super) const SESSIONS: usize = 64;
 /// A life so short that the next load prolongs it, and so long that nothing ends.
 const SHORT: Ttl = Ttl::After(Duration::from_secs(120));
 
+/// How long a step of a call may take: a machine that is measured is busy.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
 /// What a session holds: about 256 bytes as a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Visitor {
@@ -181,7 +184,7 @@ impl Visits {
 }
 
 fn open(store: &Arc<dyn KvStore>, namespace: &str) -> Result<Sessions<Visitor>> {
-    Ok(store.sessions(namespace).idle(IDLE).build()?)
+    Ok(store.sessions(namespace).idle(IDLE).deadline(PATIENCE).build()?)
 }
 
 async fn loaded(sessions: &Sessions<Visitor>, id: &SessionId, number: usize) -> Result<Session<Visitor>> {

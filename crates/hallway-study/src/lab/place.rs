@@ -176,8 +176,15 @@ impl Postgres {
 
     pub(super) async fn drop_tables(&self) -> Result<()> {
         let mut connection = self.connect().await?;
-        sqlx::query("DROP TABLE IF EXISTS hallway_study").execute(&mut connection).await?;
-        sqlx::query("DROP TABLE IF EXISTS hallway_study_unlogged").execute(&mut connection).await?;
+        // Each with the table of what is owed to a shared tier.
+        for table in [
+            "DROP TABLE IF EXISTS hallway_study",
+            "DROP TABLE IF EXISTS hallway_study_outbox",
+            "DROP TABLE IF EXISTS hallway_study_unlogged",
+            "DROP TABLE IF EXISTS hallway_study_unlogged_outbox",
+        ] {
+            sqlx::query(table).execute(&mut connection).await?;
+        }
         Ok(connection.close().await?)
     }
 }

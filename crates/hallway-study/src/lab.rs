@@ -5,9 +5,11 @@ mod controls;
 mod environment;
 mod place;
 mod readback;
+mod replay;
+mod tiers;
 mod wire;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -22,6 +24,8 @@ pub use self::backend::Backend;
 pub use self::controls::{GROUP as CONTROL_GROUP, Injection, SERIES as CONTROL_SERIES, SLOWER, controls};
 pub use self::environment::{Watch, processor};
 pub use self::place::{Choice, Origin, Postgres, Redis};
+pub use self::replay::{Replay, Replayed};
+pub use self::tiers::Tiers;
 pub use self::wire::Profile;
 use crate::load::contenders::{OurCache, Ours, Typed};
 use crate::load::{Driver, Lane, Plan, Workload};
@@ -58,6 +62,7 @@ pub struct Lab {
     names: AtomicU64,
     injection: Option<Injection>,
     absent: Vec<NotMeasured>,
+    traces: Vec<PathBuf>,
 }
 
 impl Lab {
@@ -75,7 +80,20 @@ impl Lab {
         let sqlite = TempDir::with_prefix_in("sqlite-", out)
             .map_err(|error| format!("cannot make a folder in {}: {error}", out.display()))?;
         let name = format!("study{:x}", std::process::id() ^ place::now_secs() as u32);
-        Ok(Self { redis, postgres, sqlite, name, names: AtomicU64::new(0), injection, absent })
+        Ok(Self { redis, postgres, sqlite, name, names: AtomicU64::new(0), injection, absent, traces: Vec::new() })
+    }
+
+    /// The same with key logs of the user's, whose hit ratios are studied beside those of the built-in streams.
+    #[must_use]
+    pub fn with_traces(mut self, traces: Vec<PathBuf>) -> Self {
+        self.traces = traces;
+        self
+    }
+
+    /// Key logs of the user's.
+    #[must_use]
+    pub fn traces(&self) -> &[PathBuf] {
+        &self.traces
     }
 
     /// What is not there, and why.

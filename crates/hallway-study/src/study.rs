@@ -1,7 +1,9 @@
 //! A study from the first point to the report: what is measured when, kept where, and gone on with after an interruption.
 
+mod chain;
 mod drawn;
 mod found;
+mod parts;
 mod primitives;
 mod progress;
 mod question;
@@ -10,8 +12,10 @@ mod state;
 #[cfg(test)]
 mod testing;
 
+pub use self::chain::{Chain, Hits};
 pub(crate) use self::drawn::{common_rounds, drawn_median};
 pub use self::found::{Found, Pairing};
+pub use self::parts::{Part, TIERS, points as tier_points};
 pub(crate) use self::primitives::BYTES;
 pub use self::primitives::{GET, SET};
 pub use self::progress::{Progress, Silent};

@@ -17,6 +17,7 @@ mod fenwick;
 mod figure;
 mod format;
 mod intern;
+mod kept;
 mod known;
 mod log;
 mod lru;
@@ -37,6 +38,7 @@ pub use self::curve::{
 };
 pub use self::distances::{Distances, LruCurve};
 pub use self::figure::capacity_chart;
+pub(crate) use self::figure::points_chart;
 pub use self::format::Format;
 pub use self::intern::{Interner, MOST_KEYS, Requests};
 pub use self::known::{KnownTrace, ORM_BUSY, WEB12};

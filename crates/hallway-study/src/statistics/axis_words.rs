@@ -17,6 +17,7 @@ impl AxisWords {
             "batch" => ("a call has more than", " keys"),
             "hit_ratio" => ("the hit ratio is above", ""),
             "instances" => ("there are more than", " instances"),
+            "local_entries" => ("the local tier holds more than", " entries"),
             "reads_per_write" => ("there are more than", " reads per write"),
             "rtt_us" => ("the round trip is longer than", ""),
             "tasks" => ("there are more than", " tasks at once"),

@@ -94,6 +94,12 @@ impl Found<'_> {
         }
     }
 
+    /// The runs of a question, by name, sorted.
+    #[must_use]
+    pub fn runs(&self, question: &str) -> Vec<String> {
+        self.runs.keys().filter(|(id, _)| id == question).map(|(_, name)| name.clone()).collect()
+    }
+
     /// The rounds of one point, nanoseconds.
     #[must_use]
     pub fn rounds(&self, group: &str, series: &str, x: f64) -> Vec<f64> {

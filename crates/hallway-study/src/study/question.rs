@@ -56,6 +56,11 @@ pub trait Question: fmt::Debug + Send + Sync {
     /// The question itself.
     fn asks(&self) -> &'static str;
 
+    /// Whether it composes reads from the parts of tiers, which are measured once for all who do. Default: no.
+    fn composes_tiers(&self) -> bool {
+        false
+    }
+
     /// Opens what it needs and lists what criterion is to measure. Groups begin with the id: `Q1/get`.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use super::found::Found;
 use super::progress::Progress;
 use super::question::{Depth, Findings, Question};
 use super::state::{Runs, State};
-use super::{GET, SET, primitives};
+use super::{GET, SET, parts, primitives};
 use crate::lab::{Backend, CONTROL_GROUP, CONTROL_SERIES, Choices, Injection, Lab, Profile, SLOWER, Watch, controls};
 use crate::report::{Environment, NotMeasured, Primitive, Report, SCHEMA, Status, StudyMode, WireProfile};
 use crate::rounds::{Driver, Measured, Point, Times, shuffled};
@@ -85,7 +85,7 @@ pub fn run(plan: &Plan, progress: &dyn Progress) -> Result<Report> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let watch = Watch::begin();
-    let lab = runtime.block_on(Lab::open(&plan.choices, &plan.out, plan.injection))?;
+    let lab = runtime.block_on(Lab::open(&plan.choices, &plan.out, plan.injection))?.with_traces(plan.traces.clone());
     for absent in lab.absent() {
         progress.say(&format!("not measured: {}: {}", absent.what, absent.why));
     }
@@ -103,6 +103,9 @@ pub fn run(plan: &Plan, progress: &dyn Progress) -> Result<Report> {
 
     let mut points = runtime.block_on(primitives::points(&lab))?;
     points.extend(runtime.block_on(controls(&lab))?);
+    if questions.iter().any(|question| question.composes_tiers()) {
+        points.extend(runtime.block_on(parts::points(&lab))?);
+    }
     for question in &questions {
         let asked = runtime.block_on(question.points(&lab, depth));
         points.extend(asked.map_err(|error| format!("{}: {error}", question.id()))?);

@@ -1,6 +1,6 @@
 //! How large a cache must be: hit ratios by capacity of LRU, of moka and of a policy that knows the future.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::clairvoyant::clairvoyant_hits;
 use super::distances::{Distances, LruCurve};
@@ -52,7 +52,7 @@ pub enum SizeBasis {
 }
 
 /// Hit ratios at one capacity.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct CapacityPoint {
     /// The capacity.
     pub entries: u64,
@@ -67,7 +67,7 @@ pub struct CapacityPoint {
 }
 
 /// What a share of all that caching can gain takes.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Gain {
     /// The share, 0 to 1.
     pub share: f64,

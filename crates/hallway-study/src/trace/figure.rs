@@ -6,20 +6,24 @@ use crate::chart::{Axis, Chart, Lines, Mark, Scale, Series, Spot, Style, Unit};
 /// Hit ratio over entries, with a mark where LRU has 90 % of all that caching can gain.
 #[must_use]
 pub fn capacity_chart(title: &str, curve: &CapacityCurve) -> Chart {
+    points_chart(title, &curve.points, curve.gain(0.9).entries)
+}
+
+/// The same of points alone, with the place of the mark; 0 for none.
+pub(crate) fn points_chart(title: &str, points: &[CapacityPoint], enough: u64) -> Chart {
     let series = |label: &str, style, ratio: fn(&CapacityPoint) -> Option<f64>| {
         let spot = |point: &CapacityPoint| {
             Some(Spot { x: point.entries as f64, y: ratio(point)?, interval: None, label: None })
         };
-        Series { label: label.to_owned(), points: curve.points.iter().filter_map(spot).collect(), style }
+        Series { label: label.to_owned(), points: points.iter().filter_map(spot).collect(), style }
     };
     let all = [
         series("clairvoyant", Style::Computed, |point| point.clairvoyant),
         series("moka", Style::Measured, |point| point.moka),
         series("LRU", Style::Computed, |point| Some(point.lru)),
     ];
-    let gain = curve.gain(0.9);
     let mark = Mark {
-        x: gain.entries as f64,
+        x: enough as f64,
         interval: None,
         tie_band: None,
         label: "90 % of the gain".to_owned(),
@@ -32,6 +36,6 @@ pub fn capacity_chart(title: &str, curve: &CapacityCurve) -> Chart {
         y: Axis { label: "hit ratio".to_owned(), unit: Unit::Share, scale: Scale::Linear },
         series: all.into_iter().filter(|series| !series.points.is_empty()).collect(),
         // Where nothing can be gained there is no such place.
-        marks: if gain.entries > 0 { vec![mark] } else { Vec::new() },
+        marks: if enough > 0 { vec![mark] } else { Vec::new() },
     })
 }

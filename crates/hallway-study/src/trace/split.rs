@@ -3,7 +3,7 @@
 //! Requests go to instances at random, as a balancer sends them. More instances starve the local caches and feed the
 //! shared one, and no formula says by how much once capacity binds, so it is replayed (F9 of the study).
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::lru::Lru;
 use super::mix::{mix, unit};
@@ -42,7 +42,7 @@ pub enum Coherence {
 }
 
 /// Who answered the reads of a stream.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SplitShares {
     /// Reads.
     pub reads: u64,
@@ -90,13 +90,12 @@ impl Split {
         let mut versions: Vec<u32> = Vec::new();
         let mut shares = SplitShares::default();
         for (now, Request { key, op, .. }) in (0..).zip(requests) {
-            let draw = mix(self.seed ^ mix(now));
-            let instance = (draw % self.instances as u64) as usize;
+            let (instance, writes) = self.route(now);
             if versions.len() <= key as usize {
                 versions.resize(key as usize + 1, 0);
             }
             let version = &mut versions[key as usize];
-            if op != Op::Read || unit(mix(draw)) < self.write_share {
+            if op != Op::Read || writes {
                 shares.writes += 1;
                 *version = version.wrapping_add(1);
                 shared.remove(key);
@@ -122,6 +121,12 @@ impl Split {
             }
         }
         shares
+    }
+
+    /// To which instance the request of this number goes, and whether it writes in the place of what it would do.
+    pub(crate) fn route(&self, number: u64) -> (usize, bool) {
+        let draw = mix(self.seed ^ mix(number));
+        ((draw % self.instances as u64) as usize, unit(mix(draw)) < self.write_share)
     }
 
     fn counts(&self, copy: Copy, now: u64) -> bool {

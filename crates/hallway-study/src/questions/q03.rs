@@ -10,13 +10,13 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use self::database::{Database, PAGES, Work};
-use self::replay::{RATIOS, Replayed};
+use self::replay::Replayed;
 use crate::Result;
 use crate::chart::{Axis, Chart, HeatMap, Scale, Spot, Unit};
 use crate::formulas::{break_even_hit_ratio, cache_aside_mean};
 use crate::lab::{Backend, Lab};
 use crate::load::Workload;
-use crate::report::{Figure, Table, Validation};
+use crate::report::{Crossover, Figure, Table, Validation, Verdict};
 use crate::rounds::Point;
 use crate::statistics::{Curves, Estimate};
 use crate::study::{BYTES, Depth, Findings, Found, GET, Pairing, Question, Run, SET, common_rounds, drawn_median};
@@ -105,7 +105,7 @@ impl Question for CachePays {
     }
 
     fn runs(&self, _lab: &Lab, depth: Depth) -> Vec<Run> {
-        vec![Run::new(REPLAY, depth.pick(0.4, 3.0) * RATIOS.len() as f64 + 0.3)]
+        vec![Run::new(REPLAY, depth.pick(1.2, 9.0) + 0.3)]
     }
 
     async fn run(&self, name: &str, lab: &Lab, depth: Depth) -> Result<Value> {
@@ -113,7 +113,7 @@ impl Question for CachePays {
             return Err(format!("Q3 has no run {name}").into());
         }
         let cache = if lab.has(Backend::RedisTcp) { Backend::RedisTcp } else { Backend::MokaBytes };
-        let lasts = Duration::from_secs_f64(depth.pick(0.4, 3.0));
+        let lasts = Duration::from_secs_f64(depth.pick(1.2, 9.0));
         Ok(serde_json::to_value(replay::replay(lab, cache, REPLAYED, lasts).await?)?)
     }
 
@@ -125,7 +125,7 @@ impl Question for CachePays {
         let cache = found.shared().unwrap_or(Backend::MokaBytes);
         let mut table = Table {
             caption: format!("Where {cache} in front of {} pays", found.database()),
-            columns: ["the database does", "its read", "pays above", "by t2/t3 alone", "mean at 90 % hits"]
+            columns: ["the database does", "its read", "pays above, by F1", "by t2/t3 alone", "mean at 90 % hits"]
                 .map(str::to_owned)
                 .into(),
             rows: Vec::new(),
@@ -180,7 +180,7 @@ impl CachePays {
         )?;
         let Some(pays) = costs.break_even(found) else { return Ok(()) };
         let [look, fill, read] = costs.middle();
-        crossover.rule = sentence(cache, work, database, &pays);
+        crossover.rule = sentence(cache, work, database, &crossover, &pays);
         findings.judge(crossover);
         table.rows.push(vec![
             work.noun().to_owned(),
@@ -215,15 +215,22 @@ impl CachePays {
     }
 }
 
-fn sentence(cache: Backend, work: Work, database: Backend, pays: &Estimate) -> String {
+/// What was judged, in the words of the question; by F1 where that is too noisy.
+fn sentence(cache: Backend, work: Work, database: Backend, judged: &Crossover, pays: &Estimate) -> String {
     let said = format!("A {cache} cache over {} of {database}", work.noun());
-    let [at, low, high] = [pays.median, pays.low, pays.high].map(|ratio| Unit::Ratio.text(ratio));
-    if pays.low >= 1.0 {
-        format!("{said} never pays: looking and filling cost {at} times [{low}, {high}] what a hit could save.")
-    } else if pays.high >= 1.0 {
-        format!("{said} pays hardly ever: above a hit ratio of {at} [{low}, {high}].")
-    } else {
-        format!("{said} pays above a hit ratio of {at} [{low}, {high}].")
+    let texts = |ratios: [f64; 3]| ratios.map(|ratio| Unit::Ratio.text(ratio));
+    let [at, low, high] = texts([pays.median, pays.low, pays.high]);
+    match (judged.verdict, judged.points.first()) {
+        (Verdict::Crossover, Some(point)) => {
+            let [at, low, high] = texts([point.x, point.ci95[0], point.ci95[1]]);
+            format!("{said} pays above a hit ratio of {at} [{low}, {high}].")
+        }
+        (Verdict::NoCrossover, _) if judged.winner.as_deref() == Some(database.name()) => {
+            format!("{said} never pays: looking and filling cost {at} times [{low}, {high}] what a hit could save.")
+        }
+        (Verdict::NoCrossover, _) => format!("{said} pays at any hit ratio."),
+        (Verdict::Equal, _) => format!("{said} makes no difference to the mean, whatever the hit ratio."),
+        _ => format!("{said}: too noisy to say; by F1 it pays above a hit ratio of {at} [{low}, {high}]."),
     }
 }
 

@@ -8,12 +8,14 @@ use hallway_study::study::{Depth, questions};
 use serde_json::Value;
 use tempfile::TempDir;
 
+const QUICK: Depth = Depth { mode: StudyMode::Quick, seed: 3 };
+
 /// Runs the points of a question for a few iterations, and its runs; gives what the runs have found.
 async fn exercise(id: &str, choice: Choice) -> BTreeMap<String, Value> {
     let out = TempDir::new().unwrap();
     let choices = Choices { redis: choice.clone(), postgres: choice };
     let lab = Lab::open(&choices, out.path(), None).await.unwrap();
-    let depth = Depth { mode: StudyMode::Quick, seed: 3 };
+    let depth = QUICK;
     let question = questions().into_iter().find(|question| question.id() == id).unwrap();
     for point in question.points(&lab, depth).await.unwrap() {
         assert!(point.id.group.starts_with(&format!("{id}/")), "{}", point.id);
@@ -81,8 +83,18 @@ async fn q14_loses_what_is_only_in_memory_and_nothing_that_is_on_disk() {
     // A process that is killed has given its log to the system before it answered.
     let (made, left) = killed("kill-redis", "everysec");
     assert!(left <= made && left > 0.0, "{left} of {made}");
-    let (made, left) = killed("kill-postgres", "off");
-    assert!(left <= made, "{left} of {made}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q14_finds_what_a_database_has_acknowledged() {
+    let out = TempDir::new().unwrap();
+    let none = Choices { redis: Choice::None, postgres: Choice::None };
+    let lab = Lab::open(&none, out.path(), None).await.unwrap();
+    let question = questions().into_iter().find(|question| question.id() == "Q14").unwrap();
+    let killed = question.run("kill-postgres", &lab, QUICK).await.unwrap();
+    let [waits, does_not] = &killed.as_array().unwrap()[..] else { panic!("{killed}") };
+    assert_eq!(waits["left"], waits["made"], "commits waited for the disk: {waits}");
+    assert!(number(does_not, "left") <= number(does_not, "made"), "{does_not}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

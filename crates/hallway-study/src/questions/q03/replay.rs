@@ -10,6 +10,7 @@ use super::database::{Database, PAGES, Work};
 use crate::Result;
 use crate::lab::{Backend, Lab};
 use crate::load::Workload;
+use crate::study::drawn_median;
 
 /// The hit ratios that are replayed.
 pub(super) const RATIOS: [f64; 3] = [0.5, 0.9, 0.99];
@@ -25,6 +26,7 @@ pub(super) struct Replayed {
     pub(super) hit_ratio: f64,
     pub(super) requests: u64,
     pub(super) hits: u64,
+    /// The middle of the means of the turns: a disturbed turn does not move it.
     pub(super) mean_ns: f64,
 }
 
@@ -37,7 +39,7 @@ struct Aside {
     workload: Arc<Workload>,
 }
 
-/// Replays each hit ratio for so long.
+/// Replays all hit ratios for so long.
 pub(super) async fn replay(lab: &Lab, cache: Backend, work: Work, lasts: Duration) -> Result<Vec<Replayed>> {
     let workload = Arc::new(Workload::new(PAGES, crate::study::BYTES, 1));
     let database = Database::open(lab, &workload).await?;
@@ -49,29 +51,34 @@ pub(super) async fn replay(lab: &Lab, cache: Backend, work: Work, lasts: Duratio
     }
     let aside = Aside { cache, keys, database, workload };
     tokio::spawn(async move {
-        let mut replayed = Vec::new();
         // A turn that does not count.
         aside.turn(work, RATIOS[0], 0).await?;
-        for ratio in RATIOS {
-            replayed.push(aside.at(work, ratio, lasts).await?);
-        }
-        Ok(replayed)
+        aside.turns(work, lasts).await
     })
     .await?
 }
 
 impl Aside {
-    async fn at(&self, work: Work, hit_ratio: f64, lasts: Duration) -> Result<Replayed> {
+    /// Turns of each hit ratio by turns, so that a drift of the machine hits all alike.
+    async fn turns(&self, work: Work, lasts: Duration) -> Result<Vec<Replayed>> {
         let start = Instant::now();
-        let (mut took, mut turns, mut hits) = (Duration::ZERO, 0, 0);
-        while start.elapsed() < lasts {
-            let (of_turn, hits_of_turn) = self.turn(work, hit_ratio, turns).await?;
-            took += of_turn;
-            hits += hits_of_turn;
-            turns += 1;
+        let (mut means, mut hits) = ([const { Vec::new() }; RATIOS.len()], [0; RATIOS.len()]);
+        let mut turn = 0;
+        while start.elapsed() < lasts || turn == 0 {
+            for (at, hit_ratio) in RATIOS.into_iter().enumerate() {
+                let (took, of_turn) = self.turn(work, hit_ratio, turn).await?;
+                means[at].push(took.as_nanos() as f64 / TURN as f64);
+                hits[at] += of_turn;
+            }
+            turn += 1;
         }
-        let requests = turns as u64 * TURN as u64;
-        Ok(Replayed { hit_ratio, requests, hits, mean_ns: took.as_nanos() as f64 / requests as f64 })
+        let replayed = RATIOS.into_iter().zip(means).zip(hits).map(|((hit_ratio, means), hits)| Replayed {
+            hit_ratio,
+            requests: (turn * TURN) as u64,
+            hits,
+            mean_ns: drawn_median(&means, &(0..means.len()).collect::<Vec<_>>()),
+        });
+        Ok(replayed.collect())
     }
 
     async fn turn(&self, work: Work, hit_ratio: f64, turn: usize) -> Result<(Duration, u64)> {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::visits::{SESSIONS, Visits};
 use crate::lab::{Backend, Lab};
+use crate::study::drawn_median;
 use crate::{Failure, Result};
 
 /// Requests per save: YCSB A, its "session store", and B, which mostly reads.
@@ -54,20 +55,24 @@ pub(super) async fn serve(lab: &Lab, backend: Backend, mix: Duration, slice: Dur
     })
 }
 
-/// Requests of one visitor after the other, in whole cycles.
+/// Requests of one visitor after the other, in whole cycles: the middle of their means, which a disturbed one does not
+/// move.
 async fn mean(visits: &Visits, requests_per_save: u64, lasts: Duration) -> Result<f64> {
     let start = Instant::now();
-    let mut requests = 0;
-    while start.elapsed() < lasts || requests == 0 {
-        for request in 0..requests_per_save {
-            let mut session = visits.load((requests + request) as usize % SESSIONS).await?;
-            if request + 1 == requests_per_save {
+    let mut means = Vec::new();
+    let mut number = 0;
+    while start.elapsed() < lasts || means.is_empty() {
+        let cycle = Instant::now();
+        for request in 1..=requests_per_save {
+            let mut session = visits.load(number % SESSIONS).await?;
+            if request == requests_per_save {
                 visits.save(&mut session).await?;
             }
+            number += 1;
         }
-        requests += requests_per_save;
+        means.push(cycle.elapsed().as_nanos() as f64 / requests_per_save as f64);
     }
-    Ok(start.elapsed().as_nanos() as f64 / requests as f64)
+    Ok(drawn_median(&means, &(0..means.len()).collect::<Vec<_>>()))
 }
 
 /// What so many visitors get done together in each slice, per second.

@@ -9,6 +9,11 @@ use std::process::ExitCode;
 
 /// Prints what the parser has to say, help and version included.
 pub(crate) fn report_usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        // Help and version quote no argument, only our own examples.
+        drop(error.print());
+        return ExitCode::SUCCESS;
+    }
     let text = error.render();
     let plain = text.to_string();
     match secrets(&plain) {
@@ -16,7 +21,7 @@ pub(crate) fn report_usage(error: &clap::Error) -> ExitCode {
         Cow::Borrowed(_) => drop(error.print()),
         Cow::Owned(hidden) => drop(write!(io::stderr(), "{hidden}")),
     }
-    ExitCode::from(if error.use_stderr() { 2 } else { 0 })
+    ExitCode::from(2)
 }
 
 /// Hides user names and passwords: what stands between `://` and `@`, and what follows `password=`.

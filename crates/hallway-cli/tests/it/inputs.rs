@@ -77,6 +77,14 @@ fn a_server_that_is_not_there_has_its_own_exit_code() {
     }
 }
 
+/// Our own examples hold what looks like a login.
+#[test]
+fn help_goes_to_standard_output_unchanged() {
+    let ran = hallway(&["get", "--help"]).exits(0);
+    assert!(ran.text().contains("postgres://user@host/db"), "{ran:?}");
+    assert!(ran.stderr.is_empty(), "{ran:?}");
+}
+
 #[test]
 fn help_names_the_exit_codes_and_the_variables() {
     let help = hallway(&["--help"]).exits(0);

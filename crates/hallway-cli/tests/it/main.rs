@@ -3,6 +3,7 @@
 
 mod acceptance;
 mod advise;
+mod compare;
 mod curve;
 #[cfg(feature = "demo")]
 mod demo;

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::Result;
+use crate::failure::refused;
 use crate::report::{Report, SCHEMA};
 
 /// JSON Schema (2020-12) of `crossover.json`, which lies beside it as `crossover.schema.json`.
@@ -17,8 +18,8 @@ pub const JSON_SCHEMA: &str = include_str!("../../schema/crossover-1.schema.json
 /// If the file cannot be read, is no report, or is one of another schema than [`SCHEMA`].
 pub fn read(path: &Path) -> Result<Report> {
     let name = path.display();
-    let text = fs::read_to_string(path).map_err(|error| format!("{name} cannot be read: {error}"))?;
-    parse(&text).map_err(|error| format!("{name}: {error}").into())
+    let text = fs::read_to_string(path).map_err(|error| refused(format!("{name} cannot be read: {error}")))?;
+    parse(&text).map_err(|error| refused(format!("{name}: {error}")))
 }
 
 fn parse(text: &str) -> std::result::Result<Report, String> {

@@ -11,6 +11,7 @@ use super::progress::Progress;
 use super::question::{Depth, Findings, Question};
 use super::state::{Runs, State};
 use super::{GET, SET, parts, primitives};
+use crate::failure::refused;
 use crate::lab::{Backend, CONTROL_GROUP, CONTROL_SERIES, Choices, Injection, Lab, Profile, SLOWER, Watch, controls};
 use crate::report::{Environment, NotMeasured, Primitive, Report, SCHEMA, Status, StudyMode, WireProfile};
 use crate::rounds::{Driver, Measured, Point, Times, shuffled};
@@ -253,7 +254,7 @@ fn chosen(only: &[String]) -> Result<Vec<Box<dyn Question>>> {
     for id in only {
         if !all.iter().any(|question| question.id().eq_ignore_ascii_case(id)) {
             let known: Vec<_> = all.iter().map(|question| question.id()).collect();
-            return Err(format!("there is no question {id}; there are {}", known.join(", ")).into());
+            return Err(refused(format!("there is no question {id}; there are {}", known.join(", "))));
         }
     }
     let wanted =

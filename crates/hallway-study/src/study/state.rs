@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::Plan;
 use crate::Result;
+use crate::failure::refused;
 use crate::report::StudyMode;
 
 /// What must be the same for two runs to be one study.
@@ -56,15 +57,14 @@ impl State {
             Some(file) if !file.complete && file.study == study && !plan.restart => {
                 Ok(Self { folder, file, resumed: true })
             }
-            Some(file) if !file.complete && file.study != study && !plan.restart => Err(format!(
+            Some(file) if !file.complete && file.study != study && !plan.restart => Err(refused(format!(
                 "{} holds another study that was not finished; --restart drops it, --out chooses another folder",
                 folder.display()
-            )
-            .into()),
-            None if !is_empty(&folder)? => {
-                Err(format!("{} is not empty and holds no study; choose another folder by --out", folder.display())
-                    .into())
-            }
+            ))),
+            None if !is_empty(&folder)? => Err(refused(format!(
+                "{} is not empty and holds no study; choose another folder by --out",
+                folder.display()
+            ))),
             _ => {
                 for old in ["criterion", "runs"] {
                     match fs::remove_dir_all(folder.join(old)) {

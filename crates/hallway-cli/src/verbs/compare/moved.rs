@@ -13,7 +13,7 @@ pub(super) fn run(old: &Path, new: &Path, fail_on_move: bool, output: Output) ->
     let new = report::read(new).map_err(Failure::study)?;
     let moves = report::moved(&old, &new).map_err(Failure::study)?;
     output.answer(&moves, || moves.to_string())?;
-    Ok(if fail_on_move && moves.moves.iter().any(|one| one.change != report::Change::Kept) {
+    Ok(if fail_on_move && moves.changed().next().is_some() {
         ExitCode::from(crate::failure::NO)
     } else {
         ExitCode::SUCCESS

@@ -1,0 +1,106 @@
+//! `compare` from outside: what it writes, what it refuses, and that it goes on where it was interrupted. Never what it
+//! measures.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::run::{Ran, command, hallway};
+
+/// A question of few points, so that a study takes seconds.
+const ONLY: &str = "q11";
+
+fn args(out: &Path) -> [String; 6] {
+    ["compare", "--no-servers", "--only", ONLY, "--out"]
+        .map(str::to_owned)
+        .into_iter()
+        .chain([out.display().to_string()])
+        .collect::<Vec<_>>()
+        .try_into()
+        .unwrap()
+}
+
+fn study(out: &Path) -> Ran {
+    hallway(&args(out).each_ref().map(String::as_str))
+}
+
+#[test]
+fn a_study_writes_a_report_and_compares_with_another() {
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().join("report");
+    let ran = study(&out).exits(0);
+    assert!(ran.text().contains("Q11"), "{ran:?}");
+    assert!(ran.text().trim_end().ends_with("index.html"), "the last line says where to look: {ran:?}");
+    for file in ["index.html", "report.md", "crossover.schema.json", "github-action-benchmark.json", "q11-get.svg"] {
+        assert!(out.join(file).is_file(), "{file}");
+    }
+    let json = out.join("crossover.json");
+    let report: serde_json::Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
+    assert_eq!(report["schema"], "crossover/1");
+    assert_eq!(report["rounds"], 5);
+    assert!(report["crossovers"].as_array().is_some_and(|all| !all.is_empty()), "{report:#}");
+    assert!(report["not_measured"].to_string().contains("--no-servers"), "{report:#}");
+    // As critcmp looks for them.
+    assert!(out.join("criterion/Q11_get/sqlite-many/1/r05/estimates.json").is_file());
+    assert!(
+        fs::read_dir(&out).unwrap().flatten().all(|entry| !entry.file_name().to_string_lossy().starts_with("sqlite-"))
+    );
+
+    let json = json.to_str().unwrap();
+    hallway(&["compare", json, json, "--fail-on-move"]).exits(0);
+    let mut turned = report;
+    let verdict = &mut turned["crossovers"][0]["verdict"];
+    *verdict = if *verdict == "equal" { "no_crossover" } else { "equal" }.into();
+    let other = folder.path().join("other.json");
+    fs::write(&other, turned.to_string()).unwrap();
+    let other = other.to_str().unwrap();
+    let moved = hallway(&["compare", json, other]).exits(0);
+    assert!(moved.text().contains("turned"), "{moved:?}");
+    hallway(&["compare", json, other, "--fail-on-move"]).exits(1);
+}
+
+/// Every round of a point that is done is kept.
+#[test]
+fn an_interrupted_study_goes_on() {
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().join("report");
+    let mut child = command().args(args(&out)).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let second = out.join("criterion/Q11_get/sqlite-many/1/r02/sample.json");
+    let start = Instant::now();
+    while !second.is_file() {
+        assert!(start.elapsed() < Duration::from_secs(120), "no second round");
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let first: PathBuf = out.join("criterion/Q11_get/sqlite-many/1/r01/sample.json");
+    let before = fs::read(&first).unwrap();
+
+    let other = hallway(&["compare", "--no-servers", "--only", "Q1", "--out", out.to_str().unwrap()]);
+    other.exits(2).complains("--restart");
+
+    let ran = study(&out).exits(0);
+    assert!(ran.stderr.contains("going on with the study"), "{ran:?}");
+    assert_eq!(fs::read(&first).unwrap(), before, "what was measured is not measured again");
+    assert!(out.join("index.html").is_file());
+}
+
+#[test]
+fn what_cannot_be_studied_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().to_str().unwrap();
+    hallway(&["compare", "--only", "Q99", "--out", out])
+        .exits(2)
+        .complains("there is no question Q99; there are Q1, Q2");
+    hallway(&["compare", "--inject", "redis-tcp"]).exits(2).complains("BACKEND=MICROSECONDS");
+    hallway(&["compare", "--start", "--no-servers"]).exits(2);
+    let file = folder.path().join("mine.txt");
+    fs::write(&file, "not yours").unwrap();
+    hallway(&["compare", "--no-servers", "--out", out]).exits(2).complains("is not empty and holds no study");
+    assert_eq!(fs::read(&file).unwrap(), b"not yours");
+    hallway(&["compare", file.to_str().unwrap(), file.to_str().unwrap()]).exits(2).complains("mine.txt");
+}

@@ -247,25 +247,22 @@ fn map(cache: Backend, database: Backend, costs: &Costs, found: &Found<'_>) -> F
     let ratios: Vec<f64> = (0..=STEPS / 2).map(|step| 2.0 * step as f64 / STEPS as f64).collect();
     let row =
         |ratio: &f64| INJECTED.iter().map(|read| Some(cache_aside_mean(*ratio, look, *read, fill) / read)).collect();
-    // The border on a finer grid than the cells, and where the works of this database lie on it.
+    // The border on a finer grid than the cells.
     let finer = (0..=52).map(|step| INJECTED[0] * (INJECTED[8] / INJECTED[0]).powf(f64::from(step) / 52.0));
     let spot = |read: f64| Spot { x: read, y: break_even_hit_ratio(look, fill, read), interval: None, label: None };
     let mut curve: Vec<Spot> = finer.map(spot).collect();
-    for work in Work::ALL {
-        let Some(costs) = Costs::of(found, cache, work) else { continue };
-        let read = costs.middle()[2];
-        if (INJECTED[0]..=INJECTED[8]).contains(&read) {
-            curve.push(Spot { label: Some(work.name().to_owned()), ..spot(read) });
-        }
-    }
     curve.retain(|spot| spot.y <= 1.0);
-    curve.sort_by(|a, b| a.x.total_cmp(&b.x));
+    let reads = Work::ALL.into_iter().filter_map(|work| {
+        let read = Costs::of(found, cache, work)?.middle()[2];
+        Some(format!("{} {}", work.noun(), Unit::Nanos.text(read)))
+    });
     Figure {
         name: "q3-map".to_owned(),
         caption: format!(
-            "The mean of a read through {cache} over that of the database alone. The border is F1 with the measured look ({}) and fill ({}); names stand where the work of {database} lies.",
+            "The mean of a read through {cache} over that of the database alone. The border is F1 with the measured look ({}) and fill ({}). Of {database}: {}.",
             Unit::Nanos.text(look),
-            Unit::Nanos.text(fill)
+            Unit::Nanos.text(fill),
+            reads.collect::<Vec<_>>().join(", ")
         ),
         chart: Chart::HeatMap(HeatMap {
             title: "Where a cache pays".to_owned(),

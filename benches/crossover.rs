@@ -8,8 +8,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use hallway_study::lab::{Choice, Choices};
-use hallway_study::report::{self, StudyMode};
-use hallway_study::study::{self, Plan, Progress};
+use hallway_study::report::StudyMode;
+use hallway_study::study::{self, Plan, Progress, Stop};
 
 #[derive(Parser)]
 struct Args {
@@ -23,7 +23,7 @@ struct Args {
     #[arg(long)]
     start: bool,
     /// Folder for the report and the tree
-    #[arg(long, value_name = "DIR", default_value = "target/crossover")]
+    #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/crossover"))]
     out: PathBuf,
     /// What `cargo bench` always passes
     #[arg(long, hide = true)]
@@ -61,9 +61,8 @@ fn main() -> ExitCode {
         traces: Vec::new(),
         restart: false,
     };
-    let written = study::run(&plan, &Lines).and_then(|found| report::write(&found, &plan.out));
-    match written {
-        Ok(files) => {
+    match study::run(&plan, &Lines, &Stop::default()) {
+        Ok((_, files)) => {
             println!("{}", files.index.display());
             ExitCode::SUCCESS
         }

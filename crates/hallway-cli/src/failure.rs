@@ -10,7 +10,7 @@ use hallway::{Error, ErrorKind};
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  no: the key is not there, the condition of a write did not hold, `verify` found a stale copy, or nothing fits what `advise` was asked
+  1  no: the key is not there, the condition of a write did not hold, `verify` found a stale copy, nothing fits what `advise` was asked, or `compare --fail-on-move` found that something moved
   2  the command line, the configuration or an argument is wrong
   3  the store cannot be reached or did not answer in time; a write did not happen
   4  the store refused the credentials
@@ -47,6 +47,9 @@ impl Failure {
 
     /// A study that failed: of a store, or of a file.
     pub(crate) fn study(error: hallway_study::Failure) -> Self {
+        if error.is::<hallway_study::study::Interrupted>() {
+            return Self::Interrupted;
+        }
         match error.downcast::<Error>() {
             Ok(error) => Self::Store(*error),
             Err(error) => Self::Study(error.to_string()),

@@ -12,4 +12,4 @@ mod tree;
 pub use self::driver::{Driver, Times};
 pub use self::order::shuffled;
 pub use self::point::{Cell, Point, PointId};
-pub use self::tree::Measured;
+pub use self::tree::{Measured, sweep};

@@ -1,6 +1,7 @@
 //! A study from the first point to the report: what is measured when, kept where, and gone on with after an interruption.
 
 mod chain;
+mod control;
 mod drawn;
 mod found;
 mod parts;
@@ -9,8 +10,10 @@ mod progress;
 mod question;
 mod run;
 mod state;
+mod summing_up;
 #[cfg(test)]
 mod testing;
+mod under_way;
 
 pub use self::chain::{Chain, Hits};
 pub(crate) use self::drawn::{common_rounds, drawn_median};
@@ -18,7 +21,7 @@ pub use self::found::{Found, Pairing};
 pub use self::parts::{Part, TIERS, points as tier_points};
 pub(crate) use self::primitives::BYTES;
 pub use self::primitives::{GET, SET};
-pub use self::progress::{Progress, Silent};
+pub use self::progress::{Interrupted, Progress, Silent, Stop};
 pub use self::question::{Depth, Findings, Question, Run};
 pub use self::run::{Plan, run};
 #[cfg(test)]

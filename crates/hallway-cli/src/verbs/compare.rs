@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use clap::Args;
 use hallway_study::lab::{Choice, Choices, Injection};
-use hallway_study::report::{self, Report, StudyMode};
-use hallway_study::study::{self, Plan, Progress, Silent};
+use hallway_study::report::{Report, StudyMode};
+use hallway_study::study::{self, Plan, Progress, Silent, Stop};
 
 use self::shown::Shown;
 use crate::failure::Failure;
@@ -32,18 +32,18 @@ pub(crate) struct Compare {
     #[arg(long, value_name = "DIR", default_value = "report")]
     out: PathBuf,
     /// Redis to measure; one that runs on this machine, if not given. Entries of the study are taken away at the end
-    #[arg(long, value_name = "URL", conflicts_with_all = ["redis_file", "start", "no_servers"])]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["redis_file", "no_servers"])]
     redis: Option<String>,
     /// File that holds the URL of Redis
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["start", "no_servers"])]
+    #[arg(long, value_name = "FILE", conflicts_with = "no_servers")]
     redis_file: Option<PathBuf>,
     /// PostgreSQL to measure; one that runs on this machine and lets us in, if not given. Tables are dropped at the end
-    #[arg(long, value_name = "URL", conflicts_with_all = ["postgres_file", "start", "no_servers"])]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["postgres_file", "no_servers"])]
     postgres: Option<String>,
     /// File that holds the URL of PostgreSQL
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["start", "no_servers"])]
+    #[arg(long, value_name = "FILE", conflicts_with = "no_servers")]
     postgres_file: Option<PathBuf>,
-    /// Start Redis and PostgreSQL privately, on free ports, and stop them at the end
+    /// Start those of Redis and PostgreSQL that no URL names privately, on free ports, and stop them at the end
     #[arg(long, conflicts_with = "no_servers")]
     start: bool,
     /// Leave Redis and PostgreSQL out, even if they are running
@@ -61,7 +61,7 @@ pub(crate) struct Compare {
     /// Make each call of a backend slower, to see that the study notices: BACKEND=MICROSECONDS, such as redis-tcp=200
     #[arg(long, value_name = "BACKEND=US")]
     inject: Option<Injection>,
-    /// Exit with 1 if a crossing point moved; for two reports
+    /// Exit with 1 if a crossing point moved, a verdict turned, or a pair appeared or disappeared; for two reports
     #[arg(long, requires = "reports")]
     fail_on_move: bool,
     /// No progress on standard error
@@ -85,18 +85,26 @@ impl Compare {
             restart: self.restart,
         };
         let progress: Arc<dyn Progress> = if self.quiet { Arc::new(Silent) } else { Arc::new(Shown::default()) };
+        let stop = Stop::default();
         // The study has a runtime of its own and must not run on a worker of this one.
-        let study = {
-            let (plan, progress) = (plan.clone(), Arc::clone(&progress));
-            tokio::task::spawn_blocking(move || study::run(&plan, &*progress))
+        let mut study = {
+            let (progress, stop) = (Arc::clone(&progress), stop.clone());
+            tokio::task::spawn_blocking(move || study::run(&plan, &*progress, &stop))
         };
-        let report = tokio::select! {
-            report = study => report.map_err(|error| Failure::local("the study broke off", std::io::Error::other(error)))?,
-            _ = tokio::signal::ctrl_c() => return Err(Failure::Interrupted),
+        let outcome = tokio::select! {
+            outcome = &mut study => outcome,
+            _ = tokio::signal::ctrl_c() => {
+                stop.stop();
+                // A second one does not wait for entries to be taken away.
+                tokio::select! {
+                    outcome = study => outcome,
+                    _ = tokio::signal::ctrl_c() => return Err(Failure::Interrupted),
+                }
+            }
         };
-        let report = report.map_err(Failure::study)?;
-        let files = report::write(&report, &plan.out).map_err(Failure::study)?;
+        let outcome = outcome.map_err(|error| Failure::local("the study broke off", std::io::Error::other(error)))?;
         progress.at(f64::INFINITY, "done");
+        let (report, files) = outcome.map_err(Failure::study)?;
         output.answer(&report, || summary(&report, &files.index))?;
         Ok(ExitCode::SUCCESS)
     }

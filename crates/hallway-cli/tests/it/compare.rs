@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -25,6 +25,24 @@ fn args(out: &Path) -> [String; 6] {
 
 fn study(out: &Path) -> Ran {
     hallway(&args(out).each_ref().map(String::as_str))
+}
+
+/// A study that has begun with this round.
+fn begun(out: &Path, round: u32) -> Child {
+    let mut child = command().args(args(out)).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let sample = out.join(format!("criterion/Q11_get/sqlite-many/1/r{round:02}/sample.json"));
+    let start = Instant::now();
+    while !sample.is_file() {
+        assert!(start.elapsed() < Duration::from_secs(120), "no round {round}");
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child
+}
+
+/// Whether files of SQLite are left.
+fn has_databases(out: &Path) -> bool {
+    fs::read_dir(out).unwrap().flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("sqlite-"))
 }
 
 #[test]
@@ -67,14 +85,7 @@ fn a_study_writes_a_report_and_compares_with_another() {
 fn an_interrupted_study_goes_on() {
     let folder = TempDir::new().unwrap();
     let out = folder.path().join("report");
-    let mut child = command().args(args(&out)).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let second = out.join("criterion/Q11_get/sqlite-many/1/r02/sample.json");
-    let start = Instant::now();
-    while !second.is_file() {
-        assert!(start.elapsed() < Duration::from_secs(120), "no second round");
-        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    let mut child = begun(&out, 2);
     child.kill().unwrap();
     child.wait().unwrap();
     let first: PathBuf = out.join("criterion/Q11_get/sqlite-many/1/r01/sample.json");
@@ -82,6 +93,13 @@ fn an_interrupted_study_goes_on() {
 
     let other = hallway(&["compare", "--no-servers", "--only", "Q1", "--out", out.to_str().unwrap()]);
     other.exits(2).complains("--restart");
+
+    // Told to stop, it clears up.
+    let child = begun(&out, 3);
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let stopped = Ran::from(child.wait_with_output().unwrap()).exits(130);
+    assert!(stopped.stderr.contains("interrupted"), "{stopped:?}");
+    assert!(!has_databases(&out));
 
     let ran = study(&out).exits(0);
     assert!(ran.stderr.contains("going on with the study"), "{ran:?}");

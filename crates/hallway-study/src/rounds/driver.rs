@@ -90,6 +90,10 @@ impl Driver {
                 tree::forget(&self.home, &point.id, round)?;
                 Err(format!("{}: {error}", point.id).into())
             }
+            None if !tree::is_kept(&self.home, &point.id, round) => {
+                Err(format!("{}: criterion could not keep it below {}; is there room?", point.id, self.home.display())
+                    .into())
+            }
             None => Ok(()),
         }
     }

@@ -17,7 +17,16 @@ pub(super) fn baseline(round: u32) -> String {
 /// Every point by its rounds, nanoseconds per iteration.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Measured {
-    points: BTreeMap<PointId, BTreeMap<u32, f64>>,
+    points: BTreeMap<PointId, BTreeMap<u32, Cost>>,
+}
+
+/// What a point cost in a round.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Cost {
+    /// Of the samples.
+    median: f64,
+    /// All time over all iterations.
+    mean: f64,
 }
 
 #[derive(Deserialize)]
@@ -53,20 +62,36 @@ impl Measured {
         let mut costs: Vec<f64> =
             sample.times.iter().zip(&sample.iters).map(|(time, iterations)| time / iterations).collect();
         costs.sort_by(f64::total_cmp);
-        let Some(median) = middle(&costs).filter(|median| median.is_finite() && *median > 0.0) else {
-            return Err(format!(
-                "{}: a sample without numbers; remove the folder and measure it again",
-                folder.display()
-            )
-            .into());
-        };
-        self.insert(PointId { group: benchmark.group_id, series, x }, round, median);
-        Ok(())
+        let mean = sample.times.iter().sum::<f64>() / sample.iters.iter().sum::<f64>();
+        let is_cost = |nanos: f64| nanos.is_finite() && nanos > 0.0;
+        match middle(&costs) {
+            Some(median) if is_cost(median) && is_cost(mean) => {
+                self.keep(PointId { group: benchmark.group_id, series, x }, round, Cost { median, mean });
+                Ok(())
+            }
+            _ => Err(format!("{}: a sample without numbers; remove the folder and measure it again", folder.display())
+                .into()),
+        }
     }
 
-    /// Adds one round of a point.
+    /// Adds one round of a point in which every iteration took the same.
     pub fn insert(&mut self, id: PointId, round: u32, nanos: f64) {
-        self.points.entry(id).or_default().insert(round, nanos);
+        self.keep(id, round, Cost { median: nanos, mean: nanos });
+    }
+
+    fn keep(&mut self, id: PointId, round: u32, cost: Cost) {
+        self.points.entry(id).or_default().insert(round, cost);
+    }
+
+    /// Those points alone that have every round up to this one, and no round beyond it: what is compared belongs to the
+    /// same rounds.
+    #[must_use]
+    pub fn complete(&self, rounds: u32) -> Self {
+        let of = |all: &BTreeMap<u32, Cost>| {
+            let asked: BTreeMap<u32, Cost> = all.range(1..=rounds).map(|(round, cost)| (*round, *cost)).collect();
+            (asked.len() == rounds as usize).then_some(asked)
+        };
+        Self { points: self.points.iter().filter_map(|(id, all)| Some((id.clone(), of(all)?))).collect() }
     }
 
     /// Whether this round of the point is there.
@@ -78,15 +103,23 @@ impl Measured {
     /// The medians of the rounds, first round first; nothing if it was not measured.
     #[must_use]
     pub fn rounds(&self, id: &PointId) -> Vec<f64> {
-        self.points.get(id).map(|rounds| rounds.values().copied().collect()).unwrap_or_default()
+        self.points.get(id).map(|rounds| rounds.values().map(|cost| cost.median).collect()).unwrap_or_default()
+    }
+
+    /// The means of the rounds, first round first: what costs of many operations are composed of. A write that waits for
+    /// the disk now and then has a mean far above its median.
+    #[must_use]
+    pub fn means(&self, id: &PointId) -> Vec<f64> {
+        self.points.get(id).map(|rounds| rounds.values().map(|cost| cost.mean).collect()).unwrap_or_default()
     }
 
     /// The places of a series, lowest first, with their rounds.
     #[must_use]
     pub fn curve(&self, group: &str, series: &str) -> Vec<(f64, Vec<f64>)> {
         let mine = self.points.iter().filter(|(id, _)| id.group == group && id.series == series);
-        let mut curve: Vec<(f64, Vec<f64>)> =
-            mine.filter_map(|(id, rounds)| Some((id.x.parse().ok()?, rounds.values().copied().collect()))).collect();
+        let mut curve: Vec<(f64, Vec<f64>)> = mine
+            .filter_map(|(id, rounds)| Some((id.x.parse().ok()?, rounds.values().map(|cost| cost.median).collect())))
+            .collect();
         curve.sort_by(|(a, _), (b, _)| a.total_cmp(b));
         curve
     }
@@ -95,6 +128,30 @@ impl Measured {
     pub fn ids(&self) -> impl Iterator<Item = &PointId> {
         self.points.keys()
     }
+}
+
+/// Removes rounds that criterion was killed in the middle of writing, so that they are measured again.
+///
+/// # Errors
+/// If one cannot be removed.
+pub fn sweep(home: &Path) -> Result<()> {
+    if !home.is_dir() {
+        return Ok(());
+    }
+    for (folder, round) in rounds(home)? {
+        if Measured::default().read_round(&folder, round).is_err() {
+            fs::remove_dir_all(&folder).map_err(|error| format!("cannot remove {}: {error}", folder.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a round of a point can be read back. criterion logs it when it cannot write, and goes on.
+pub(super) fn is_kept(home: &Path, id: &PointId, round: u32) -> bool {
+    let safe = |name: &str| name.replace(['?', '"', '/', '\\', '*', '<', '>', ':', '|', '^'], "_");
+    let folder = home.join(safe(&id.group)).join(safe(&id.series)).join(safe(&id.x)).join(baseline(round));
+    let mut kept = Measured::default();
+    kept.read_round(&folder, round).is_ok() && kept.has(id, round)
 }
 
 /// Removes one round of a point.
@@ -185,6 +242,37 @@ mod tests {
         assert!(error.contains("sample.json is no file of criterion"), "{error}");
         fs::write(&sample, r#"{"iters":[],"times":[]}"#).unwrap();
         assert!(Measured::read(home.path()).unwrap_err().to_string().contains("without numbers"));
+    }
+
+    #[test]
+    fn a_point_without_all_rounds_is_left_out() {
+        let mut measured = Measured::default();
+        for round in 1..=6 {
+            measured.insert(PointId::new("Q1/get", "moka", 64.0), round, f64::from(round));
+        }
+        for round in [1, 2, 4] {
+            measured.insert(PointId::new("Q1/get", "redis", 64.0), round, 1.0);
+        }
+        let complete = measured.complete(5);
+        assert_eq!(complete.rounds(&PointId::new("Q1/get", "moka", 64.0)), [1.0, 2.0, 3.0, 4.0, 5.0]);
+        assert!(complete.curve("Q1/get", "redis").is_empty());
+    }
+
+    #[test]
+    fn a_round_cut_short_is_swept_away_and_no_other() {
+        let home = tempfile::TempDir::new().unwrap();
+        let round = |number: u32| home.path().join("Q1_get/moka/64").join(baseline(number));
+        for number in [1, 2] {
+            fs::create_dir_all(round(number)).unwrap();
+            fs::write(round(number).join("sample.json"), r#"{"iters":[1.0],"times":[1.0]}"#).unwrap();
+        }
+        let benchmark = r#"{"group_id":"Q1/get","function_id":"moka","value_str":"64"}"#;
+        fs::write(round(1).join("benchmark.json"), benchmark).unwrap();
+        Measured::read(home.path()).unwrap_err();
+        sweep(home.path()).unwrap();
+        assert!(Measured::read(home.path()).unwrap().has(&PointId::new("Q1/get", "moka", 64.0), 1));
+        assert!(!round(2).exists());
+        sweep(&home.path().join("nothing")).unwrap();
     }
 
     #[test]

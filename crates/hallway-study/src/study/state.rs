@@ -10,7 +10,13 @@ use serde_json::Value;
 use super::Plan;
 use crate::Result;
 use crate::failure::refused;
+use crate::lab::Backend;
 use crate::report::StudyMode;
+
+/// Where the lock is kept.
+const LOCK: &str = "study.lock";
+/// How the folders of SQLite's files begin.
+const DATABASES: &str = "sqlite-";
 
 /// What must be the same for two runs to be one study.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +36,9 @@ struct File {
     study: Identity,
     started: String,
     complete: bool,
+    /// The backends that were there; known once the servers are.
+    #[serde(default)]
+    stores: Vec<String>,
 }
 
 /// The folder of a study.
@@ -38,6 +47,8 @@ pub(super) struct State {
     folder: PathBuf,
     file: File,
     resumed: bool,
+    /// Held while this study lives, so that no other one measures into the same folder.
+    _lock: fs::File,
 }
 
 impl State {
@@ -45,6 +56,7 @@ impl State {
     pub(super) fn claim(plan: &Plan) -> Result<Self> {
         let folder = plan.out.clone();
         fs::create_dir_all(&folder).map_err(|error| format!("cannot make the folder {}: {error}", folder.display()))?;
+        let lock = lock(&folder)?;
         let study = identity(plan);
         let path = folder.join("study.json");
         let before: Option<File> = match fs::read(&path) {
@@ -55,7 +67,8 @@ impl State {
         };
         match before {
             Some(file) if !file.complete && file.study == study && !plan.restart => {
-                Ok(Self { folder, file, resumed: true })
+                remove_databases(&folder)?;
+                Ok(Self { folder, file, resumed: true, _lock: lock })
             }
             Some(file) if !file.complete && file.study != study && !plan.restart => Err(refused(format!(
                 "{} holds another study that was not finished; --restart drops it, --out chooses another folder",
@@ -66,6 +79,7 @@ impl State {
                 folder.display()
             ))),
             _ => {
+                remove_databases(&folder)?;
                 for old in ["criterion", "runs"] {
                     match fs::remove_dir_all(folder.join(old)) {
                         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
@@ -73,11 +87,31 @@ impl State {
                     }
                 }
                 let started = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
-                let state = Self { folder, file: File { study, started, complete: false }, resumed: false };
+                let state = Self {
+                    folder,
+                    file: File { study, started, complete: false, stores: Vec::new() },
+                    resumed: false,
+                    _lock: lock,
+                };
                 state.write()?;
                 Ok(state)
             }
         }
+    }
+
+    /// Notes which stores there are; an interrupted study goes on with the same ones alone.
+    pub(super) fn same_stores(&mut self, present: &[Backend]) -> Result<()> {
+        let stores: Vec<String> = present.iter().map(|backend| backend.name().to_owned()).collect();
+        if self.resumed && !self.file.stores.is_empty() && self.file.stores != stores {
+            return Err(refused(format!(
+                "the interrupted study in {} measured {}, and now there are {}; bring them back, or begin anew by --restart",
+                self.folder.display(),
+                self.file.stores.join(", "),
+                stores.join(", ")
+            )));
+        }
+        self.file.stores = stores;
+        self.write()
     }
 
     /// Whether a study is gone on with.
@@ -145,8 +179,36 @@ fn kind(choice: &crate::lab::Choice) -> &'static str {
     }
 }
 
+/// Whether there is nothing but the lock.
 fn is_empty(folder: &Path) -> Result<bool> {
-    Ok(fs::read_dir(folder)?.next().is_none())
+    for entry in fs::read_dir(folder)? {
+        if entry?.file_name() != LOCK {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn lock(folder: &Path) -> Result<fs::File> {
+    let file = fs::File::create(folder.join(LOCK))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(_) => Err(refused(format!(
+            "another study is measuring into {}; wait for it, or choose another folder by --out",
+            folder.display()
+        ))),
+    }
+}
+
+/// Removes the databases of a study that was killed.
+fn remove_databases(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(DATABASES) {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// A file that is there whole or not at all.

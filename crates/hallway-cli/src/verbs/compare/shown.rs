@@ -22,46 +22,64 @@ pub(super) struct Shown {
 #[derive(Debug)]
 struct State {
     total: f64,
-    start: Instant,
-    /// What was done already when this began: an interrupted study goes on.
+    /// When the first work was begun, and what was done already: an interrupted study goes on.
+    first: Option<(Instant, f64)>,
     last_line: Instant,
     bar: Option<ProgressBar>,
 }
 
-impl Progress for Shown {
-    fn begin(&self, seconds: f64) {
+impl State {
+    fn new() -> Self {
         let bar = io::stderr().is_terminal().then(|| {
             // Drawn when it is told to, never by a thread: criterion's own words must not come between.
-            let bar = ProgressBar::with_draw_target(Some(millis(seconds)), ProgressDrawTarget::stderr());
-            if let Ok(style) = ProgressStyle::with_template("[{wide_bar}] {percent}%  {eta} left  {msg}") {
+            let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+            if let Ok(style) = ProgressStyle::with_template("[{wide_bar}] {percent}%  {prefix} left  {msg}") {
                 bar.set_style(style.progress_chars("=> "));
             }
             bar
         });
-        let now = Instant::now();
-        if bar.is_none() {
-            note(&format!("about {} to go", minutes(seconds)));
+        Self { total: 0.0, first: None, last_line: Instant::now(), bar }
+    }
+
+    /// By how fast this machine has been so far; by what was expected until then.
+    fn left(&self, seconds: f64) -> String {
+        let ahead = (self.total - seconds).max(0.0);
+        let pace = match self.first {
+            Some((start, base)) if seconds > base + 1.0 => start.elapsed().as_secs_f64() / (seconds - base),
+            _ => 1.0,
+        };
+        minutes(ahead * pace)
+    }
+}
+
+impl Progress for Shown {
+    fn begin(&self, seconds: f64) {
+        let mut state = self.lock();
+        let is_first = state.is_none();
+        let state = state.get_or_insert_with(State::new);
+        state.total = seconds;
+        match &state.bar {
+            Some(bar) => bar.set_length(millis(seconds)),
+            None if is_first => note(&format!("about {} in all", minutes(seconds))),
+            None => note(&format!("more to measure where lines cross; about {} in all", minutes(seconds))),
         }
-        *self.lock() = Some(State { total: seconds, start: now, last_line: now, bar });
     }
 
     fn at(&self, seconds: f64, next: &str) {
         let mut state = self.lock();
         let Some(state) = state.as_mut() else { return };
+        state.first.get_or_insert_with(|| (Instant::now(), seconds));
+        let left = state.left(seconds);
         match &state.bar {
-            Some(bar) if seconds >= state.total => bar.finish_and_clear(),
+            Some(bar) if seconds.is_infinite() => bar.finish_and_clear(),
             Some(bar) => {
-                bar.set_position(millis(seconds));
+                bar.set_prefix(left);
                 bar.set_message(next.to_owned());
+                bar.set_position(millis(seconds));
             }
             None if state.last_line.elapsed() >= BETWEEN_LINES && seconds < state.total => {
                 state.last_line = Instant::now();
-                let left = match seconds > 0.0 {
-                    // By how fast this machine has been so far.
-                    true => state.start.elapsed().as_secs_f64() * (state.total - seconds) / seconds,
-                    false => state.total,
-                };
-                note(&format!("{:.0} % done, {} left; {next}", 100.0 * seconds / state.total, minutes(left)));
+                note(&format!("{:.0} % done, {left} left; {next}", 100.0 * seconds / state.total));
             }
             None => {}
         }

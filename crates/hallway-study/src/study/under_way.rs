@@ -1,0 +1,122 @@
+//! A study that is measuring: points in rounds, runs, and what is done of both.
+
+use tokio::runtime::Runtime;
+
+use super::found::Found;
+use super::progress::{Progress, Stop};
+use super::question::Question;
+use super::run::Plan;
+use super::state::{Runs, State};
+use crate::Result;
+use crate::lab::Lab;
+use crate::rounds::{Driver, Measured, Point, shuffled};
+
+/// How often a cell is run before it counts.
+const WARM_UP: u64 = 20;
+
+/// A study that is measuring.
+pub(super) struct UnderWay<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) state: &'a State,
+    pub(super) runtime: &'a Runtime,
+    pub(super) questions: &'a [Box<dyn Question>],
+    pub(super) lab: &'a Lab,
+    pub(super) driver: Driver,
+    pub(super) progress: &'a dyn Progress,
+    pub(super) stop: &'a Stop,
+    /// Seconds of work.
+    pub(super) done: f64,
+    pub(super) ahead: f64,
+}
+
+impl UnderWay<'_> {
+    /// So much work comes, and the runs with the first of it.
+    pub(super) fn expect(&mut self, points: &[Point]) {
+        if self.ahead == 0.0 {
+            let runs = self.questions.iter().flat_map(|question| question.runs(self.lab, self.plan.depth()));
+            self.ahead = runs.map(|run| run.seconds).sum();
+        }
+        self.ahead += points.len() as f64 * f64::from(self.plan.rounds()) * self.plan.seconds_per_point();
+        self.progress.begin(self.ahead);
+    }
+
+    /// What is there of every point that has all its rounds.
+    pub(super) fn measured(&self) -> Result<Measured> {
+        Ok(Measured::read(&self.state.criterion())?.complete(self.plan.rounds()))
+    }
+
+    /// Every point in every round, but for what is there already.
+    pub(super) fn measure(&mut self, points: &[Point]) -> Result<()> {
+        let before = Measured::read(&self.state.criterion())?;
+        let rounds = self.plan.rounds();
+        // A round that does not count: caches fill, statements are prepared, pages are read.
+        for point in points.iter().filter(|point| (1..=rounds).any(|round| !before.has(&point.id, round))) {
+            self.stop.check()?;
+            self.runtime.block_on(point.cell.run(WARM_UP)).map_err(|error| named(&point.id.to_string(), error))?;
+        }
+        for round in 1..=rounds {
+            for point in shuffled(points, self.plan.seed, round) {
+                if !before.has(&point.id, round) {
+                    self.stop.check()?;
+                    self.progress.at(self.done, &format!("round {round} of {rounds}: {}", point.id));
+                    self.driver.measure(point, round)?;
+                }
+                self.done += self.plan.seconds_per_point();
+            }
+        }
+        Ok(())
+    }
+
+    /// Every run, but for those that are done.
+    pub(super) fn run_all(&mut self) -> Result<Runs> {
+        let depth = self.plan.depth();
+        let mut runs = Runs::new();
+        for question in self.questions {
+            for run in question.runs(self.lab, depth) {
+                let name = format!("{}: {}", question.id(), run.name);
+                let found = match self.state.find_run(question.id(), &run.name) {
+                    Some(found) => found,
+                    None => {
+                        self.stop.check()?;
+                        self.progress.at(self.done, &name);
+                        let found = self.runtime.block_on(question.run(&run.name, self.lab, depth));
+                        let found = found.map_err(|error| named(&name, error))?;
+                        self.state.keep_run(question.id(), &run.name, &found)?;
+                        found
+                    }
+                };
+                runs.insert((question.id().to_owned(), run.name), found);
+                self.done += run.seconds;
+            }
+        }
+        Ok(runs)
+    }
+
+    /// The points between others at which judgements would like to know more.
+    pub(super) fn between(&self, found: &Found<'_>) -> Result<Vec<Point>> {
+        let mut between: Vec<Point> = Vec::new();
+        for want in found.wants.borrow().iter() {
+            let is_of = |question: &dyn Question| {
+                want.group.strip_prefix(question.id()).is_some_and(|rest| rest.starts_with('/'))
+            };
+            for question in self.questions.iter().filter(|question| is_of(&***question)) {
+                between.extend(self.runtime.block_on(question.refine(self.lab, &want.group, want.x))?);
+            }
+        }
+        between.sort_by(|a, b| a.id.cmp(&b.id));
+        between.dedup_by(|a, b| a.id == b.id);
+        between.retain(|point| !found.measured.has(&point.id, self.plan.rounds()));
+        Ok(between)
+    }
+}
+
+/// What failed, before why. A store's own error stays one, because it tells what to do.
+fn named(what: &str, error: crate::Failure) -> crate::Failure {
+    match error.downcast::<hallway::Error>() {
+        Ok(error) => {
+            let kind = error.kind();
+            hallway::Error::new(kind, format!("{what} failed")).with_source(*error).into()
+        }
+        Err(error) => format!("{what}: {error}").into(),
+    }
+}

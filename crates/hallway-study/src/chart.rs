@@ -2,6 +2,7 @@
 
 mod axis;
 mod canvas;
+mod choices;
 mod contour;
 mod heat;
 mod labels;
@@ -21,6 +22,8 @@ pub(crate) use self::theme::STYLE;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Chart {
+    /// The best of several options at each cell of two axes.
+    ChoiceMap(ChoiceMap),
     /// A quantity at each cell of two axes, with the border where a decision changes.
     HeatMap(HeatMap),
     /// Curves or points over one axis.
@@ -161,4 +164,23 @@ pub struct HeatMap {
     pub above: String,
     /// The border as a curve, if a formula gives it.
     pub curve: Vec<Spot>,
+}
+
+/// Which of several options is best over two axes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChoiceMap {
+    /// What is shown.
+    pub title: String,
+    /// Left to right.
+    pub x: Axis,
+    /// Upwards.
+    pub y: Axis,
+    /// The middle of each column.
+    pub xs: Vec<f64>,
+    /// The middle of each row, lowest first.
+    pub ys: Vec<f64>,
+    /// `cells[row][column]`, each a place in [`ChoiceMap::options`]. `None` is that nothing fits.
+    pub cells: Vec<Vec<Option<usize>>>,
+    /// The options, at most 26, by the letters that stand in their cells.
+    pub options: Vec<String>,
 }

@@ -1,14 +1,14 @@
 //! What a study found: as data ([`Report`], which is `crossover.json`), and as files to look at.
 //!
 //! [`write()`] makes a folder with a page, its figures, Markdown and JSON; [`read`] takes the JSON back; [`page()`] is for a
-//! figure that belongs to no study; [`exports`] is for the programs of others;
+//! figure that belongs to no study; [`exports`] is for the programs of others, [`markdown`] for documents;
 //! [`moved()`] says what changed since an earlier study.
 
 pub mod exports;
 mod files;
 mod html;
 mod json;
-mod markdown;
+pub mod markdown;
 mod model;
 mod moved;
 mod told;

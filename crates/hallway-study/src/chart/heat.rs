@@ -182,7 +182,7 @@ fn middles(edges: &[f64]) -> Vec<f64> {
 }
 
 /// Half way between neighbours, and as far beyond the outer ones.
-fn edges(axis: &Axis, values: &[f64]) -> Vec<f64> {
+pub(super) fn edges(axis: &Axis, values: &[f64]) -> Vec<f64> {
     let at: Vec<_> = values.iter().filter_map(|value| spaced(axis.scale, *value)).collect();
     let (first, last) = match at[..] {
         [] => return Vec::new(),

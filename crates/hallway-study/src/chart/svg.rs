@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::chart::axis::Ruler;
 use crate::chart::canvas::{Anchor, BOLD, Canvas, number, width, wrap};
 use crate::chart::theme::STYLE;
-use crate::chart::{Axis, Chart, Lines, heat, lines, marks};
+use crate::chart::{Axis, Chart, Lines, choices, heat, lines, marks};
 use crate::markup::escape;
 
 /// Of the whole picture; the narrow drawing is scaled up to it.
@@ -96,6 +96,7 @@ fn picture(chart: &Chart, style: &str) -> String {
     for form in [&WIDE, &NARROW] {
         let mut canvas = Canvas::default();
         match chart {
+            Chart::ChoiceMap(map) => choices::draw(&mut canvas, map, form),
             Chart::HeatMap(map) => heat::draw(&mut canvas, map, form),
             Chart::Lines(chart) => lines::draw(&mut canvas, chart, form),
         }
@@ -116,6 +117,7 @@ fn picture(chart: &Chart, style: &str) -> String {
 
 fn chart_title(chart: &Chart) -> &str {
     match chart {
+        Chart::ChoiceMap(map) => &map.title,
         Chart::HeatMap(map) => &map.title,
         Chart::Lines(lines) => &lines.title,
     }
@@ -124,6 +126,10 @@ fn chart_title(chart: &Chart) -> &str {
 /// What somebody hears who does not see the picture.
 fn description(chart: &Chart) -> String {
     match chart {
+        Chart::ChoiceMap(map) => {
+            let options = map.options.join("; ");
+            format!("Which is best over {} and {}: {options}.", map.x.label, map.y.label)
+        }
         Chart::HeatMap(map) => {
             let size = format!("{} by {} cells", map.xs.len(), map.ys.len());
             let sides = format!("below {} {}; above, {}", map.border, map.below, map.above);

@@ -1,7 +1,8 @@
-//! `report.md`: the verdicts as a table for README files and pull requests.
+//! A report as Markdown for README files and pull requests: `report.md`, and its parts for other documents.
 
 use std::fmt::Write as _;
 
+use crate::chart::Unit;
 use crate::report::{Report, Status, told};
 
 /// The report in Markdown.
@@ -18,23 +19,7 @@ pub(super) fn report(report: &Report) -> String {
         line(&format!("> **Warning:** {}\n", words(warning)));
     }
     line("## Verdicts\n");
-    line("| question | verdict | x* [95 % interval] | rule |");
-    line("|---|---|---|---|");
-    for answer in &report.answers {
-        let of_this = report.crossovers.iter().filter(|crossover| crossover.question == answer.id);
-        let mut rows: Vec<_> = of_this
-            .map(|found| [told::verdict(found.verdict).to_owned(), told::place(found), found.rule.clone()])
-            .collect();
-        if rows.is_empty() {
-            let rule = answer.rules.first().cloned().unwrap_or_default();
-            rows.push([told::status(answer.status).to_owned(), String::new(), rule]);
-        }
-        for (at, row) in rows.iter().enumerate() {
-            let question = if at == 0 { format!("{} {}", answer.id, answer.question) } else { answer.id.clone() };
-            let cells: Vec<_> = [&question].into_iter().chain(row).map(|cell| words(cell)).collect();
-            line(&format!("| {} |", cells.join(" | ")));
-        }
-    }
+    line(verdicts(report).trim_end());
     for answer in report.answers.iter().filter(|answer| answer.status != Status::NotMeasured) {
         line(&format!("\n## {} {}\n", words(&answer.id), words(&answer.question)));
         for rule in &answer.rules {
@@ -57,8 +42,77 @@ pub(super) fn report(report: &Report) -> String {
     text
 }
 
+/// The verdicts as a table: question, verdict, place with its interval, sentence.
+#[must_use]
+pub fn verdicts(report: &Report) -> String {
+    let mut text = String::from("| question | verdict | x* [95 % interval] | rule |\n|---|---|---|---|\n");
+    for answer in &report.answers {
+        let of_this = report.crossovers.iter().filter(|crossover| crossover.question == answer.id);
+        let mut rows: Vec<_> = of_this
+            .map(|found| [told::verdict(found.verdict).to_owned(), told::place(found), found.rule.clone()])
+            .collect();
+        if rows.is_empty() {
+            let rule = answer.rules.first().cloned().unwrap_or_default();
+            rows.push([told::status(answer.status).to_owned(), String::new(), rule]);
+        }
+        for (at, row) in rows.iter().enumerate() {
+            let question = if at == 0 { format!("{} {}", answer.id, answer.question) } else { answer.id.clone() };
+            let cells: Vec<_> = [&question].into_iter().chain(row).map(|cell| words(cell)).collect();
+            let _never_fails = writeln!(text, "| {} |", cells.join(" | "));
+        }
+    }
+    text
+}
+
+/// The questions that have an answer as a table, with at most so many of the sentences of each.
+#[must_use]
+pub fn answers(report: &Report, most_rules: usize) -> String {
+    let mut text = String::from("| question | what was found |\n|---|---|\n");
+    for answer in report.answers.iter().filter(|answer| answer.status != Status::NotMeasured) {
+        let rules: Vec<_> = answer.rules.iter().take(most_rules).map(|rule| words(rule)).collect();
+        let _never_fails =
+            writeln!(text, "| {} {} | {} |", words(&answer.id), words(&answer.question), rules.join("<br>"));
+    }
+    text
+}
+
+/// The machine, the stores with what was read back from them, and how the study was run, as a table.
+#[must_use]
+pub fn environment(report: &Report) -> String {
+    let mut text = String::from("| what | value |\n|---|---|\n");
+    let study =
+        format!("{} of {} rounds, {}, seed {}", told::mode(report.mode), report.rounds, report.started, report.seed);
+    let rows = told::environment(&report.env).into_iter().map(|(name, value)| (name.to_owned(), value));
+    let stores = report.env.servers.iter().map(|server| {
+        let settings: Vec<_> = server.settings.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+        let settings = if settings.is_empty() { String::new() } else { format!(": {}", settings.join(", ")) };
+        (server.name.clone(), format!("{}, {}{settings}", server.version, server.origin))
+    });
+    for (name, value) in [("study".to_owned(), study)].into_iter().chain(rows).chain(stores) {
+        let _never_fails = writeln!(text, "| {} | {} |", words(&name), words(&value));
+    }
+    text
+}
+
+/// What the formulas predict beside what was measured, as a table, and what that says of the model.
+///
+/// `None` if nothing was predicted.
+#[must_use]
+pub fn validation(report: &Report) -> Option<String> {
+    let model = told::model(&report.validation)?;
+    let mut text =
+        format!("{}\n\n| scenario | predicted | measured | ratio | by |\n|---|---|---|---|---|\n", words(&model));
+    for one in &report.validation {
+        let [predicted, measured] = [one.predicted_ns, one.measured_ns].map(|mean| Unit::Nanos.text(mean));
+        let cells = [&one.scenario, &predicted, &measured, &Unit::Ratio.text(one.ratio), &one.formulas];
+        let _never_fails = writeln!(text, "| {} |", cells.map(|cell| words(cell)).join(" | "));
+    }
+    Some(text)
+}
+
 /// Text that is no Markdown, on one line.
-fn words(text: &str) -> String {
+#[must_use]
+pub fn words(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

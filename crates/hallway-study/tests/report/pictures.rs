@@ -1,6 +1,6 @@
 //! Pictures as files: well formed, still, and with everything that belongs in them.
 
-use hallway_study::chart::{Chart, HeatMap, Lines, Scale, Series, Style, Unit, svg};
+use hallway_study::chart::{Chart, ChoiceMap, HeatMap, Lines, Scale, Series, Style, Unit, svg};
 use roxmltree::{Document, Node};
 
 use crate::sample;
@@ -110,6 +110,40 @@ fn a_heat_map_has_a_border_a_key_and_names_of_its_sides() {
         let path = border.attribute("d").unwrap();
         assert_eq!((path.matches('M').count(), path.matches('L').count()), (2, 1), "interrupted outside: {path}");
     });
+}
+
+fn choices(cells: Vec<Vec<Option<usize>>>) -> Chart {
+    Chart::ChoiceMap(ChoiceMap {
+        title: "Where state should live".into(),
+        x: axis("instances", Unit::Count, Scale::Log),
+        y: axis("staleness tolerance", Unit::Seconds, Scale::Log),
+        xs: vec![1.0, 2.0, 4.0],
+        ys: vec![0.1, 1.0],
+        cells,
+        options: vec!["the database <directly>".into(), "L1 moka + L2 Redis + PostgreSQL, with a long name".into()],
+    })
+}
+
+#[test]
+fn a_map_of_choices_has_a_letter_in_each_cell_and_a_border_between_options() {
+    let chart = choices(vec![vec![Some(0), Some(0), Some(1)], vec![Some(0), Some(1), None]]);
+    checked(&svg(&chart), |document| {
+        for form in ["wide", "narrow"] {
+            let texts = texts(document, form);
+            let count = |letter: &str| texts.iter().filter(|text| *text == letter).count();
+            // Once more in the key.
+            assert_eq!((count("A"), count("B")), (4, 3), "{texts:?}");
+            assert!(texts.iter().any(|text| text == "the database <directly>"), "{texts:?}");
+        }
+        let border = document.descendants().find(|node| node.attribute("class") == Some("border")).unwrap();
+        assert_eq!(border.attribute("d").unwrap().matches('M').count(), 5, "one for each pair that differs");
+    });
+    // What stands for no option, and rows that are too short, are not known.
+    checked(&svg(&choices(vec![vec![Some(9)]])), |document| {
+        let unknown = document.descendants().filter(|node| node.attribute("class") == Some("unknown")).count();
+        assert_eq!(unknown, 2 * 6);
+    });
+    checked(&svg(&choices(vec![])), |_| ());
 }
 
 #[test]

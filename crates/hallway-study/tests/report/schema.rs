@@ -151,3 +151,18 @@ fn fields_that_a_later_version_adds_are_allowed() {
     assert_eq!(Validator::ours(false).check(&value), Ok(()));
     assert!(Validator::ours(true).check(&value).is_err(), "the strict one would have found it");
 }
+
+#[test]
+fn a_map_of_choices_is_a_chart_too() {
+    let axis = |label: &str| json!({"label": label, "unit": "count", "scale": "log"});
+    let mut value = serde_json::to_value(sample::report()).unwrap();
+    value["answers"][0]["figures"][0]["chart"] = json!({
+        "kind": "choice_map", "title": "t", "x": axis("x"), "y": axis("y"), "xs": [1.0, 2.0], "ys": [1.0],
+        "cells": [[0, null]], "options": ["a"],
+    });
+    assert_eq!(Validator::ours(true).check(&value), Ok(()));
+    let report: hallway_study::report::Report = serde_json::from_value(value.clone()).unwrap();
+    assert_eq!(serde_json::to_value(report).unwrap(), value);
+    value["answers"][0]["figures"][0]["chart"]["cells"] = json!([[0.5]]);
+    assert!(Validator::ours(true).check(&value).is_err());
+}

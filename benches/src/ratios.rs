@@ -10,7 +10,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use regex::Regex;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use self::goals::{Goal, Hit, Kind, Measure, OurWay, goals};
 pub use self::interleave::{Rounds, interleave};
@@ -18,7 +18,7 @@ pub use self::report::{print_json, print_table};
 use crate::{Lanes, Plan, Result, Stage, Store};
 
 /// What became of a goal.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Outcome {
     /// `store/what/concurrency`.
     pub id: String,
@@ -33,15 +33,15 @@ pub struct Outcome {
     /// Whether it does.
     pub met: bool,
     /// Microseconds of processor time per operation.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_us: Option<CpuPerOperation>,
     /// Why nothing was measured.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
 /// Microseconds of processor time per operation, of this process and of the server, for both contenders.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct CpuPerOperation {
     /// hallway: this process, the server.
     pub ours: [f64; 2],

@@ -5,15 +5,20 @@
 //! (`Expiry::OnInactivity` with `with_always_save(true)`). Each iteration is one request of every one of 64 tasks.
 
 mod contenders;
+mod report;
 mod rounds;
 
+use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
-use hallway_bench::{Result, Stage, machine};
+use hallway_bench::machine::Origin;
+use hallway_bench::{Result, Stage};
 use tokio::runtime::Runtime;
 
 use crate::contenders::{Backend, Visitor, open};
+use crate::report::{print_json, print_table};
 use crate::rounds::{TASKS, ratios, run};
 
 fn main() {
@@ -25,6 +30,11 @@ fn main() {
 
 fn measure() -> Result<()> {
     let runtime = Runtime::new()?;
+    let mut stage = Stage::default();
+    let folder = tempfile::tempdir()?;
+    if std::env::args().any(|arg| arg == "--json") {
+        return as_json(&runtime, &mut stage, folder.path());
+    }
     let mut criterion = Criterion::default()
         .warm_up_time(Duration::from_millis(200))
         .measurement_time(Duration::from_millis(1_000))
@@ -34,19 +44,34 @@ fn measure() -> Result<()> {
         .configure_from_args();
     // `cargo bench -- --test` and `--list` are answered by criterion; the table costs half a minute.
     let is_quick = std::env::args().any(|arg| arg == "--test" || arg == "--list");
-    let mut stage = Stage::default();
-    let folder = tempfile::tempdir()?;
     println!("requests of {TASKS} tasks; times their throughput, median of the rounds (lowest to highest)");
     for backend in Backend::ALL {
         let visitors = runtime.block_on(open(&mut stage, folder.path(), backend))?;
         if !is_quick {
-            runtime.block_on(ratios(backend, &visitors))?;
+            let rows = runtime.block_on(ratios(backend, &visitors))?;
+            print_table(&mut io::stdout().lock(), &rows)?;
         }
         bench(&mut criterion, &runtime, backend, &visitors);
     }
     criterion.final_summary();
-    println!("\nmeasured on: {}", runtime.block_on(machine::describe(&stage))?);
+    println!("\nmeasured on: {}", runtime.block_on(origin(&stage))?.machine);
     Ok(())
+}
+
+/// The table alone, for programs; criterion would not know the argument and has nothing to say in JSON.
+fn as_json(runtime: &Runtime, stage: &mut Stage, folder: &Path) -> Result<()> {
+    let mut rows = Vec::new();
+    for backend in Backend::ALL {
+        eprintln!("{} ...", backend.name());
+        let visitors = runtime.block_on(open(stage, folder, backend))?;
+        rows.extend(runtime.block_on(ratios(backend, &visitors))?);
+    }
+    let origin = runtime.block_on(origin(stage))?;
+    Ok(print_json(&mut io::stdout().lock(), &origin, &rows)?)
+}
+
+async fn origin(stage: &Stage) -> Result<Origin> {
+    Origin::here(stage, "cargo bench --manifest-path benches/peers/Cargo.toml --bench sessions --").await
 }
 
 fn bench(criterion: &mut Criterion, runtime: &Runtime, backend: Backend, visitors: &[Visitor]) {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use hallway_bench::Result;
 
 use crate::contenders::{Backend, SESSIONS, Visitor};
+use crate::report::{Range, Row};
 
 /// Requests at a time.
 pub(crate) const TASKS: usize = 64;
@@ -34,8 +35,8 @@ pub(crate) async fn run(visitor: &Visitor, iterations: u64) -> Result<Duration> 
     Ok(began.elapsed())
 }
 
-/// Prints how hallway's throughput compares with that of each other contender.
-pub(crate) async fn ratios(backend: Backend, visitors: &[Visitor]) -> Result<()> {
+/// How many requests each contender answers, and how that of hallway, which is the first, compares.
+pub(crate) async fn ratios(backend: Backend, visitors: &[Visitor]) -> Result<Vec<Row>> {
     let mut turns = Vec::new();
     for visitor in visitors {
         // As many as fit into a turn, from a first look that also warms up.
@@ -51,21 +52,15 @@ pub(crate) async fn ratios(backend: Backend, visitors: &[Visitor]) -> Result<()>
             costs[index].push(elapsed.as_secs_f64() / (turns[index] as f64 * TASKS as f64));
         }
     }
-    for (index, visitor) in visitors.iter().enumerate() {
-        let mut own = costs[index].clone();
-        own.sort_by(f64::total_cmp);
-        let rate = 1.0 / own[ROUNDS / 2];
-        let mut ratio: Vec<f64> = costs[index].iter().zip(&costs[0]).map(|(theirs, ours)| theirs / ours).collect();
-        ratio.sort_by(f64::total_cmp);
-        let (low, middle, high) = (ratio[0], ratio[ROUNDS / 2], ratio[ROUNDS - 1]);
-        match index {
-            0 => println!("{:10} {:38} {rate:>9.0} requests/s", backend.name(), visitor.name),
-            _ => println!(
-                "{:10} {:38} {rate:>9.0} requests/s; hallway {middle:.2} times that ({low:.2} to {high:.2})",
-                backend.name(),
-                visitor.name
-            ),
-        }
-    }
-    Ok(())
+    let row = |(index, visitor): (usize, &Visitor)| Row {
+        operation: format!("session-request/{}/{TASKS}", backend.name()),
+        contender: visitor.name,
+        unit: "requests/s",
+        measured: Range::of(costs[index].iter().map(|cost| 1.0 / cost)),
+        hallway: match index {
+            0 => None,
+            _ => Range::of(costs[index].iter().zip(&costs[0]).map(|(theirs, ours)| theirs / ours)),
+        },
+    };
+    Ok(visitors.iter().enumerate().map(row).collect())
 }

@@ -9,7 +9,8 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use hallway_bench::{Result, Stage, machine};
+use hallway_bench::machine::Origin;
+use hallway_bench::{Result, Stage};
 use hallway_testkit::servers::RedisServer;
 use regex::Regex;
 
@@ -19,6 +20,9 @@ use crate::report::{Row, print_json, print_table};
 const READERS: usize = 1_000;
 const PROCESSES: usize = 4;
 const ROUNDS: usize = 5;
+
+/// The contender that is ours.
+const OURS: &str = "hallway";
 
 /// Measures hallway beside its rivals, interleaved in one process
 #[derive(Debug, Parser)]
@@ -73,7 +77,8 @@ fn run(args: &Args) -> Result<bool> {
         rows.extend(loads(server, wanted).await);
         Ok::<_, hallway_bench::Failure>(rows)
     })?;
-    let machine = runtime.block_on(machine::describe(&stage))?;
+    let command = "cargo run --release --manifest-path benches/peers/Cargo.toml --";
+    let origin = runtime.block_on(Origin::here(&stage, command))?;
     if rows.is_empty() && args.may_be_none {
         return Ok(true);
     }
@@ -81,7 +86,7 @@ fn run(args: &Args) -> Result<bool> {
         return Err("no operation has an id that matches".into());
     }
     let mut out = io::stdout().lock();
-    if args.json { print_json(&mut out, &machine, &rows) } else { print_table(&mut out, &machine, &rows) }?;
+    if args.json { print_json(&mut out, &origin, &rows) } else { print_table(&mut out, &origin.machine, &rows) }?;
     out.flush()?;
     Ok(rows.iter().all(|row| row.error.is_none()))
 }
@@ -95,14 +100,18 @@ async fn loads(server: &RedisServer, wanted: impl Fn(&str) -> bool) -> Vec<Row> 
             continue;
         }
         eprintln!("{operation} ...");
+        let mut counted = Vec::new();
         for contender in stampede::CONTENDERS {
             let url = server.url();
             let loads = match processes {
                 1 => stampede::one_process(contender, &url, READERS, ROUNDS).await,
                 _ => stampede::several_processes(contender, &url, processes, READERS / processes, ROUNDS).await,
             };
-            rows.push(Row::loads(&operation, contender, loads));
+            counted.push((contender, loads));
         }
+        let ours = counted.iter().find(|(contender, _)| *contender == OURS);
+        let ours = ours.and_then(|(_, loads)| loads.as_deref().ok());
+        rows.extend(counted.iter().map(|(contender, loads)| Row::loads(&operation, contender, loads, ours)));
     }
     rows
 }

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use hallway_bench::Result;
+use hallway_bench::machine::Origin;
 use hallway_bench::ratios::{Rounds, median};
 use serde::Serialize;
 
@@ -35,6 +36,10 @@ pub(crate) struct Row {
     /// How many times as fast as the operation's first contender, round by round.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) speed: Option<Range>,
+    /// How many times as fast hallway is as this contender, round by round: below 1 hallway loses. Of loads, how many
+    /// times as few hallway makes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hallway: Option<Range>,
     /// Microseconds of processor time per operation: this process, Redis.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cpu_us: Option<[f64; 2]>,
@@ -44,15 +49,20 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    pub(crate) fn timed(operation: &str, contender: &str, result: &Result<Rounds>, reference: Option<&[f64]>) -> Self {
+    /// `reference` and `ours` are the costs of the operation's first contender and of hallway.
+    pub(crate) fn timed(
+        operation: &str,
+        contender: &str,
+        result: &Result<Rounds>,
+        reference: Option<&[f64]>,
+        ours: Option<&[f64]>,
+    ) -> Self {
         let mut row = Self::empty(operation, contender, "ns");
         match result {
             Ok(rounds) => {
                 row.measured = Range::of(rounds.costs.iter().copied());
-                let speeds = |reference: &[f64]| {
-                    Range::of(reference.iter().zip(&rounds.costs).map(|(reference, cost)| reference / cost))
-                };
-                row.speed = reference.and_then(speeds);
+                row.speed = reference.and_then(|reference| times(reference, &rounds.costs));
+                row.hallway = ours.and_then(|ours| times(&rounds.costs, ours));
                 let micros = |time: std::time::Duration| time.as_secs_f64() * 1e6 / rounds.operations as f64;
                 row.cpu_us = Some([micros(rounds.cpu.client), micros(rounds.cpu.server)]);
             }
@@ -61,10 +71,13 @@ impl Row {
         row
     }
 
-    pub(crate) fn loads(operation: &str, contender: &str, result: Result<Vec<f64>>) -> Self {
+    pub(crate) fn loads(operation: &str, contender: &str, result: &Result<Vec<f64>>, ours: Option<&[f64]>) -> Self {
         let mut row = Self::empty(operation, contender, "loads");
         match result {
-            Ok(rounds) => row.measured = Range::of(rounds),
+            Ok(rounds) => {
+                row.measured = Range::of(rounds.iter().copied());
+                row.hallway = ours.and_then(|ours| times(rounds, ours));
+            }
             Err(error) => row.error = Some(error.to_string()),
         }
         row
@@ -72,8 +85,13 @@ impl Row {
 
     fn empty(operation: &str, contender: &str, unit: &'static str) -> Self {
         let (operation, contender) = (operation.to_owned(), contender.to_owned());
-        Self { operation, contender, unit, measured: None, speed: None, cpu_us: None, error: None }
+        Self { operation, contender, unit, measured: None, speed: None, hallway: None, cpu_us: None, error: None }
     }
+}
+
+/// How many times as much the first cost, round by round.
+fn times(these: &[f64], those: &[f64]) -> Option<Range> {
+    Range::of(these.iter().zip(those).map(|(this, that)| this / that))
 }
 
 /// Prints the rows, a gap between operations.
@@ -106,13 +124,14 @@ pub(crate) fn print_table(out: &mut impl Write, machine: &str, rows: &[Row]) -> 
     Ok(())
 }
 
-/// Prints `{"machine":…,"peers":[…]}`.
-pub(crate) fn print_json(out: &mut impl Write, machine: &str, rows: &[Row]) -> io::Result<()> {
+/// Prints `{"peers":[…]}` with its [`Origin`].
+pub(crate) fn print_json(out: &mut impl Write, origin: &Origin, rows: &[Row]) -> io::Result<()> {
     #[derive(Serialize)]
     struct Report<'a> {
-        machine: &'a str,
+        #[serde(flatten)]
+        origin: &'a Origin,
         peers: &'a [Row],
     }
-    serde_json::to_writer(&mut *out, &Report { machine, peers: rows })?;
+    serde_json::to_writer(&mut *out, &Report { origin, peers: rows })?;
     writeln!(out)
 }

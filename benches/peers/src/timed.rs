@@ -56,7 +56,9 @@ async fn row_per_lane(id: &str, lanes: &[Lane], op: Op, concurrency: usize, serv
     let lanes: Vec<_> = lanes.iter().collect();
     let results = interleave(&lanes, plan, server.pid()).await;
     let reference = results.first().and_then(|first| first.as_ref().ok()).map(|first| first.costs.clone());
-    let row = |(lane, result): (&&Lane, &Result<_>)| Row::timed(id, lane.name(), result, reference.as_deref());
+    let ours = lanes.iter().position(|lane| lane.name() == crate::OURS).and_then(|at| results[at].as_ref().ok());
+    let ours = ours.map(|rounds| rounds.costs.as_slice());
+    let row = |(lane, result): (&&Lane, &Result<_>)| Row::timed(id, lane.name(), result, reference.as_deref(), ours);
     lanes.iter().zip(&results).map(row).collect()
 }
 

@@ -4,8 +4,9 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
+use hallway_bench::machine::Origin;
 use hallway_bench::ratios::{measure, print_json, print_table};
-use hallway_bench::{Result, Stage, machine};
+use hallway_bench::{Result, Stage};
 use regex::Regex;
 
 /// Measures hallway against the libraries beneath it and says which goals are met
@@ -43,9 +44,9 @@ fn run(args: &Args) -> Result<bool> {
     let allocations = std::env::current_exe()?.with_file_name("allocations");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let mut stage = Stage::default();
-    let (machine, outcomes) = runtime.block_on(async {
+    let (origin, outcomes) = runtime.block_on(async {
         let outcomes = measure(&mut stage, args.only.as_ref(), value_bytes, &allocations).await;
-        Ok::<_, hallway_bench::Failure>((machine::describe(&stage).await?, outcomes))
+        Ok::<_, hallway_bench::Failure>((Origin::here(&stage, "cargo xtask ratios").await?, outcomes))
     })?;
     if outcomes.is_empty() && args.may_be_none {
         return Ok(true);
@@ -55,9 +56,9 @@ fn run(args: &Args) -> Result<bool> {
     }
     let mut out = io::stdout().lock();
     if args.json {
-        print_json(&mut out, &machine, &outcomes)
+        print_json(&mut out, &origin, &outcomes)
     } else {
-        print_table(&mut out, &machine, value_bytes, &outcomes)
+        print_table(&mut out, &origin.machine, value_bytes, &outcomes)
     }?;
     out.flush()?;
     Ok(outcomes.iter().all(|outcome| outcome.error.is_none()))

@@ -1,11 +1,11 @@
 //! The goals as data: what is measured, against what, and the ratio to reach.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Op, Store};
 
 /// Which way a ratio is to be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// A cost of hallway's over the library's: smaller is better.

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use crate::machine::Origin;
 use crate::ratios::{Kind, Outcome};
 use crate::stage::{CACHED_BYTES, VALUE_BYTES};
 
@@ -49,17 +50,18 @@ pub fn print_table(
     writeln!(out, "\n{} met, {} missed, {} not measured", count("met"), count("missed"), count("error"))
 }
 
-/// Prints `{"goals":[…]}`.
+/// Prints `{"goals":[…]}` with its [`Origin`].
 ///
 /// # Errors
 /// If standard output is gone.
-pub fn print_json(out: &mut impl Write, machine: &str, outcomes: &[Outcome]) -> io::Result<()> {
+pub fn print_json(out: &mut impl Write, origin: &Origin, outcomes: &[Outcome]) -> io::Result<()> {
     #[derive(Serialize)]
     struct Report<'a> {
-        machine: &'a str,
+        #[serde(flatten)]
+        origin: &'a Origin,
         goals: &'a [Outcome],
     }
-    serde_json::to_writer(&mut *out, &Report { machine, goals: outcomes })?;
+    serde_json::to_writer(&mut *out, &Report { origin, goals: outcomes })?;
     writeln!(out)
 }
 
@@ -99,8 +101,10 @@ mod tests {
     #[test]
     fn json_has_the_documented_fields() {
         let mut out = Vec::new();
-        print_json(&mut out, "a machine", &[outcome(Some(1.5), None), outcome(None, Some("no server"))]).unwrap();
+        let origin = Origin { machine: "a machine".into(), date: "today".into(), command: "ratios".into() };
+        print_json(&mut out, &origin, &[outcome(Some(1.5), None), outcome(None, Some("no server"))]).unwrap();
         let json: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!([&json["machine"], &json["date"], &json["command"]], ["a machine", "today", "ratios"]);
         let first = &json["goals"][0];
         assert_eq!(first["id"], "redis/get/64");
         assert_eq!(first["kind"], "throughput");

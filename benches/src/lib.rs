@@ -8,6 +8,7 @@
 
 pub mod contenders;
 pub mod machine;
+pub mod published;
 pub mod ratios;
 mod stage;
 

@@ -1,5 +1,6 @@
-//! Chores of the workspace: `cargo xtask test`, `ci`, `tidy`, `mutants`, `ratios`.
+//! Chores of the workspace: `cargo xtask test`, `ci`, `tidy`, `mutants`, `ratios`, `bench-tables`.
 
+mod bench_tables;
 mod ci;
 mod features;
 mod metadata;
@@ -29,6 +30,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Chore {
+    /// Make the tables and figures of the documents from the raw results in docs/benchmarks
+    BenchTables(bench_tables::Args),
     /// Everything that public CI runs: tidy, format, lints, docs, each feature alone, oldest compiler, tests
     Ci,
     /// Make each of the fourteen mistakes in the protocol and see the simulation notice it
@@ -43,6 +46,7 @@ enum Chore {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().chore {
+        Chore::BenchTables(args) => bench_tables::run(&args),
         Chore::Ci => ci::run(),
         Chore::Mutants(args) => mutants::run(&args),
         Chore::Ratios(args) => ratios::run(&args),

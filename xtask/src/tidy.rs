@@ -1,5 +1,6 @@
 //! What the compiler does not check.
 
+mod benchmarks;
 mod contract;
 mod crates;
 mod facade;
@@ -36,6 +37,7 @@ pub(crate) fn run() -> Result {
     findings.extend(facade::check(&members, &files));
     findings.extend(named_tests::check(&files));
     findings.extend(metrics::check(&files));
+    findings.extend(benchmarks::check(&files));
     findings.extend(lockfile::forbidden(&locked));
 
     for warning in sources::long_files(&files).into_iter().chain(lockfile::tolerated(&locked)) {

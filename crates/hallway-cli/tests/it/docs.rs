@@ -58,6 +58,31 @@ fn the_tier_lines_of_the_readme_run_on_embedded_tiers() {
 }
 
 #[test]
+fn the_readme_measures_a_preset_and_asks_the_advisor() {
+    let folder = tempfile::tempdir().unwrap();
+    let ran = shell(folder.path(), &block("README.md", "hallway advise")).exits(0);
+    for words in
+        ["20,000 requests", "90 % of what a cache of any size could gain needs", "-> ", "holds while", "[stores]"]
+    {
+        assert!(ran.text().contains(words), "`{words}` is missing: {}", ran.text());
+    }
+}
+
+/// Only that they run: what is found depends on the machine.
+#[test]
+fn the_guide_measures_a_question_and_takes_advice_from_the_report() {
+    let folder = tempfile::tempdir().unwrap();
+    shell(folder.path(), &block("docs/guide/choosing.md", "hallway compare --only")).exits(0);
+    for file in ["index.html", "report.md", "q1-get.svg"] {
+        assert!(folder.path().join("report").join(file).is_file(), "{file}");
+    }
+    let ran = shell(folder.path(), &block("docs/guide/choosing.md", "hallway advise")).exits(0);
+    for words in ["-> ", "crossover.json of", "holds while", "[stores]"] {
+        assert!(ran.text().contains(words), "`{words}` is missing: {}", ran.text());
+    }
+}
+
+#[test]
 fn the_configuration_of_the_readme_is_one() {
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md")).unwrap();
     let toml = readme.split("```toml\n# hallway.toml\n").nth(1).unwrap().split("\n```").next().unwrap();
@@ -70,7 +95,7 @@ fn the_curve_of_the_guide_says_what_the_gain_takes() {
     let folder = tempfile::tempdir().unwrap();
     let log: String = (1..=600_u32).map(|at| format!("user:profile:{}\n", at * at % 61)).collect();
     fs::write(folder.path().join("access.log"), log).unwrap();
-    let ran = shell(folder.path(), &block("docs/guide/choosing-a-backend.md", "hallway curve")).exits(0);
+    let ran = shell(folder.path(), &block("docs/guide/choosing.md", "hallway curve")).exits(0);
     for words in ["600 requests", "90 % of what a cache of any size could gain needs"] {
         assert!(ran.text().contains(words), "`{words}` is missing: {}", ran.text());
     }
@@ -83,7 +108,7 @@ fn the_replay_of_the_guide_compares_two_stores() {
     // What an application may have logged: skewed, with repeats.
     let log: String = (1..=600_u32).map(|at| format!("user:profile:{}\n", at * at % 61)).collect();
     fs::write(folder.path().join("access.log"), log).unwrap();
-    let script = block("docs/guide/choosing-a-backend.md", "hallway replay --trace");
+    let script = block("docs/guide/choosing.md", "hallway replay --trace");
     // A server for itself is not this test's business.
     let (redis, sqlite) = ("redis://127.0.0.1/0", "sqlite:guide.db");
     assert!(script.contains(redis), "{script}");

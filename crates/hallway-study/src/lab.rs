@@ -24,7 +24,7 @@ pub use self::backend::Backend;
 pub use self::controls::{GROUP as CONTROL_GROUP, Injection, SERIES as CONTROL_SERIES, SLOWER, controls};
 pub use self::environment::{Watch, processor};
 pub use self::place::{Choice, Origin, Postgres, Redis};
-pub use self::replay::{Replay, Replayed};
+pub use self::replay::{Replay, Replayed, Replaying};
 pub use self::tiers::Tiers;
 pub use self::wire::Profile;
 use crate::load::contenders::{OurCache, Ours, Typed};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hallway::{KvStore, SetOptions, TieredStats, TieredStore, Ttl};
+use hallway::{Key, KvStore, SetOptions, TieredStats, TieredStore, Ttl};
 use serde::{Deserialize, Serialize};
 
 use super::{Backend, Lab, Tiers};
@@ -61,12 +61,32 @@ impl Replayed {
     }
 }
 
+/// A replay that is under way.
+#[derive(Debug)]
+pub struct Replaying {
+    course: Arc<Course>,
+    before: Vec<TieredStats>,
+    next: usize,
+    reads: u64,
+    writes: u64,
+    elapsed: Duration,
+}
+
+/// What the requests go through.
+#[derive(Debug)]
+struct Course {
+    replay: Replay,
+    instances: Vec<TieredStore>,
+    keys: Vec<Key>,
+    workload: Workload,
+}
+
 impl Lab {
-    /// Replays a stream through tiers whose caches are empty and whose database has every key. Each value is checked.
+    /// Prepares a replay through tiers whose caches are empty and whose database has every key.
     ///
     /// # Errors
-    /// If a backend is missing or a call fails, or a value was missing or wrong.
-    pub async fn replay(&self, replay: Replay) -> Result<Replayed> {
+    /// If a backend is missing or a call fails.
+    pub async fn replay(&self, replay: Replay) -> Result<Replaying> {
         let database = self.store(replay.database).await?;
         let keys = replay.log.iter().map(|request| request.key as usize + 1).max().unwrap_or(1);
         let workload = Workload::new(keys, replay.value_bytes, VERSIONS);
@@ -81,39 +101,68 @@ impl Lab {
             }
             instances.push(tiers);
         }
-        let before: Vec<TieredStats> = instances.iter().map(TieredStore::stats).collect();
-        let (tiers, log, split) = (instances.clone(), Arc::clone(&replay.log), replay.split);
-        let (elapsed, reads, writes) = tokio::spawn(async move {
-            let (mut reads, mut writes) = (0, 0_u64);
-            let start = Instant::now();
-            for (number, request) in (0_u64..).zip(log.iter()) {
-                let (instance, writing) = split.route(number);
-                let (tiers, at) = (&tiers[instance], request.key as usize);
-                if writing || request.op != Op::Read {
-                    writes += 1;
-                    let value = workload.value(at, writes).clone();
-                    tiers.set(&keys[at], value, SetOptions::new(Ttl::After(TTL))).await?;
-                } else {
-                    reads += 1;
-                    workload.check(at, tiers.get(&keys[at]).await?.as_deref())?;
-                }
-            }
-            Ok::<(Duration, u64, u64), crate::Failure>((start.elapsed(), reads, writes))
-        })
-        .await??;
+        let before = instances.iter().map(TieredStore::stats).collect();
+        let course = Arc::new(Course { replay, instances, keys, workload });
+        Ok(Replaying { course, before, next: 0, reads: 0, writes: 0, elapsed: Duration::ZERO })
+    }
+}
+
+impl Replaying {
+    /// Replays so many requests more; says whether any are left. Each value is checked.
+    ///
+    /// # Errors
+    /// If a call fails, or a value was missing or wrong.
+    pub async fn advance(&mut self, requests: usize) -> Result<bool> {
+        let (course, from) = (Arc::clone(&self.course), self.next);
+        let (elapsed, reads, writes) = tokio::spawn(async move { course.run(from, requests).await }).await??;
+        self.next += requests;
+        self.reads += reads;
+        self.writes += writes;
+        self.elapsed += elapsed;
+        Ok(self.next < self.course.replay.log.len())
+    }
+
+    /// Ends the tiers and says what has become of the requests so far.
+    ///
+    /// # Errors
+    /// If the tiers do not end.
+    pub async fn finish(self, lab: &Lab) -> Result<Replayed> {
+        let (reads, writes) = (self.reads, self.writes);
         let mut replayed = Replayed { reads, writes, local_hits: 0, shared_hits: 0, loads: 0, mean_ns: 0.0 };
-        for (tiers, before) in instances.iter().zip(before) {
+        for (tiers, before) in self.course.instances.iter().zip(self.before) {
             let stats = tiers.stats();
             replayed.local_hits += stats.local_hits - before.local_hits;
             replayed.shared_hits += stats.shared_hits - before.shared_hits;
             replayed.loads += stats.authority_reads - before.authority_reads;
         }
-        self.end(&instances).await?;
-        let slowed = self.slowed(&replay, &replayed);
-        replayed.mean_ns = (elapsed + slowed).as_nanos() as f64 / (reads + writes).max(1) as f64;
+        lab.end(&self.course.instances).await?;
+        let elapsed = self.elapsed + lab.slowed(&self.course.replay, &replayed);
+        replayed.mean_ns = elapsed.as_nanos() as f64 / (reads + writes).max(1) as f64;
         Ok(replayed)
     }
+}
 
+impl Course {
+    async fn run(&self, from: usize, requests: usize) -> Result<(Duration, u64, u64)> {
+        let (mut reads, mut writes) = (0, 0);
+        let start = Instant::now();
+        for (number, request) in (0_u64..).zip(self.replay.log.iter()).skip(from).take(requests) {
+            let (instance, writing) = self.replay.split.route(number);
+            let (tiers, at) = (&self.instances[instance], request.key as usize);
+            if writing || request.op != Op::Read {
+                writes += 1;
+                let value = self.workload.value(at, number).clone();
+                tiers.set(&self.keys[at], value, SetOptions::new(Ttl::After(TTL))).await?;
+            } else {
+                reads += 1;
+                self.workload.check(at, tiers.get(&self.keys[at]).await?.as_deref())?;
+            }
+        }
+        Ok((start.elapsed(), reads, writes))
+    }
+}
+
+impl Lab {
     /// What a backend that was made slower on purpose would have added.
     fn slowed(&self, replay: &Replay, replayed: &Replayed) -> Duration {
         let shared =

@@ -183,13 +183,7 @@ impl SharedBehindLocal {
         let directly = |_| Hits::default();
         let crossover =
             found.judge_curves(&self.pairing(name, ALONE, DIRECTLY), &curves(chain, &locals, alone, directly)?)?;
-        findings.answer.rules.push(format!(
-            "{}, a local tier over {} or reads of it directly: {}.",
-            reuse.label,
-            found.database(),
-            crossover.rule
-        ));
-        findings.crossovers.push(crossover);
+        findings.judge(crossover);
         let series = |label: &str, hits: &dyn Fn(u64) -> Hits| Series {
             label: label.to_owned(),
             points: locals

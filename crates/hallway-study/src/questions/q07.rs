@@ -22,6 +22,9 @@ use crate::study::{Chain, Depth, Findings, Found, Hits, Pairing, Question, Run};
 const ALONE: &str = "local";
 const BOTH: &str = "local+shared";
 
+/// A name, and who answers in that way.
+type Way<'a> = (&'a str, &'a dyn Fn(&Shares) -> Hits);
+
 #[derive(Debug)]
 pub(super) struct Instances;
 
@@ -98,7 +101,7 @@ impl Instances {
         counts: &Counts,
         findings: &mut Findings,
     ) -> Result<()> {
-        let ways: &[(&str, &dyn Fn(&Shares) -> Hits)] = if chain.has_shared() {
+        let ways: &[Way<'_>] = if chain.has_shared() {
             &[(ALONE, &|shares| hits(&shares.alone, false)), (BOTH, &|shares| hits(&shares.both, true))]
         } else {
             &[(ALONE, &|shares| hits(&shares.alone, false))]
@@ -122,8 +125,7 @@ impl Instances {
                 plot: Some(plot.clone()),
             };
             let crossover = found.judge_curves(&pairing, &curves)?;
-            findings.answer.rules.push(format!("{}, the mean of a read: {}.", counts.label, crossover.rule));
-            findings.crossovers.push(crossover);
+            findings.judge(crossover);
         }
         let series = ways.iter().map(|(label, of)| Series {
             label: (*label).to_owned(),
@@ -158,7 +160,7 @@ impl Instances {
     /// Real tiers against what was expected of them.
     fn validate(&self, found: &Found<'_>, findings: &mut Findings) -> Result<()> {
         let mut table = Table {
-            caption: "Replays through real tiers; expected in front, measured behind".to_owned(),
+            caption: "Replays through real tiers; expected in front, measured behind. The parts were measured between stretches of each replay".to_owned(),
             columns: ["scenario", "local hits", "shared hits of the rest", "mean of a request", "expected / measured"]
                 .map(str::to_owned)
                 .into(),
@@ -166,10 +168,7 @@ impl Instances {
         };
         for scenario in &SCENARIOS {
             let Some(outcome) = found.run::<Outcome>(self.id(), scenario.name)? else { continue };
-            let database: Backend = outcome.database.parse()?;
-            let Some(chain) = found.chain(database) else { continue };
-            let all: Vec<usize> = (0..chain.rounds()).collect();
-            let predicted = chain.request(outcome.expected(), outcome.write_share, &all);
+            let predicted = outcome.predicted_ns();
             let measured = outcome.replayed.mean_ns;
             let pair = |expected: Option<f64>, measured: f64| {
                 expected.map_or_else(|| "none".to_owned(), |expected| format!("{expected:.3} / {measured:.3}"))
@@ -238,7 +237,7 @@ mod tests {
         // 0.2 of 0.1 is twice; 0.3 with two instances is more.
         assert_eq!(
             loads(&counts()),
-            "made: beyond 1 instances local caches of 1000 entries alone send the database more than 2 times what a shared tier \
+            "made: beyond 1 instance local caches of 1000 entries alone send the database more than 2 times what a shared tier \
              of 10000 entries does (30 % of the reads against 10 % with 2 instances)."
         );
     }
@@ -249,12 +248,19 @@ mod tests {
             Replayed { reads: 900, writes: 100, local_hits: 720, shared_hits: 0, loads: 180, mean_ns: 200_000.0 };
         let outcome = Outcome {
             scenario: "made".to_owned(),
-            database: "sqlite".to_owned(),
             write_share: 0.1,
             local: Some(0.8),
             shared: None,
+            local_ns: 200.0,
+            local_miss_ns: 21_000.0,
+            shared_ns: 0.0,
+            shared_miss_ns: 0.0,
+            write_ns: 2_000_000.0,
             replayed,
         };
+        let both = Outcome { shared: Some(0.5), shared_ns: 60_000.0, shared_miss_ns: 300_000.0, ..outcome.clone() };
+        let expected = 0.9 * (200.0 + 0.2 * (60_000.0 + 0.5 * 300_000.0)) + 0.1 * 2_000_000.0;
+        assert!((both.predicted_ns() / expected - 1.0).abs() < 1e-12);
         let mut made = made(&[Backend::Sqlite]);
         made.run("Q7", "tiers-local-writes", serde_json::to_value(outcome).unwrap());
         let findings = Instances.answer(&made.found()).unwrap();

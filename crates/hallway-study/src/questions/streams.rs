@@ -11,6 +11,8 @@ use crate::trace::{Interner, Log, ORM_BUSY, Preset, Reader, Requests, StackModel
 pub(super) struct Stream {
     /// What it is called in sentences.
     pub(super) label: String,
+    /// Whether it was generated, with the locality of a trace and not its frequencies.
+    pub(super) generated: bool,
     /// Its first requests.
     pub(super) log: Log,
     /// Mean bytes of a key.
@@ -46,7 +48,7 @@ pub(super) fn generated(preset: Preset, seed: u64, requests: usize) -> Stream {
     let mut model = StackModel::new(preset, seed);
     let log = std::iter::repeat_with(|| model.next_request()).take(requests).collect();
     let note = format!("{} has the locality of its trace, not its frequencies", preset.name());
-    Stream { label: preset.name().to_owned(), log, key_bytes: PRESET_KEY_BYTES, note: Some(note) }
+    Stream { label: preset.name().to_owned(), generated: true, log, key_bytes: PRESET_KEY_BYTES, note: Some(note) }
 }
 
 fn logged(path: &Path, most: usize) -> Result<Stream> {
@@ -64,5 +66,5 @@ fn logged(path: &Path, most: usize) -> Result<Stream> {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let known = [ORM_BUSY, WEB12].into_iter().find(|known| known.name == name);
     let note = known.map(|known| format!("{}: {}", known.name, known.attribution));
-    Ok(Stream { label: name, log, key_bytes: requests.interner().mean_key_bytes(), note })
+    Ok(Stream { label: name, generated: false, log, key_bytes: requests.interner().mean_key_bytes(), note })
 }

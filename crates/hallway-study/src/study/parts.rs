@@ -16,10 +16,11 @@ use crate::rounds::{Cell, Point};
 /// Group of reads and writes through tiers, by part; the axis is the size of a value.
 pub const TIERS: &str = "P/tiers";
 
-/// Keys that are gone through.
+/// Keys that are gone through where criterion measures, and beside a replay, which has less time.
 const KEYS: usize = 1_000;
+const KEYS_BESIDE: usize = 200;
 /// Room of a local tier in which next to nothing is found again.
-const NARROW: u64 = 16;
+const NARROW: u64 = 1;
 /// Of reads that are to be misses, so many may be none.
 const MOST_HITS: f64 = 0.05;
 
@@ -94,29 +95,86 @@ struct Course {
 pub async fn points(lab: &Lab) -> Result<Vec<Point>> {
     let mut points = Vec::new();
     for part in Part::ALL.into_iter().filter(|part| !part.is_shared() || lab.has(Backend::RedisTcp)) {
-        let backend = if part.is_shared() { lab.database() } else { Backend::Sqlite };
-        let course = Arc::new(Course::open(lab, part, backend).await?);
-        let cell = Cell::new(move |iterations| {
-            let course = Arc::clone(&course);
-            async move { tokio::spawn(async move { course.run(part, iterations).await }).await? }
-        });
-        let [shared, database] = part.calls();
-        let cell = lab.injected(Backend::RedisTcp, cell, shared);
-        let cell = lab.injected(backend, cell, database);
+        let cell = part.cell(lab, KEYS).await?;
         points.push(Point::new(TIERS, part.name(), BYTES as f64, cell));
     }
     Ok(points)
 }
 
+/// Some parts, measured beside something else: what the machine does meanwhile hits both alike.
+#[derive(Debug)]
+pub struct Beside {
+    /// With iterations so far, and the time they took.
+    cells: Vec<(Part, Cell, u64, Duration)>,
+}
+
+impl Beside {
+    /// These parts.
+    ///
+    /// # Errors
+    /// If a backend is missing or does not work.
+    pub async fn open(lab: &Lab, parts: &[Part]) -> Result<Self> {
+        let mut cells = Vec::new();
+        for part in parts {
+            cells.push((*part, part.cell(lab, KEYS_BESIDE).await?, 0, Duration::ZERO));
+        }
+        Ok(Self { cells })
+    }
+
+    /// Measures each of them for a moment.
+    ///
+    /// # Errors
+    /// As those of the tiers.
+    pub async fn measure(&mut self) -> Result<()> {
+        for (part, cell, iterations, took) in &mut self.cells {
+            let more = part.moment();
+            *took += cell.run(more).await?;
+            *iterations += more;
+        }
+        Ok(())
+    }
+
+    /// Mean nanoseconds of a part, 0 if it was not measured.
+    #[must_use]
+    pub fn mean(&self, part: Part) -> f64 {
+        let found = self.cells.iter().find(|(known, ..)| *known == part);
+        found.map_or(0.0, |(_, _, iterations, took)| took.as_nanos() as f64 / (*iterations).max(1) as f64)
+    }
+}
+
+impl Part {
+    async fn cell(self, lab: &Lab, keys: usize) -> Result<Cell> {
+        let backend = if self.is_shared() { lab.database() } else { Backend::Sqlite };
+        let course = Arc::new(Course::open(lab, self, backend, keys).await?);
+        let cell = Cell::new(move |iterations| {
+            let course = Arc::clone(&course);
+            async move { tokio::spawn(async move { course.run(self, iterations).await }).await? }
+        });
+        let [shared, database] = self.calls();
+        let cell = lab.injected(Backend::RedisTcp, cell, shared);
+        Ok(lab.injected(backend, cell, database))
+    }
+
+    /// Iterations that take some milliseconds.
+    fn moment(self) -> u64 {
+        match self {
+            Self::LocalHit => 1_000,
+            Self::LocalFill => 100,
+            Self::SharedFill | Self::SharedHit => 40,
+            Self::LocalWrite | Self::SharedWrite => 10,
+        }
+    }
+}
+
 impl Course {
-    async fn open(lab: &Lab, part: Part, backend: Backend) -> Result<Self> {
+    async fn open(lab: &Lab, part: Part, backend: Backend, keys: usize) -> Result<Self> {
         let database = lab.store(backend).await?;
-        let workload = Workload::new(KEYS, BYTES, 4);
+        let workload = Workload::new(keys, BYTES, 4);
         let keys = lab.seeded(&database, &workload).await?;
         let copies = keys.iter().map(|key| key.within(&CopyView::namespace())).collect::<hallway::Result<Vec<_>>>()?;
         let local_entries = match part {
             Part::LocalFill => Some(NARROW),
-            Part::LocalHit | Part::LocalWrite => Some(KEYS as u64 * 4),
+            Part::LocalHit | Part::LocalWrite => Some(keys.len() as u64 * 4),
             _ => None,
         };
         let tiers = lab.tiers(Tiers { local_entries, local_ttl: None, shared: part.is_shared() }, &database).await?;
@@ -127,7 +185,7 @@ impl Course {
         let (version, at) = (AtomicU64::new(0), AtomicU64::new(0));
         let course = Self { tiers, shared, keys, copies, workload, version, at };
         // What is to be a hit is there, and statements are prepared.
-        for index in 0..KEYS {
+        for index in 0..course.keys.len() {
             course.read(index).await?;
         }
         Ok(course)
@@ -178,9 +236,9 @@ impl Course {
         let mut took = Duration::ZERO;
         let mut left = iterations;
         while left > 0 {
-            let now = left.min(KEYS as u64);
+            let now = left.min(self.keys.len() as u64);
             let first = self.at.load(Ordering::Relaxed) as usize;
-            let next = (first..first + now as usize).map(|at| &self.copies[at % KEYS]);
+            let next = (first..first + now as usize).map(|at| &self.copies[at % self.copies.len()]);
             shared.delete_many(&next.cloned().collect::<Vec<_>>()).await?;
             took += self.reads(now).await?;
             left -= now;
@@ -194,6 +252,6 @@ impl Course {
 
     /// One key after the other, so that a narrow tier has forgotten each when its turn comes again.
     fn next(&self) -> usize {
-        self.at.fetch_add(1, Ordering::Relaxed) as usize % KEYS
+        self.at.fetch_add(1, Ordering::Relaxed) as usize % self.keys.len()
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn told(found: &Found<'_>, chain: &Chain, reuse: &Reuse, crossover: &
                 Unit::Share.text(reuse.warm.behind(LOCAL, SHARED))
             )
         }
-        _ => format!("{label}, a shared tier of {SHARED} entries behind the local one: {}.", crossover.rule),
+        _ => crossover.rule.clone(),
     }
 }
 

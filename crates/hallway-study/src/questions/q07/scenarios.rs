@@ -5,11 +5,14 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::formulas::hit_ratio_with_write_share;
+use crate::formulas::{CachingTier, hit_ratio_with_write_share, mean_of_requests, tiered_mean};
 use crate::lab::{Backend, Lab, Replay, Replayed, Tiers};
 use crate::questions::streams;
-use crate::study::{BYTES, Depth, Hits};
+use crate::study::{BYTES, Beside, Depth, Hits, Part};
 use crate::trace::{Log, OnWrite, Preset, Split, moka_hits};
+
+/// Parts are measured before, after and between so many stretches of a replay.
+const STEPS: usize = 10;
 
 /// What is replayed.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,27 +47,38 @@ pub(super) const SCENARIOS: [Scenario; 8] = [
 pub(super) struct Outcome {
     /// In words.
     pub(super) scenario: String,
-    pub(super) database: String,
     pub(super) write_share: f64,
     /// Of the reads, by a local tier; `None` for no such tier.
     pub(super) local: Option<f64>,
     /// Of what the local tiers miss, by the shared one; `None` for no such tier.
     pub(super) shared: Option<f64>,
+    /// What the parts cost beside the replay: a local hit, what a local miss costs beyond it, a look at the shared tier, what
+    /// a miss there costs beyond that, and a write; nanoseconds, 0 where there is no such tier.
+    pub(super) local_ns: f64,
+    pub(super) local_miss_ns: f64,
+    pub(super) shared_ns: f64,
+    pub(super) shared_miss_ns: f64,
+    pub(super) write_ns: f64,
     pub(super) replayed: Replayed,
 }
 
 impl Outcome {
+    /// The mean of a request, composed of the parts that were measured beside it (F1).
+    pub(super) fn predicted_ns(&self) -> f64 {
+        let tier = |hit_ratio: Option<f64>, read| hit_ratio.map(|hit_ratio| CachingTier { hit_ratio, read, fill: 0.0 });
+        let tiers = [tier(self.local, self.local_ns), tier(self.shared, self.shared_ns)];
+        let tiers: Vec<CachingTier> = tiers.into_iter().flatten().collect();
+        // What a miss costs beyond the look has the database's read and the fill in it.
+        let miss = if self.shared.is_some() { self.shared_miss_ns } else { self.local_miss_ns };
+        mean_of_requests(1.0 - self.write_share, tiered_mean(&tiers, miss), self.write_ns)
+    }
+
     /// Which formulas were used, beside the composition.
     pub(super) fn formulas(&self) -> &'static str {
         match self.shared {
             Some(_) => "F1; hits counted in memory",
             None => "F1, F7; hits of moka counted in memory",
         }
-    }
-
-    /// What is expected.
-    pub(super) fn expected(&self) -> Hits {
-        Hits { local: self.local, shared: self.shared }
     }
 }
 
@@ -92,15 +106,44 @@ impl Scenario {
             Split { instances: self.instances, write_share: self.write_share, seed: depth.seed, ..Split::default() };
         let expected = self.expect(&log, &split);
         let tiers = Tiers { local_entries: self.local_entries, local_ttl: None, shared: self.shared };
-        let replayed = lab.replay(Replay { log, value_bytes: BYTES, tiers, database, split }).await?;
+        let mut parts = Beside::open(lab, &self.parts()).await?;
+        let steps = requests / STEPS;
+        let mut replaying = lab.replay(Replay { log, value_bytes: BYTES, tiers, database, split }).await?;
+        parts.measure().await?;
+        while replaying.advance(steps).await? {
+            parts.measure().await?;
+        }
+        parts.measure().await?;
+        let replayed = replaying.finish(lab).await?;
+        let beyond = |whole: Part, look: Part| (parts.mean(whole) - parts.mean(look)).max(0.0);
         Ok(Outcome {
             scenario: self.words(database, requests),
-            database: database.name().to_owned(),
             write_share: self.write_share,
             local: expected.local,
             shared: expected.shared,
+            local_ns: parts.mean(Part::LocalHit),
+            local_miss_ns: beyond(Part::LocalFill, Part::LocalHit),
+            shared_ns: parts.mean(Part::SharedHit),
+            shared_miss_ns: beyond(Part::SharedFill, Part::SharedHit),
+            write_ns: parts.mean(if self.shared { Part::SharedWrite } else { Part::LocalWrite }),
             replayed,
         })
+    }
+
+    /// What its mean is composed of.
+    fn parts(&self) -> Vec<Part> {
+        let mut parts = Vec::new();
+        if self.local_entries.is_some() {
+            parts.push(Part::LocalHit);
+        }
+        match self.shared {
+            true => parts.extend([Part::SharedHit, Part::SharedFill]),
+            false => parts.push(Part::LocalFill),
+        }
+        if self.write_share > 0.0 {
+            parts.push(if self.shared { Part::SharedWrite } else { Part::LocalWrite });
+        }
+        parts
     }
 
     /// Local tiers alone as moka in memory hits, less what writes take away (F7); with a shared tier as both are

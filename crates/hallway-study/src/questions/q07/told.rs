@@ -17,22 +17,23 @@ pub(super) fn loads(counts: &Counts) -> String {
         Some(at) => {
             let shares = &counts.shares[at];
             let from = match at.checked_sub(1) {
-                Some(before) => format!("beyond {} instances", counts.shares[before].instances),
+                Some(before) => format!("beyond {}", instances(counts.shares[before].instances)),
                 None => "whatever the number of instances".to_owned(),
             };
             format!(
-                "{label}: {from} local caches of {LOCAL} entries alone send the database more than {TIMES} times what a shared tier of {SHARED} entries does ({} of the reads against {} with {} instances).",
+                "{label}: {from} local caches of {LOCAL} entries alone send the database more than {TIMES} times what a shared tier of {SHARED} entries does ({} of the reads against {} with {}).",
                 share(&shares.alone),
                 share(&shares.both),
-                shares.instances
+                instances(shares.instances)
             )
         }
         None => {
             let most = counts.shares.iter().max_by(|a, b| times(a).total_cmp(&times(b)));
-            let (most, instances) = most.map_or((1.0, 1), |shares| (times(shares), shares.instances));
+            let (most, at) = most.map_or((1.0, 1), |shares| (times(shares), shares.instances));
             format!(
-                "{label}: local caches of {LOCAL} entries alone send the database at most {} times what a shared tier of {SHARED} entries does (with {instances} instances).",
-                Unit::Ratio.text(most)
+                "{label}: local caches of {LOCAL} entries alone send the database at most {} times what a shared tier of {SHARED} entries does (with {}).",
+                Unit::Ratio.text(most),
+                instances(at)
             )
         }
     }
@@ -99,4 +100,9 @@ pub(super) fn table(counts: &Counts) -> Table {
         .into(),
         rows: counts.shares.iter().map(row).collect(),
     }
+}
+
+/// `1 instance`, `2 instances`.
+fn instances(count: usize) -> String {
+    if count == 1 { "1 instance".to_owned() } else { format!("{count} instances") }
 }

@@ -129,7 +129,7 @@ fn checksum(text: &str) -> String {
 
 /// What stands in the place of something that nobody measured.
 pub(super) fn missing(command: &str) -> String {
-    format!("_Not measured yet: `{command}`._")
+    format!("_Not measured yet: `{command}`, then `cargo xtask bench-tables`._")
 }
 
 #[cfg(test)]

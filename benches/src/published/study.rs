@@ -6,11 +6,8 @@ use hallway_study::report::{Report, markdown};
 use super::raw::missing;
 use crate::machine::Origin;
 
-/// What measures it; `crossover.json` is then copied from the folder `report`.
-pub(super) const COMMAND: &str = "cargo hallway compare --full --start";
-
-/// Sentences of each question in the short table.
-const MOST_RULES: usize = 3;
+/// What measures it.
+pub(super) const COMMAND: &str = "cargo hallway compare --full --start && cp report/crossover.json docs/benchmarks/";
 
 /// Where, when and how it was measured, in a line each.
 pub(super) fn origin(report: &Report) -> Origin {
@@ -31,9 +28,9 @@ fn or_missing(study: Option<&Report>, text: impl FnOnce(&Report) -> String) -> S
     study.map_or_else(|| missing(COMMAND), text)
 }
 
-/// The questions with their most important sentences.
-pub(super) fn answers(study: Option<&Report>) -> String {
-    or_missing(study, |report| markdown::answers(report, MOST_RULES))
+/// The questions with at most so many of their sentences, the most important first.
+pub(super) fn answers(study: Option<&Report>, most_rules: usize) -> String {
+    or_missing(study, |report| markdown::answers(report, most_rules))
 }
 
 /// Every verdict.

@@ -2,6 +2,9 @@
 
 mod cache;
 mod laps;
+#[cfg(test)]
+mod tests;
+mod versions;
 
 use std::fmt;
 use std::future::Future;
@@ -91,6 +94,7 @@ pub struct Lane {
     keys: usize,
     run: Box<Run>,
     verify: Box<Verify>,
+    verify_last: Box<Verify>,
 }
 
 impl fmt::Debug for Lane {
@@ -140,12 +144,16 @@ impl Lane {
             let (contender, course) = (contender.clone(), course.clone());
             Box::new(move || boxed(laps::verify(contender.clone(), course.clone())))
         };
+        let verify_last = {
+            let (contender, course) = (contender.clone(), course.clone());
+            Box::new(move || boxed(laps::verify_last(contender.clone(), course.clone())))
+        };
         let run = Box::new(move |plan| match driver {
             Driver::Tasks => boxed(laps::run_tasks(contender.clone(), course.clone(), plan)),
             Driver::Threads => boxed(laps::run_threads(contender.clone(), course.clone(), plan, false)),
             Driver::WaitingThreads => boxed(laps::run_threads(contender.clone(), course.clone(), plan, true)),
         });
-        Self { name, keys, run, verify }
+        Self { name, keys, run, verify, verify_last }
     }
 
     /// How many keys it has.
@@ -183,6 +191,15 @@ impl Lane {
     /// If a value is missing or wrong.
     pub async fn verify(&self) -> Result<()> {
         (self.verify)().await.map_err(|error| format!("{}: {error}", self.name).into())
+    }
+
+    /// Reads every key and compares every byte with what was written last: a store that lost a write, or a key, is
+    /// found. Never timed, and only while nothing runs. For contenders that keep everything and replace what is set.
+    ///
+    /// # Errors
+    /// If a value is missing or is not the last one.
+    pub async fn verify_last(&self) -> Result<()> {
+        (self.verify_last)().await.map_err(|error| format!("{}: {error}", self.name).into())
     }
 }
 

@@ -63,7 +63,7 @@ impl Quantiles {
 /// What became of an [`Offer`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OpenLoop {
-    /// Requests per second that were due.
+    /// Requests per second that were due, until the last of them was.
     pub offered_per_second: f64,
     /// Answers per second until the last answer.
     pub achieved_per_second: f64,
@@ -87,17 +87,17 @@ pub async fn open_loop<F>(offer: Offer, request: impl Fn(u64) -> F + Send + 'sta
 where
     F: Future<Output = Result<()>> + Send + 'static,
 {
-    let requests = (offer.per_second * offer.lasts.as_secs_f64()).clamp(1.0, MOST_REQUESTS) as u64;
+    let schedule = schedule(offer);
+    let lasts = schedule.last().copied().unwrap_or_default();
     let seen = Arc::new(Mutex::new(Seen::new()?));
     let runtime = Handle::current();
-    let tasks = {
+    let (start, tasks) = {
         let seen = Arc::clone(&seen);
         tokio::task::spawn_blocking(move || {
-            let mut random = StdRng::seed_from_u64(offer.seed);
-            let mut due = Instant::now();
-            let mut tasks = Vec::with_capacity(requests as usize);
-            for index in 0..requests {
-                due += gap(&mut random, offer.per_second);
+            let start = Instant::now();
+            let mut tasks = Vec::with_capacity(schedule.len());
+            for (index, after) in (0..).zip(schedule) {
+                let due = start + after;
                 wait_until(due);
                 let sent = Instant::now();
                 let (future, seen) = (request(index), Arc::clone(&seen));
@@ -108,31 +108,37 @@ where
                     Ok::<(), Failure>(())
                 }));
             }
-            tasks
+            (start, tasks)
         })
         .await?
     };
-    let start = Instant::now();
-    let mut shed = 0_u64;
+    let requests = tasks.len() as u64;
     for task in tasks {
         match task.await? {
-            Ok(()) => {}
-            Err(error) if is_too_much(&error) => shed += 1,
-            Err(error) => return Err(error),
+            Err(error) if !is_too_much(&error) => return Err(error),
+            Ok(()) | Err(_) => {}
         }
     }
-    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-    let outcome = seen.conclude(offer, requests, start);
-    Ok(match shed {
-        0 => outcome,
-        _ => OpenLoop { void: Some(format!("{shed} of {requests} requests were shed")), ..outcome },
-    })
+    let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(seen.conclude(start, lasts, requests))
 }
 
 /// Whether a store says that it has too much to do.
 fn is_too_much(error: &Failure) -> bool {
     let kind = error.downcast_ref::<hallway::Error>().map(hallway::Error::kind);
     matches!(kind, Some(hallway::ErrorKind::Overloaded | hallway::ErrorKind::Unavailable))
+}
+
+/// When each request is due, from the start on.
+fn schedule(offer: Offer) -> Vec<Duration> {
+    let requests = (offer.per_second * offer.lasts.as_secs_f64()).clamp(1.0, MOST_REQUESTS) as usize;
+    let mut random = StdRng::seed_from_u64(offer.seed);
+    let mut due = Duration::ZERO;
+    let next = || {
+        due += gap(&mut random, offer.per_second);
+        due
+    };
+    std::iter::repeat_with(next).take(requests).collect()
 }
 
 /// Times until the next request of a Poisson process.
@@ -156,7 +162,6 @@ struct Seen {
     service: Histogram<u64>,
     response: Histogram<u64>,
     lag: Histogram<u64>,
-    first: Option<Instant>,
     last: Option<Instant>,
 }
 
@@ -164,7 +169,7 @@ impl Seen {
     fn new() -> Result<Self> {
         // Bounded from the start: one that grows by itself does not grow while it saturates.
         let empty = || Histogram::new_with_bounds(1, LONGEST.as_nanos() as u64, 3);
-        Ok(Self { service: empty()?, response: empty()?, lag: empty()?, first: None, last: None })
+        Ok(Self { service: empty()?, response: empty()?, lag: empty()?, last: None })
     }
 
     fn record(&mut self, due: Instant, sent: Instant, now: Instant) {
@@ -172,23 +177,28 @@ impl Seen {
         self.service.saturating_record(nanos(sent, now));
         self.response.saturating_record(nanos(due, now));
         self.lag.saturating_record(nanos(due, sent));
-        self.first = Some(self.first.map_or(due, |first| first.min(due)));
         self.last = Some(self.last.map_or(now, |last| last.max(now)));
     }
 
-    fn conclude(&mut self, offer: Offer, requests: u64, start: Instant) -> OpenLoop {
-        let lasted = self.first.zip(self.last).map_or(start.elapsed(), |(first, last)| last - first);
-        let achieved = requests as f64 / lasted.as_secs_f64().max(f64::MIN_POSITIVE);
+    /// The outcome of a schedule whose last request was due `lasts` after the start. Its own rate counts: a Poisson
+    /// schedule lasts longer or shorter than planned, which is nobody's fault.
+    fn conclude(&self, start: Instant, lasts: Duration, requests: u64) -> OpenLoop {
+        let per_second = |count: u64, time: Duration| count as f64 / time.as_secs_f64().max(f64::MIN_POSITIVE);
+        let (answers, shed) = (self.response.len(), requests - self.response.len());
+        let offered = per_second(requests, lasts);
+        let achieved = per_second(answers, self.last.map_or(lasts, |last| last.duration_since(start).max(lasts)));
         let (response, lag_p99_ns) = (Quantiles::of(&self.response), self.lag.value_at_quantile(0.99));
-        let void = if lag_p99_ns as f64 > MOST_LAG * response.p99_ns as f64 {
+        let void = if shed > 0 {
+            Some(format!("{shed} of {requests} requests were shed"))
+        } else if lag_p99_ns as f64 > MOST_LAG * response.p99_ns as f64 {
             Some("the generator was late by more than a tenth of the response time".to_owned())
-        } else if achieved < LEAST_ACHIEVED * offer.per_second.min(requests as f64 / offer.lasts.as_secs_f64()) {
+        } else if achieved < LEAST_ACHIEVED * offered {
             Some("less than 98 % of what was offered was answered in time".to_owned())
         } else {
             None
         };
         OpenLoop {
-            offered_per_second: offer.per_second,
+            offered_per_second: offered,
             achieved_per_second: achieved,
             service: Quantiles::of(&self.service),
             response,
@@ -211,6 +221,40 @@ mod tests {
         let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / gaps.len() as f64;
         assert!((mean - 0.001).abs() < 0.000_02, "{mean}");
         assert!((variance.sqrt() / mean - 1.0).abs() < 0.02, "an exponential gap deviates by its mean");
+    }
+
+    /// What becomes of a schedule if each answer takes so long; times are said, not taken.
+    fn answered(offer: Offer, answers: impl Fn(usize) -> Option<Duration>) -> OpenLoop {
+        let (start, schedule) = (Instant::now(), schedule(offer));
+        let mut seen = Seen::new().unwrap();
+        for (index, after) in schedule.iter().enumerate() {
+            let due = start + *after;
+            answers(index).into_iter().for_each(|took| seen.record(due, due, due + took));
+        }
+        seen.conclude(start, schedule[schedule.len() - 1], schedule.len() as u64)
+    }
+
+    #[test]
+    fn who_answers_everything_at_once_is_valid_whatever_the_schedule() {
+        for per_second in [300.0, 1_000.0, 3_000.0] {
+            for seed in 0..100 {
+                let offer = Offer { per_second, lasts: Duration::from_secs(1), seed };
+                let outcome = answered(offer, |_| Some(Duration::from_micros(100)));
+                assert_eq!(outcome.void, None, "{outcome:?}");
+                assert!((outcome.offered_per_second / per_second - 1.0).abs() < 0.25, "{outcome:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn who_falls_behind_or_sheds_is_void_and_only_answers_are_counted() {
+        let offer = Offer { per_second: 1_000.0, lasts: Duration::from_secs(1), seed: 1 };
+        // Each answer takes longer than the one before: a queue grows.
+        let behind = answered(offer, |index| Some(Duration::from_micros(50 * index as u64)));
+        assert!(behind.void.as_deref().unwrap().contains("98 %"), "{behind:?}");
+        let shedding = answered(offer, |index| (index % 4 != 0).then_some(Duration::from_micros(100)));
+        assert_eq!(shedding.void.as_deref(), Some("250 of 1000 requests were shed"));
+        assert!(shedding.achieved_per_second <= 0.75 * shedding.offered_per_second, "{shedding:?}");
     }
 
     /// Whether a request waits is decided by what stands before it, not by the speed of this machine.

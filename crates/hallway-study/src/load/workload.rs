@@ -1,5 +1,6 @@
 //! Keys and values, built before anything is timed, and recognisable when they come back.
 
+use std::ops::RangeInclusive;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
@@ -115,6 +116,21 @@ impl Workload {
         }
     }
 
+    /// The check after the last write: every byte of one of these versions.
+    ///
+    /// # Errors
+    /// If the value is missing or is another one.
+    pub fn check_last(&self, key: usize, versions: RangeInclusive<u64>, found: Option<&[u8]>) -> Result<()> {
+        self.check_fully(key, found)?;
+        // More of them than there are different values are all of those.
+        let (first, last) = versions.into_inner();
+        let last = last.min(first.saturating_add(self.values[key].len() as u64 - 1));
+        if (first..=last).any(|version| found == Some(self.value(key, version))) {
+            return Ok(());
+        }
+        Err(format!("key {} holds an old value: an acknowledged write was lost", self.names[key]).into())
+    }
+
     #[cold]
     fn wrong(&self, key: usize, found: Option<&[u8]>) -> crate::Failure {
         match found {
@@ -177,6 +193,19 @@ mod tests {
         changed[19] ^= 1;
         workload.check(3, Some(&changed)).unwrap();
         workload.check_fully(3, Some(&changed)).unwrap_err();
+    }
+
+    #[test]
+    fn an_old_version_is_found_and_any_of_overlapping_writes_passes() {
+        let workload = Workload::new(3, 20, 4);
+        let check = |versions, found: u64| workload.check_last(1, versions, Some(workload.value(1, found)));
+        check(6..=6, 6).unwrap();
+        let error = check(6..=6, 5).unwrap_err().to_string();
+        assert!(error.contains("00000001 holds an old value"), "{error}");
+        check(5..=6, 5).unwrap();
+        check(5..=6, 4).unwrap_err();
+        check(1..=u64::MAX, 3).unwrap();
+        workload.check_last(1, 6..=6, None).unwrap_err();
     }
 
     #[test]

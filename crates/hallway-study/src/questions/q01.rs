@@ -1,5 +1,8 @@
 //! Q1: what a tier in the process buys over Redis, by the size of a value.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -8,9 +11,10 @@ use crate::Result;
 use crate::chart::{Axis, Chart, Lines, Scale, Unit};
 use crate::lab::{Backend, Lab, Shape};
 use crate::load::{Op, Plan, Workload};
-use crate::report::Figure;
+use crate::report::{Figure, Fit};
 use crate::rounds::Point;
-use crate::study::{Depth, Findings, Found, Pairing, Question};
+use crate::statistics::theil_sen;
+use crate::study::{Depth, Findings, Found, MEDIAN, Pairing, Question, drawn_median};
 
 const GROUP: &str = "Q1/get";
 const BACKENDS: [Backend; 4] = [Backend::MokaTyped, Backend::MokaBytes, Backend::RedisTcp, Backend::RedisUnix];
@@ -60,11 +64,16 @@ impl Question for LocalOverShared {
                 op: "get",
                 a: a.name(),
                 b: b.name(),
+                metric: MEDIAN,
                 axis: "value_bytes",
+                is_line: true,
                 spacing: Scale::Log,
                 plot: Some("q1-get".to_owned()),
             })?;
             judged.into_iter().for_each(|crossover| findings.judge(crossover));
+        }
+        for backend in BACKENDS {
+            findings.fits.extend(line(found, backend)?);
         }
         let series = BACKENDS.iter().map(|backend| found.series(GROUP, backend.name(), backend.name()));
         let chart = Chart::Lines(Lines {
@@ -92,6 +101,26 @@ impl Question for LocalOverShared {
         }
         Ok(findings)
     }
+}
+
+/// What a read costs for each byte of its value, where it was measured at two sizes.
+fn line(found: &Found<'_>, backend: Backend) -> Result<Option<Fit>> {
+    let costs: Vec<(f64, f64)> = found
+        .curve(GROUP, backend.name())
+        .into_iter()
+        .map(|(bytes, rounds)| (bytes, drawn_median(&rounds, &(0..rounds.len()).collect::<Vec<_>>())))
+        .collect();
+    if costs.len() < 2 {
+        return Ok(None);
+    }
+    let line = theil_sen(&costs)?;
+    Ok(Some(Fit {
+        backend: backend.name().to_owned(),
+        op: "get".to_owned(),
+        a_ns: line.at_zero,
+        ns_per_byte: Some(line.slope),
+        k_rtt: None,
+    }))
 }
 
 /// Everybody's read of a value of this size.

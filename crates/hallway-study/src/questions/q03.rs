@@ -19,7 +19,9 @@ use crate::load::Workload;
 use crate::report::{Crossover, Figure, Table, Validation, Verdict};
 use crate::rounds::Point;
 use crate::statistics::{Curves, Estimate};
-use crate::study::{BYTES, Depth, Findings, Found, GET, Pairing, Question, Run, SET, common_rounds, drawn_median};
+use crate::study::{
+    BYTES, Depth, Findings, Found, GET, MEAN, Pairing, Question, Run, SET, common_rounds, drawn_median,
+};
 
 const GROUP: &str = "Q3/read";
 /// The run that proves the composition, and what the database does in it.
@@ -172,7 +174,9 @@ impl CachePays {
                 op: work.name(),
                 a: database.name(),
                 b: &cached,
+                metric: MEAN,
                 axis: "hit_ratio",
+                is_line: true,
                 spacing: Scale::Linear,
                 plot: Some("q3-map".to_owned()),
             },

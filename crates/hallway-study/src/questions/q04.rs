@@ -14,7 +14,7 @@ use crate::formulas::hit_ratio_with_write_share;
 use crate::lab::{Backend, Lab};
 use crate::report::{Crossover, Figure, Table, Validation, Verdict};
 use crate::rounds::Point;
-use crate::study::{Depth, Findings, Found, GET, Pairing, Question, Run, SET, common_rounds, drawn_median};
+use crate::study::{Depth, Findings, Found, GET, MEAN, Pairing, Question, Run, SET, common_rounds, drawn_median};
 
 /// The axis is reads per write.
 const GROUP: &str = "Q4/request";
@@ -133,7 +133,9 @@ fn pairing(a: Tiers, b: Tiers) -> Pairing<'static> {
         op: "request",
         a: a.name(),
         b: b.name(),
+        metric: MEAN,
         axis: "reads_per_write",
+        is_line: false,
         spacing: Scale::Log,
         plot: Some("q4-request".to_owned()),
     }

@@ -15,7 +15,7 @@ use crate::lab::{Backend, Lab};
 use crate::report::{Figure, Table};
 use crate::rounds::Point;
 use crate::statistics::Curves;
-use crate::study::{Chain, Depth, Findings, Found, Hits, Pairing, Question, Run};
+use crate::study::{Chain, Depth, Findings, Found, Hits, MEAN, Pairing, Question, Run};
 
 /// The largest shared tier that is looked at: what curves and sentences are about.
 const SHARED: u64 = CAPACITIES[CAPACITIES.len() - 1];
@@ -116,7 +116,9 @@ impl SharedBehindLocal {
             op: stream,
             a,
             b,
+            metric: MEAN,
             axis: "local_entries",
+            is_line: false,
             spacing: Scale::Log,
             plot: Some(format!("q5-{stream}")),
         }

@@ -17,7 +17,7 @@ use crate::lab::{Backend, Lab};
 use crate::report::{Figure, Table, Validation};
 use crate::rounds::Point;
 use crate::statistics::Curves;
-use crate::study::{Chain, Depth, Findings, Found, Hits, Pairing, Question, Run};
+use crate::study::{Chain, Depth, Findings, Found, Hits, MEAN, Pairing, Question, Run};
 
 const ALONE: &str = "local";
 const BOTH: &str = "local+shared";
@@ -120,7 +120,9 @@ impl Instances {
                 op: name,
                 a,
                 b,
+                metric: MEAN,
                 axis: "instances",
+                is_line: false,
                 spacing: Scale::Log,
                 plot: Some(plot.clone()),
             };

@@ -1,37 +1,27 @@
 //! Q10: where each backend saturates.
 
+mod offered;
+#[cfg(test)]
+mod tests;
+mod told;
+
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use hallway::{Key, KvStore, Namespace, SetOptions, Ttl};
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use self::offered::Offered;
 use crate::Result;
-use crate::chart::{Axis, Chart, Lines, Scale, Series, Spot, Style, Unit};
+use crate::chart::{Axis, Chart, Lines, Scale, Series, Unit};
 use crate::formulas::{Load, Usl};
 use crate::lab::{Backend, Lab, Shape};
-use crate::load::{Offer, Op, OpenLoop, Plan, Workload, open_loop};
-use crate::report::{Figure, Table};
+use crate::load::{Op, Plan, Workload};
+use crate::report::Figure;
 use crate::rounds::{Cell, Point};
-use crate::study::{BYTES, Depth, Findings, Found, Pairing, Question, Run};
+use crate::study::{BYTES, Depth, Findings, Found, MEDIAN, Pairing, Question, Run};
 
 const GROUPS: [(&str, Op); 2] = [("Q10/get", Op::Get), ("Q10/set", Op::Set)];
 const BACKENDS: [Backend; 3] = [Backend::RedisTcp, Backend::Postgres, Backend::Sqlite];
-/// Shares of the capacity at which requests are offered.
-const SHARES: [f64; 4] = [0.3, 0.5, 0.7, 0.85];
-/// Tasks that find the capacity.
-const CROWD: usize = 64;
-const TTL: Ttl = Ttl::After(Duration::from_secs(3600));
-
-/// What an open loop has found for one backend.
-#[derive(Debug, Serialize, Deserialize)]
-struct Offered {
-    backend: String,
-    capacity_per_second: f64,
-    cells: Vec<(f64, OpenLoop)>,
-}
 
 #[derive(Debug)]
 pub(super) struct Saturation;
@@ -63,51 +53,23 @@ impl Question for Saturation {
     }
 
     fn runs(&self, lab: &Lab, depth: Depth) -> Vec<Run> {
-        let seconds = depth.pick(0.7, 3.0) * SHARES.len() as f64 + 0.5;
+        let seconds = offered::lasts(depth).as_secs_f64();
         lab.present(&BACKENDS).into_iter().map(|backend| Run::new(backend.name(), seconds)).collect()
     }
 
     async fn run(&self, name: &str, lab: &Lab, depth: Depth) -> Result<Value> {
-        let backend: Backend = name.parse()?;
-        let workload = Arc::new(Workload::new(1_000, BYTES, 1));
-        let store = lab.store(backend).await?;
-        let namespace = Namespace::new(&lab.namespace())?;
-        let keys: Arc<Vec<Key>> =
-            Arc::new(workload.names().map(|name| namespace.key(name)).collect::<hallway::Result<Vec<_>>>()?);
-        for (index, key) in keys.iter().enumerate() {
-            store.set(key, workload.value(index, 0).clone(), SetOptions::new(TTL)).await?;
-        }
-        let capacity = capacity(&store, &keys, &workload).await?;
-        let mut cells = Vec::new();
-        for share in SHARES {
-            let offer = Offer {
-                per_second: capacity * share,
-                lasts: Duration::from_secs_f64(depth.pick(0.7, 3.0)),
-                seed: depth.seed,
-            };
-            let (store, keys, workload) = (store.clone(), keys.clone(), workload.clone());
-            let outcome = open_loop(offer, move |index| {
-                let (store, keys, workload) = (store.clone(), keys.clone(), workload.clone());
-                async move {
-                    let key = index as usize % keys.len();
-                    workload.check(key, store.get(&keys[key]).await?.as_deref())
-                }
-            })
-            .await?;
-            cells.push((share, outcome));
-        }
-        Ok(serde_json::to_value(Offered { backend: name.to_owned(), capacity_per_second: capacity, cells })?)
+        Ok(serde_json::to_value(Offered::measure(lab, name.parse()?, depth).await?)?)
     }
 
     fn answer(&self, found: &Found<'_>) -> Result<Findings> {
         let mut findings = Findings::new(
             self,
-            "closed loop: so many tasks, each asking again when it is answered; open loop: a Poisson schedule at shares of the capacity, times counted from when a request was due",
+            "closed loop: so many tasks, each asking again when it is answered; open loop: a Poisson schedule at shares of what up to eight tasks get done, from the largest on down until enough of them are valid, times counted from when a request was due",
         );
         for (group, _) in GROUPS {
             self.closed(found, group, &mut findings)?;
         }
-        self.open(found, &mut findings)?;
+        told::open(found, &mut findings)?;
         findings.answer.caveats.push(
             "Client and servers share the cores, so a server of its own saturates later; which backend bends first transfers better than where.".to_owned(),
         );
@@ -153,7 +115,9 @@ impl Saturation {
                 op,
                 a: a.name(),
                 b: b.name(),
+                metric: MEDIAN,
                 axis: "tasks",
+                is_line: false,
                 spacing: Scale::Log,
                 plot: Some(plot.clone()),
             })?;
@@ -174,54 +138,6 @@ impl Saturation {
         }
         Ok(())
     }
-
-    fn open(&self, found: &Found<'_>, findings: &mut Findings) -> Result<()> {
-        let mut table = Table {
-            caption: "Reads at shares of the capacity, from when they were due".to_owned(),
-            columns: ["backend", "offered", "of capacity", "p50", "p99", "p99 of service", "note"]
-                .map(str::to_owned)
-                .into(),
-            rows: Vec::new(),
-        };
-        let mut series = Vec::new();
-        for backend in BACKENDS {
-            let Some(offered) = found.run::<Offered>(self.id(), backend.name())? else { continue };
-            let mut points = Vec::new();
-            for (share, cell) in &offered.cells {
-                table.rows.push(vec![
-                    offered.backend.clone(),
-                    format!("{:.0}/s", cell.offered_per_second),
-                    format!("{:.0} %", share * 100.0),
-                    micros(cell.response.p50_ns),
-                    micros(cell.response.p99_ns),
-                    micros(cell.service.p99_ns),
-                    cell.void.clone().map_or_else(String::new, |why| format!("void: {why}")),
-                ]);
-                if cell.void.is_none() {
-                    points.push(Spot { x: *share, y: cell.response.p99_ns as f64, interval: None, label: None });
-                }
-            }
-            series.push(Series { label: offered.backend, points, style: Style::Measured });
-        }
-        series.retain(|series| !series.points.is_empty());
-        if !series.is_empty() {
-            findings.answer.figures.push(Figure {
-                name: "q10-open".to_owned(),
-                caption: "What the slowest of a hundred readers waits as the load nears the capacity.".to_owned(),
-                chart: Chart::Lines(Lines {
-                    title: "p99 by load".to_owned(),
-                    x: Axis { label: "share of the capacity".to_owned(), unit: Unit::Share, scale: Scale::Linear },
-                    y: Axis { label: "p99 from when due".to_owned(), unit: Unit::Nanos, scale: Scale::Log },
-                    series,
-                    marks: Vec::new(),
-                }),
-            });
-        }
-        if !table.rows.is_empty() {
-            findings.answer.tables.push(table);
-        }
-        Ok(())
-    }
 }
 
 /// Everybody, with so many tasks.
@@ -235,40 +151,15 @@ async fn at(lab: &Lab, group: &str, op: Op, tasks: &[usize]) -> Result<Vec<Point
             let all = lab.cell(backend, &lane, plan);
             let share = *concurrency as u32;
             // The time of one operation, not of one of each task.
+            let inner = all.clone();
             let cell = Cell::new(move |iterations| {
-                let all = all.clone();
-                async move { Ok(all.run(iterations).await? / share) }
+                let inner = inner.clone();
+                async move { Ok(inner.run(iterations).await? / share) }
             });
-            points.push(Point::new(group, backend.name(), *concurrency as f64, cell));
+            points.push(Point::new(group, backend.name(), *concurrency as f64, cell.verified_as(&all)));
         }
     }
     Ok(points)
-}
-
-/// What a crowd of tasks gets done in a moment.
-async fn capacity(store: &Arc<dyn KvStore>, keys: &Arc<Vec<Key>>, workload: &Arc<Workload>) -> Result<f64> {
-    const LASTS: Duration = Duration::from_millis(400);
-    let start = Instant::now();
-    let tasks: Vec<_> = (0..CROWD)
-        .map(|task| {
-            let (store, keys, workload) = (store.clone(), keys.clone(), workload.clone());
-            tokio::spawn(async move {
-                let mut done = 0_u64;
-                let mut key = task * 7;
-                while start.elapsed() < LASTS {
-                    key = (key + 13) % keys.len();
-                    workload.check(key, store.get(&keys[key]).await?.as_deref())?;
-                    done += 1;
-                }
-                Ok::<u64, crate::Failure>(done)
-            })
-        })
-        .collect();
-    let mut done = 0;
-    for task in tasks {
-        done += task.await??;
-    }
-    Ok(done as f64 / start.elapsed().as_secs_f64())
 }
 
 /// From how many tasks on more of them gain nothing worth speaking of.
@@ -287,8 +178,4 @@ fn law(backend: Backend, op: &str, throughput: &Series) -> Result<Option<String>
     }
     let law = Usl::fit(&loads)?;
     Ok(law.peak().map(|peak| format!("{backend}: by the scalability law {op} is fastest with {peak:.0} tasks.")))
-}
-
-fn micros(nanos: u64) -> String {
-    format!("{:.0} us", nanos as f64 / 1_000.0)
 }

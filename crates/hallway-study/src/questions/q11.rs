@@ -1,5 +1,8 @@
 //! Q11: one SQL query or many gets of Redis, by the number of keys.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -12,7 +15,7 @@ use crate::lab::{Backend, Lab};
 use crate::load::Workload;
 use crate::report::Figure;
 use crate::rounds::{Cell, Point};
-use crate::study::{BYTES, Depth, Findings, Found, Pairing, Question};
+use crate::study::{BYTES, Depth, Findings, Found, MEDIAN, Pairing, Question};
 
 const GROUP: &str = "Q11/get";
 const KEYS: usize = 1_024;
@@ -79,7 +82,9 @@ impl Question for Batches {
                 op: "get",
                 a,
                 b,
+                metric: MEDIAN,
                 axis: "batch",
+                is_line: true,
                 spacing: Scale::Log,
                 plot: Some("q11-get".to_owned()),
             })?;

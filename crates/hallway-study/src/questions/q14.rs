@@ -23,7 +23,7 @@ use crate::lab::{Backend, Lab};
 use crate::report::{StudyMode, Table, Validation};
 use crate::rounds::Point;
 use crate::statistics::Curves;
-use crate::study::{BYTES, Depth, Findings, Found, Pairing, Question, Run, common_rounds};
+use crate::study::{BYTES, Depth, Findings, Found, MEAN, Pairing, Question, Run, common_rounds};
 
 const LOAD: &str = "Q14/load";
 /// A load with a touch that is due.
@@ -203,7 +203,9 @@ impl SessionsBelong {
                 op: "request",
                 a: a.name(),
                 b: b.name(),
+                metric: MEAN,
                 axis: "save_share",
+                is_line: true,
                 spacing: Scale::Linear,
                 plot: Some("q14-request".to_owned()),
             },

@@ -15,7 +15,7 @@ use crate::formulas::duplicate_loads;
 use crate::lab::{Backend, Lab};
 use crate::report::{Figure, Table};
 use crate::rounds::Point;
-use crate::study::{Depth, Findings, Found, GET, Pairing, Question, Run, drawn_median};
+use crate::study::{Depth, Findings, Found, GET, MEDIAN, Pairing, Question, Run, drawn_median};
 
 const GROUP: &str = "Q16/burst";
 const BURSTS: &str = "bursts";
@@ -72,7 +72,9 @@ impl Question for SingleFlight {
             op: "burst",
             a: Way::SingleFlight.name(),
             b: Way::Plain.name(),
+            metric: MEDIAN,
             axis: "tasks",
+            is_line: false,
             spacing: Scale::Log,
             plot: Some("q16-burst".to_owned()),
         })?;

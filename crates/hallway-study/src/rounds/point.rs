@@ -36,9 +36,14 @@ impl fmt::Display for PointId {
 
 type Run = dyn Fn(u64) -> Pin<Box<dyn Future<Output = Result<Duration>> + Send>> + Send + Sync;
 
+type Verify = dyn Fn() -> Pin<Box<dyn Future<Output = Result<()>> + Send>> + Send + Sync;
+
 /// What is timed: does its work so many times and says how long that took.
 #[derive(Clone)]
-pub struct Cell(Arc<Run>);
+pub struct Cell {
+    run: Arc<Run>,
+    verify: Option<Arc<Verify>>,
+}
 
 impl fmt::Debug for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -52,15 +57,35 @@ impl Cell {
     where
         F: Future<Output = Result<Duration>> + Send + 'static,
     {
-        Self(Arc::new(move |iterations| Box::pin(run(iterations))))
+        Self { run: Arc::new(move |iterations| Box::pin(run(iterations))), verify: None }
+    }
+
+    /// The same work over a store that this looks at after the last round.
+    #[must_use]
+    pub fn verified<F>(self, verify: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<()>> + Send + 'static,
+    {
+        Self { verify: Some(Arc::new(move || Box::pin(verify()))), ..self }
+    }
+
+    /// The same work over the store of another cell.
+    #[must_use]
+    pub fn verified_as(self, other: &Self) -> Self {
+        Self { verify: other.verify.clone(), ..self }
     }
 
     /// A lane that runs a plan; its number of iterations is criterion's to choose.
     #[must_use]
     pub fn of_lane(lane: Arc<Lane>, plan: Plan) -> Self {
-        Self::new(move |iterations| {
+        let of_verify = Arc::clone(&lane);
+        let cell = Self::new(move |iterations| {
             let lane = Arc::clone(&lane);
             async move { Ok(lane.run(Plan { iterations, ..plan }).await?.elapsed) }
+        });
+        cell.verified(move || {
+            let lane = Arc::clone(&of_verify);
+            async move { lane.verify_last().await }
         })
     }
 
@@ -69,7 +94,19 @@ impl Cell {
     /// # Errors
     /// If any of it failed or any value read was wrong.
     pub async fn run(&self, iterations: u64) -> Result<Duration> {
-        (self.0)(iterations).await
+        (self.run)(iterations).await
+    }
+
+    /// Looks whether the store still holds what was last written to it, every key of it. Never timed; to be called after
+    /// the last round, while nothing is measured. A cell that knows of no store has nothing to say.
+    ///
+    /// # Errors
+    /// If a value is missing, wrong, or not the last one: what was measured there is void.
+    pub async fn verify(&self) -> Result<()> {
+        match &self.verify {
+            Some(verify) => verify().await,
+            None => Ok(()),
+        }
     }
 
     /// The same work made slower by this share of its own time: a difference that a study has to find.
@@ -83,6 +120,7 @@ impl Cell {
                 Ok(took + spin(took.mul_f64(share)))
             }
         })
+        .verified_as(self)
     }
 
     /// The same work with so much time added to each iteration.
@@ -93,6 +131,7 @@ impl Cell {
             let cell = cell.clone();
             async move { Ok(cell.run(iterations).await? + spin(by.mul_f64(iterations as f64))) }
         })
+        .verified_as(self)
     }
 }
 

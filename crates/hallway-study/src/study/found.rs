@@ -36,6 +36,11 @@ pub struct Found<'a> {
     pub depth: Depth,
 }
 
+/// Medians of single operations, nanoseconds.
+pub const MEDIAN: &str = "median_ns";
+/// Means over operations of several kinds, composed or mixed, nanoseconds.
+pub const MEAN: &str = "mean_ns";
+
 /// Two curves to judge.
 #[derive(Debug, Clone)]
 pub struct Pairing<'a> {
@@ -49,8 +54,13 @@ pub struct Pairing<'a> {
     pub a: &'a str,
     /// The other.
     pub b: &'a str,
+    /// What a cost is: [`MEDIAN`] or [`MEAN`].
+    pub metric: &'a str,
     /// The axis with its unit.
     pub axis: &'a str,
+    /// Whether theory says that both costs are straight lines over this axis, `t = a + b x`: then a crossing is checked
+    /// against the one of two lines.
+    pub is_line: bool,
     /// How it is spaced.
     pub spacing: Scale,
     /// The figure that shows both.
@@ -190,11 +200,11 @@ impl Found<'_> {
         let judgement = Judge::new(self.noise_ln, self.depth.seed).judge(curves);
         let wants = judgement.wants.iter().map(|x| Want { group: pairing.group.to_owned(), x: x.round() });
         self.wants.borrow_mut().extend(wants);
-        let check = (!judgement.crossings.is_empty()).then(|| cross_check(curves)).transpose()?;
+        let check = (pairing.is_line && !judgement.crossings.is_empty()).then(|| cross_check(curves)).transpose()?;
         let pair = Pair {
             id: format!("{}/{}/{}/{}", pairing.question, pairing.op, pairing.a, pairing.b),
             question: pairing.question.to_owned(),
-            metric: "median_ns".to_owned(),
+            metric: pairing.metric.to_owned(),
             a: pairing.a.to_owned(),
             b: pairing.b.to_owned(),
             axis: pairing.axis.to_owned(),

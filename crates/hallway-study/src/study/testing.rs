@@ -32,8 +32,13 @@ impl Sample {
 
     /// Five rounds of a point around these nanoseconds, all points of a round off by the same part.
     pub(crate) fn put(&mut self, group: &str, series: &str, x: f64, nanos: f64) -> &mut Self {
-        for (round, off) in (1..).zip([0.98, 1.01, 1.0, 0.99, 1.02]) {
-            self.measured.insert(PointId::new(group, series, x), round, nanos * off);
+        self.put_rounds(group, series, x, [0.98, 1.01, 1.0, 0.99, 1.02].map(|off| nanos * off))
+    }
+
+    /// Five rounds of a point, one by one.
+    pub(crate) fn put_rounds(&mut self, group: &str, series: &str, x: f64, nanos: [f64; 5]) -> &mut Self {
+        for (round, nanos) in (1..).zip(nanos) {
+            self.measured.insert(PointId::new(group, series, x), round, nanos);
         }
         self
     }

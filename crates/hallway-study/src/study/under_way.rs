@@ -64,6 +64,11 @@ impl UnderWay<'_> {
                 self.done += self.plan.seconds_per_point();
             }
         }
+        // What is read while time runs is looked at shortly; what stores hold in the end is compared byte by byte.
+        for point in points {
+            self.stop.check()?;
+            self.runtime.block_on(point.cell.verify()).map_err(|error| named(&point.id.to_string(), error))?;
+        }
         Ok(())
     }
 

@@ -4,23 +4,34 @@ use std::collections::BTreeMap;
 
 use hallway_study::lab::{Choice, Choices, Lab};
 use hallway_study::report::StudyMode;
+use hallway_study::rounds::{Point, shuffled};
 use hallway_study::study::{Depth, questions};
 use serde_json::Value;
 use tempfile::TempDir;
 
 const QUICK: Depth = Depth { mode: StudyMode::Quick, seed: 3 };
 
-/// Runs the points of a question for a few iterations, and its runs; gives what the runs have found.
+/// Runs the points of a question for a few iterations, looks what their stores hold then, and does its runs; gives what
+/// the runs have found.
 async fn exercise(id: &str, choice: Choice) -> BTreeMap<String, Value> {
+    exercise_all(id, choice).await.1
+}
+
+/// The same, with the points.
+async fn exercise_all(id: &str, choice: Choice) -> (Vec<Point>, BTreeMap<String, Value>) {
     let out = TempDir::new().unwrap();
     let choices = Choices { redis: choice.clone(), postgres: choice };
     let lab = Lab::open(&choices, out.path(), None).await.unwrap();
     let depth = QUICK;
     let question = questions().into_iter().find(|question| question.id() == id).unwrap();
-    for point in question.points(&lab, depth).await.unwrap() {
+    let points = question.points(&lab, depth).await.unwrap();
+    for point in &points {
         assert!(point.id.group.starts_with(&format!("{id}/")), "{}", point.id);
         let took = point.cell.run(20).await.unwrap_or_else(|error| panic!("{}: {error}", point.id));
         assert!(!took.is_zero(), "{}", point.id);
+    }
+    for point in &points {
+        point.cell.verify().await.unwrap_or_else(|error| panic!("{}: {error}", point.id));
     }
     let mut found = BTreeMap::new();
     for run in question.runs(&lab, depth) {
@@ -28,11 +39,65 @@ async fn exercise(id: &str, choice: Choice) -> BTreeMap<String, Value> {
         found.insert(run.name.clone(), value.unwrap_or_else(|error| panic!("{}: {error}", run.name)));
     }
     lab.clear().await.unwrap();
-    found
+    (points, found)
+}
+
+/// How many points each series has.
+fn series(points: &[Point]) -> BTreeMap<&str, usize> {
+    let mut series = BTreeMap::new();
+    points.iter().for_each(|point| *series.entry(point.id.series.as_str()).or_default() += 1);
+    series
 }
 
 fn number(value: &Value, field: &str) -> f64 {
     value[field].as_f64().unwrap_or_else(|| panic!("no number {field} in {value}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q1_reads_every_size_from_whatever_is_there() {
+    let (points, _) = exercise_all("Q1", Choice::Start).await;
+    let all = [("moka-bytes", 4), ("moka-typed", 4), ("redis-tcp", 4), ("redis-unix", 4)];
+    assert_eq!(series(&points), BTreeMap::from(all));
+    let (points, _) = exercise_all("Q1", Choice::None).await;
+    assert_eq!(series(&points), BTreeMap::from([("moka-bytes", 4), ("moka-typed", 4)]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q2_measures_a_ping_and_sqlite_next_to_redis() {
+    let (points, _) = exercise_all("Q2", Choice::Start).await;
+    assert_eq!(series(&points), BTreeMap::from([("ping", 6), ("redis-tcp", 6), ("sqlite", 6)]));
+    for round in 1..=4 {
+        for neighbours in shuffled(&points, QUICK.seed, round).chunks(3) {
+            assert!(neighbours.iter().all(|point| point.id.group == neighbours[0].id.group), "{neighbours:?}");
+            assert!(neighbours.iter().all(|point| point.id.x == neighbours[0].id.x), "{neighbours:?}");
+        }
+    }
+    assert!(exercise_all("Q2", Choice::None).await.0.is_empty());
+}
+
+/// Which rates are valid is for the machine to say; that the largest is offered first and all are explained is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn q10_offers_less_and_less_until_it_is_valid() {
+    let (points, found) = exercise_all("Q10", Choice::Start).await;
+    assert_eq!(series(&points), BTreeMap::from([("postgres", 6), ("redis-tcp", 6), ("sqlite", 6)]));
+    assert_eq!(found.keys().collect::<Vec<_>>(), ["postgres", "redis-tcp", "sqlite"]);
+    for offered in found.values() {
+        let cells: Vec<(f64, Value)> = serde_json::from_value(offered["cells"].clone()).unwrap();
+        assert!(cells.is_sorted_by(|(one, _), (next, _)| one > next) && cells[0].0 == 0.85, "{offered}");
+        assert!(cells.iter().filter(|(_, cell)| cell["void"].is_null()).count() <= 4, "{offered}");
+        for (_, cell) in &cells {
+            assert!(number(cell, "achieved_per_second") <= 1.000_1 * number(cell, "offered_per_second"), "{cell}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q11_asks_for_as_many_keys_in_every_way() {
+    let (points, _) = exercise_all("Q11", Choice::Start).await;
+    let ways = ["postgres-many", "redis-joined", "redis-many", "redis-sequential", "sqlite-many", "sqlite-sequential"];
+    assert_eq!(series(&points), ways.into_iter().map(|way| (way, 3)).collect());
+    let (points, _) = exercise_all("Q11", Choice::None).await;
+    assert_eq!(series(&points), BTreeMap::from([("sqlite-many", 3), ("sqlite-sequential", 3)]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

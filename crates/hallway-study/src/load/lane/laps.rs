@@ -10,16 +10,19 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
+use super::versions::Versions;
 use super::{Op, Plan, Sample};
 use crate::Result;
 use crate::load::workload::mix;
 use crate::load::{Contender, Workload};
 
+/// Of one answer to many keys.
+const MOST_BATCH_BYTES: usize = 1 << 20;
+
 /// What the tasks of a lane share.
 pub(super) struct Course<K> {
     pub(super) keys: Vec<K>,
-    // How often each key was written, so that each write has another value than the one before.
-    versions: Vec<AtomicU64>,
+    versions: Vec<Versions>,
     pub(super) workload: Arc<Workload>,
     // Counts runs, so that each can begin elsewhere.
     pub(super) runs: AtomicU64,
@@ -29,7 +32,7 @@ impl<K: Send + Sync + 'static> Course<K> {
     /// Builds the keys and writes every value once.
     pub(super) async fn seeded<C: Contender<Key = K>>(contender: &C, workload: Arc<Workload>) -> Result<Arc<Self>> {
         let keys = workload.names().map(|name| contender.key(name)).collect::<Result<Vec<_>>>()?;
-        let versions = keys.iter().map(|_| AtomicU64::new(0)).collect();
+        let versions = keys.iter().map(|_| Versions::default()).collect();
         let course = Arc::new(Self { keys, versions, workload, runs: AtomicU64::new(0) });
         seed(contender, &course).await?;
         Ok(course)
@@ -58,6 +61,24 @@ pub(super) async fn verify<C: Contender>(mut contender: C, course: Arc<Course<C:
     for key in (0..course.keys.len()).step_by(100) {
         let found = contender.get(&course.keys[key]).await?;
         course.workload.check_fully(key, found.as_ref().map(AsRef::as_ref))?;
+    }
+    Ok(())
+}
+
+/// Every key against what was written to it last; in batches, because it may be far away.
+pub(super) async fn verify_last<C: Contender>(mut contender: C, course: Arc<Course<C::Key>>) -> Result<()> {
+    const BATCH: usize = 64;
+    let workload = &course.workload;
+    let batch = (MOST_BATCH_BYTES / workload.value_bytes()).clamp(1, BATCH);
+    for first in (0..course.keys.len()).step_by(batch) {
+        let keys = &course.keys[first..course.keys.len().min(first + batch)];
+        let values = contender.get_many(keys).await?;
+        if values.len() != keys.len() {
+            return Err(format!("{} values for {} keys", values.len(), keys.len()).into());
+        }
+        for (key, value) in (first..).zip(&values) {
+            workload.check_last(key, course.versions[key].last(), value.as_ref().map(AsRef::as_ref))?;
+        }
     }
     Ok(())
 }
@@ -182,8 +203,9 @@ async fn lap<C: Contender>(mut contender: C, course: &Course<C::Key>, plan: Plan
             }
             Op::Set => {
                 let key = walk.step(keys.len());
-                let version = versions[key].fetch_add(1, Ordering::Relaxed) + 1;
+                let version = versions[key].begin();
                 contender.set(&keys[key], workload.value(key, version)).await?;
+                versions[key].end();
             }
         }
         if let Some(before) = before {

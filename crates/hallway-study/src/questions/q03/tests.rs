@@ -30,6 +30,7 @@ fn the_border_is_f1_and_each_work_has_its_sentence() {
         assert_eq!(crossover.verdict, Verdict::Crossover);
         assert!((crossover.points[0].x - exact).abs() < 0.003, "{crossover:?}");
         assert_eq!(crossover.points[0].right, "redis-tcp+postgres");
+        assert_eq!(crossover.metric, "mean_ns");
         let check = crossover.cross_check.as_ref().and_then(|check| check.x).unwrap();
         assert!((check - exact).abs() < 1e-6, "the mean is a straight line: {check}");
     }

@@ -45,9 +45,9 @@ struct Costs {
 impl Costs {
     fn of(found: &Found<'_>, cache: Backend, work: Work) -> Option<Self> {
         let costs = Self {
-            look: found.primitive_rounds(GET, cache),
-            fill: found.primitive_rounds(SET, cache),
-            read: found.rounds(GROUP, work.name(), work.rows()),
+            look: found.primitive_means(GET, cache),
+            fill: found.primitive_means(SET, cache),
+            read: found.means(GROUP, work.name(), work.rows()),
         };
         (costs.rounds() > 0).then_some(costs)
     }

@@ -169,10 +169,10 @@ impl Costs {
         let local = Backend::MokaBytes;
         let database = found.database();
         let own = [(GET, local), (SET, local), (GET, database), (SET, database)]
-            .map(|(group, backend)| found.primitive_rounds(group, backend));
+            .map(|(group, backend)| found.primitive_means(group, backend));
         let rounds = common_rounds(&own.each_ref().map(Vec::as_slice));
         let shared = |group| match found.shared() {
-            Some(shared) => found.primitive_rounds(group, shared),
+            Some(shared) => found.primitive_means(group, shared),
             None => vec![0.0; rounds],
         };
         let [local_get, local_set, database_get, database_set] = own;

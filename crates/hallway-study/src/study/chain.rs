@@ -79,11 +79,11 @@ impl Found<'_> {
     /// The parts of tiers over a database; `None` if they were not measured, or that database was not.
     #[must_use]
     pub fn chain(&self, database: Backend) -> Option<Chain> {
-        let part = |part: Part| self.rounds(TIERS, part.name(), BYTES as f64);
+        let part = |part: Part| self.means(TIERS, part.name(), BYTES as f64);
         let local = part(Part::LocalHit);
-        let sqlite = self.primitive_rounds(GET, Backend::Sqlite);
-        let reads = self.primitive_rounds(GET, database);
-        let write = self.primitive_rounds(SET, database);
+        let sqlite = self.primitive_means(GET, Backend::Sqlite);
+        let reads = self.primitive_means(GET, database);
+        let write = self.primitive_means(SET, database);
         // Redis stands before the database of the study; before another it would be measured anew.
         let with_shared = database == self.database();
         let shared = |of: Part| if with_shared { part(of) } else { Vec::new() };

@@ -135,6 +135,18 @@ impl Found<'_> {
         self.cost(SET, backend.name(), primitives::BYTES as f64)
     }
 
+    /// The means of the rounds of one point, nanoseconds: what is composed to a mean of many operations.
+    #[must_use]
+    pub fn means(&self, group: &str, series: &str, x: f64) -> Vec<f64> {
+        self.measured.means(&PointId::new(group, series, x))
+    }
+
+    /// The means of the rounds of a read or a write at the default point.
+    #[must_use]
+    pub fn primitive_means(&self, group: &str, backend: Backend) -> Vec<f64> {
+        self.means(group, backend.name(), primitives::BYTES as f64)
+    }
+
     /// The rounds of a read or a write at the default point.
     #[must_use]
     pub fn primitive_rounds(&self, group: &str, backend: Backend) -> Vec<f64> {

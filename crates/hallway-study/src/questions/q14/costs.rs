@@ -8,7 +8,7 @@ use crate::study::{BYTES, Found, common_rounds, drawn_median};
 
 /// The rounds of a load and of a save.
 pub(super) fn rounds(found: &Found<'_>, backend: Backend) -> [Vec<f64>; 2] {
-    [LOAD, SAVE].map(|group| found.primitive_rounds(group, backend))
+    [LOAD, SAVE].map(|group| found.primitive_means(group, backend))
 }
 
 /// The middle of all rounds.

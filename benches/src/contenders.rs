@@ -4,4 +4,4 @@ pub mod local;
 pub mod redis;
 pub mod sql;
 
-pub use hallway_study::load::contenders::{OurCache, SharedPage};
+pub use hallway_study::load::contenders::{OurCache, SharedPage, TTL};

@@ -10,7 +10,7 @@ pub(crate) mod opendal;
 use std::time::Duration;
 
 /// How long entries live: longer than any measurement.
-pub(crate) const TTL: Duration = hallway_bench::contenders::ours::TTL;
+pub(crate) const TTL: Duration = hallway_bench::contenders::TTL;
 
 /// What everybody's plain read answers where something must not be loaded.
 pub(crate) const MISSING: &str = "not there, and nothing to load it from";

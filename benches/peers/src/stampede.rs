@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hallway_bench::contenders::redis::RawRedis;
 use hallway_bench::contenders::OurCache;
+use hallway_bench::contenders::redis::RawRedis;
 use hallway_bench::{CacheAside, Loader, Result};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};

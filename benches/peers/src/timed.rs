@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use hallway_bench::contenders::OurCache;
 use hallway_bench::contenders::local::RawMoka;
 use hallway_bench::contenders::redis::RawRedis;
-use hallway_bench::contenders::OurCache;
 use hallway_bench::ratios::interleave;
 use hallway_bench::{Driver, Lane, Op, Plan, Result, Workload};
 use hallway_testkit::servers::RedisServer;

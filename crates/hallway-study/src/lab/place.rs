@@ -271,7 +271,15 @@ async fn plain_addr(url: &str) -> Option<SocketAddr> {
 
 /// A machine that is measured is busy: a call may take longer than an application would wait.
 pub(super) fn patient(url: &str) -> String {
-    if url.contains("deadline=") { url.to_owned() } else { with_option(url, "deadline", "10s") }
+    let mut patient = url.to_owned();
+    if !url.contains("deadline=") {
+        patient = with_option(&patient, "deadline", "10s");
+    }
+    // Another connection is opened for the first large value, while 32 tasks write.
+    if url.starts_with("redis") && !url.contains("connect_timeout=") {
+        patient = with_option(&patient, "connect_timeout", "10s");
+    }
+    patient
 }
 
 fn with_option(url: &str, name: &str, value: &str) -> String {

@@ -28,6 +28,10 @@ const GRID: [f64; 20] = [
     3_000.0, 4_000.0, 5_000.0,
 ];
 
+/// What may be missing, and why where Redis is there.
+const REDIS_AWAY: &str = "Q2: redis";
+const NO_PROXY: &str = "no proxy can stand before this Redis: its URL asks for TLS or a Unix socket, or its host does not resolve; name it as redis://HOST:PORT, or use --start";
+
 #[derive(Debug)]
 pub(super) struct EmbeddedOrShared;
 
@@ -51,12 +55,10 @@ impl Question for EmbeddedOrShared {
             "get and set of 256 bytes by one task, SQLite with synchronous FULL; Redis behind a proxy that lengthens the wire, its cost in each round a line over the PINGs of the same round (F11), composed at round trips from 0 to 5 ms",
         );
         if !found.has(Backend::RedisTcp) {
-            findings.lacks("Q2: redis", found.why_absent("redis"));
+            findings.lacks(REDIS_AWAY, found.why_absent("redis"));
         } else if GROUPS.iter().all(|(group, _)| found.curve(group, REDIS).is_empty()) {
-            findings.lacks(
-                "Q2: redis over a longer wire",
-                "no proxy can stand before this Redis: its URL asks for TLS or a Unix socket, or its host does not resolve; name it as redis://HOST:PORT, or use --start",
-            );
+            let why = found.told_absent(REDIS_AWAY).unwrap_or_else(|| NO_PROXY.to_owned());
+            findings.lacks(REDIS_AWAY, why);
         }
         for (group, _) in GROUPS {
             self.answer_one(found, group, &mut findings)?;

@@ -89,8 +89,13 @@ impl Found<'_> {
     /// Why a backend or server is missing.
     #[must_use]
     pub fn why_absent(&self, server: &str) -> String {
-        let why = self.absent.iter().find(|absent| absent.what == server).map(|absent| absent.why.clone());
-        why.unwrap_or_else(|| format!("{server} was not measured"))
+        self.told_absent(server).unwrap_or_else(|| format!("{server} was not measured"))
+    }
+
+    /// Why something is missing, if that was known before anything was measured.
+    #[must_use]
+    pub fn told_absent(&self, what: &str) -> Option<String> {
+        self.absent.iter().find(|absent| absent.what == what).map(|absent| absent.why.clone())
     }
 
     /// What a run has found.

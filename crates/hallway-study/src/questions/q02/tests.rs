@@ -89,7 +89,7 @@ fn a_line_below_nothing_is_a_cheap_call_and_no_error() {
 #[test]
 fn where_no_proxy_can_stand_the_reason_and_the_remedy_are_told() {
     let findings = EmbeddedOrShared.answer(&Sample::of(&BACKENDS).found()).unwrap();
-    assert_eq!(findings.not_measured[0].what, "Q2: redis over a longer wire");
+    assert_eq!(findings.not_measured[0].what, "Q2: redis");
     assert!(findings.not_measured[0].why.contains("redis://HOST:PORT"), "{:?}", findings.not_measured);
     let without = EmbeddedOrShared.answer(&Sample::of(&[Backend::Sqlite]).found()).unwrap();
     assert_eq!(without.not_measured.len(), 1);

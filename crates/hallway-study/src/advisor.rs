@@ -10,6 +10,7 @@
 
 mod advice;
 mod architecture;
+mod basis;
 pub mod calibrate;
 mod choose;
 mod config;
@@ -27,6 +28,7 @@ mod refusal;
 mod semantics;
 mod text;
 mod units;
+mod warnings;
 mod workload;
 
 pub use self::advice::{Advice, Elimination, NamedFact, SCHEMA, advise};
@@ -34,7 +36,7 @@ pub use self::architecture::Architecture;
 pub use self::choose::{TIE, WORTH_IN_FLIGHT, choose};
 pub use self::cost::{Cost, CostPoint};
 pub use self::costs::{Costs, Operation};
-pub use self::curve::{CurveRow, HitCurve, LogCurve};
+pub use self::curve::{CurveRow, HitCurve, LogCurve, MOST_LOGGED_KEYS};
 pub use self::fact::{Basis, Fact};
 pub use self::flips::{Flip, Lever, Side};
 pub use self::inputs::{Inputs, Keys, Ycsb};

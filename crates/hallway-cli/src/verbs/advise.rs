@@ -15,7 +15,7 @@ use crate::failure::{Failure, NO};
 use crate::output::Output;
 
 /// Every number of the answer says what it rests on: what was given, then what is measured now, then a report of this
-/// machine, then defaults that were measured elsewhere, then assumptions. What must not be guessed is asked for.
+/// machine, then assumptions of this program. What must not be guessed is asked for.
 #[derive(Args)]
 pub(crate) struct Advise {
     #[command(flatten)]
@@ -29,7 +29,8 @@ pub(crate) struct Advise {
 
 impl Advise {
     pub(crate) async fn run(self, output: Output) -> Result<ExitCode, Failure> {
-        let inputs = self.question.inputs()?;
+        let mut inputs = self.question.inputs()?;
+        self.evidence.name_database(&mut inputs)?;
         // What is missing is said before anything is read or measured.
         inputs.workload(None).map_err(refused)?;
         let curve = self.evidence.curve(&inputs)?;

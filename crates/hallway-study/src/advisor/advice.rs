@@ -3,15 +3,17 @@
 use serde::Serialize;
 
 use super::architecture::Architecture;
-use super::choose::{TIE, rank, sort_out};
+use super::basis::basis;
+use super::choose::{TIE, WORTH_IN_FLIGHT, rank, sort_out};
 use super::config::hallway_toml;
 use super::costs::{Costs, Operation};
-use super::fact::{Basis, Fact};
+use super::fact::Fact;
 use super::flips::{Flip, flips};
 use super::predict::{Prediction, predict};
 use super::refusal::Refusal;
 use super::units::{count, digits, percent, time};
-use super::workload::{Loss, Purpose, Workload};
+use super::warnings::warnings;
+use super::workload::Workload;
 use crate::formulas::break_even_hit_ratio_with_writes;
 
 /// The schema of this version of the JSON form; changes only add to it.
@@ -82,12 +84,13 @@ pub fn advise(workload: &Workload, costs: &Costs) -> Result<Advice, Refusal> {
     let runner_up = predictions.next();
     let others: Vec<Prediction> = predictions.collect();
     let basis = basis(workload, costs, &choice, runner_up.as_ref());
+    let is_cache_possible = runner_up.iter().chain(&others).any(|other| other.architecture.has_copies());
     Ok(Advice {
         schema: SCHEMA,
         why: why(workload, costs, &choice, runner_up.iter().chain(&others)),
         warnings: warnings(workload, costs, &choice, &basis),
         flips: flips(workload, costs, choice.architecture),
-        hallway_toml: hallway_toml(workload, &choice),
+        hallway_toml: hallway_toml(workload, &choice, is_cache_possible),
         basis,
         choice,
         runner_up,
@@ -115,13 +118,15 @@ fn why<'a>(
             count(reads)
         ));
     }
-    if let Some(ttl) = choice.copy_ttl_ms {
-        why.push(format!(
-            "a TTL of {} keeps stale hits at {} (your limit: {})",
-            time(ttl * 1e3),
-            percent(choice.stale_share),
-            percent(workload.stale_share.value)
-        ));
+    if let Some(ttl) = choice.copy_ttl_ms.map(|ms| time(ms * 1e3)) {
+        why.push(match choice.stale_share {
+            Some(share) => format!(
+                "a TTL of {ttl} keeps stale hits at {} (your limit: {})",
+                percent(share),
+                percent(workload.stale_share.value)
+            ),
+            None => format!("a TTL of {ttl} ends what a slow fill leaves behind; how often that happens is not known"),
+        });
     }
     if architecture.has_redis() && architecture.has_database() && !architecture.has_local_copies() {
         let us = |operation| costs.total(operation, workload.bytes.value).value;
@@ -141,10 +146,14 @@ fn why<'a>(
     if let Some(fastest) = fastest.filter(|fastest| fastest.mean_us < choice.mean_us) {
         let gain = 1.0 - fastest.mean_us / choice.mean_us;
         let saved = workload.requests_per_s() * (choice.mean_us - fastest.mean_us) / 1e6;
+        let services = fastest.new_services.saturating_sub(choice.new_services);
+        let more = if services > 1 { format!("{services} more services") } else { "one more service".to_owned() };
         let reason = if fastest.mean_us * (1.0 + TIE) >= choice.mean_us {
             "which is no difference, for more to look after".to_owned()
+        } else if saved < WORTH_IN_FLIGHT * f64::from(services) {
+            format!("{} requests in flight less, which is not worth {more}", digits(saved))
         } else {
-            format!("{} requests in flight less, which is not worth one more service", digits(saved))
+            format!("which is no more than a tie with what comes without {more}")
         };
         why.push(format!("{} would be {} faster, {reason}", fastest.name, percent(gain)));
     }
@@ -152,102 +161,4 @@ fn why<'a>(
         why.push("of what may be chosen, nothing is faster by more than a tenth or has fewer parts".to_owned());
     }
     why
-}
-
-fn basis(workload: &Workload, costs: &Costs, choice: &Prediction, runner_up: Option<&Prediction>) -> Vec<NamedFact> {
-    let named = |name, fact: Fact| NamedFact { name, fact };
-    let of = |test: fn(Architecture) -> bool| {
-        test(choice.architecture) || runner_up.is_some_and(|runner_up| test(runner_up.architecture))
-    };
-    let mut basis = vec![
-        named("instances", Fact::given(f64::from(workload.instances))),
-        named("reads_per_s", Fact::given(workload.reads_per_s)),
-        named("writes_per_s", Fact::given(workload.writes_per_s)),
-        named("stale_ms", Fact::given(workload.stale_ms)),
-        named("value_bytes", workload.bytes.clone()),
-        named("keys", workload.keys.clone()),
-    ];
-    if of(Architecture::has_copies) {
-        basis.push(named("stale_share", workload.stale_share.clone()));
-        let shown = runner_up.filter(|_| !choice.architecture.has_copies()).unwrap_or(choice);
-        let [low, high] = shown.total_hit_interval;
-        let (value, basis_of, note) = (shown.total_hit_ratio, workload.curve.basis, workload.curve.note.clone());
-        basis.push(named("total_hit_ratio", Fact { value, low, high, basis: basis_of, note }));
-    }
-    if of(|a| a.has_local_copies() || a == Architecture::Local) {
-        basis.push(named("memory_bytes", workload.memory_bytes.clone()));
-        let cache = workload.purpose == Purpose::Cache;
-        let get = if cache { Operation::MokaTypedGet } else { Operation::MokaBytesGet };
-        basis.push(named(get.name(), costs.total(get, workload.bytes.value)));
-    }
-    let mut operations = Vec::new();
-    if of(|a| a == Architecture::Sqlite) || workload.database() == super::workload::Database::Sqlite {
-        operations.extend([Operation::SqliteGet, Operation::SqliteSet]);
-    }
-    if of(Architecture::has_database) {
-        operations.extend([Operation::DatabaseGet, Operation::DatabaseSet]);
-        basis.push(named("database_capacity_per_s", workload.database_capacity_per_s.clone()));
-    }
-    if of(Architecture::has_redis) {
-        operations.extend([Operation::RedisGet, Operation::RedisSet]);
-        basis.push(named("redis_rtt_us", costs.redis_rtt_us.clone()));
-        basis.push(named("redis_capacity_per_s", workload.redis_capacity_per_s.clone()));
-        basis.extend(workload.redis_memory_bytes.clone().map(|fact| named("redis_memory_bytes", fact)));
-    }
-    if of(|a| a == Architecture::UnloggedDatabase) {
-        operations.extend([Operation::UnloggedGet, Operation::UnloggedSet]);
-    }
-    basis.extend(operations.into_iter().map(|op| named(op.name(), costs.total(op, workload.bytes.value))));
-    if operations_over_network(costs, of(Architecture::has_database)) {
-        basis.push(named("database_rtt_us", costs.database_rtt_us.clone()));
-    }
-    if of(Architecture::has_bus) && workload.is_shared() {
-        basis.push(named("receipt_us", costs.receipt_us.clone()));
-    }
-    if workload.purpose == Purpose::Session {
-        basis.push(named("idle_s", workload.idle_s.clone()));
-    }
-    basis
-}
-
-fn operations_over_network(costs: &Costs, has_database: bool) -> bool {
-    has_database && [Operation::DatabaseGet, Operation::DatabaseSet].iter().any(|op| costs.of(*op).round_trips > 0.0)
-}
-
-fn warnings(workload: &Workload, costs: &Costs, choice: &Prediction, basis: &[NamedFact]) -> Vec<String> {
-    let mut warnings = Vec::new();
-    for (weak, what) in [
-        (Basis::Assumed, "assumed"),
-        (Basis::Shipped, "from another machine, not from yours"),
-        (Basis::Preset, "from a public trace, not from your keys"),
-    ] {
-        let names: Vec<&str> = basis.iter().filter(|fact| fact.fact.basis == weak).map(|fact| fact.name).collect();
-        if !names.is_empty() {
-            warnings.push(format!("{what}: {}", names.join(", ")));
-        }
-    }
-    if workload.purpose != Purpose::Cache && workload.loss_basis == Basis::Assumed {
-        warnings.push(format!("assumed: what may be lost is `{}`; --loss says otherwise", workload.loss));
-    }
-    let has_tail = Operation::ALL.iter().any(|op| costs.of(*op).is_tail_known);
-    if !has_tail {
-        warnings.push("p99 is a guess: how far slow calls are from usual ones was not measured".to_owned());
-    }
-    if workload.instances > workload.curve.most_instances() && choice.architecture.has_local_copies() {
-        warnings.push(format!(
-            "beyond {} instances local copies hit less than is said here",
-            workload.curve.most_instances()
-        ));
-    }
-    let is_truth = matches!(choice.architecture, Architecture::Redis | Architecture::LocalRedis);
-    if is_truth && workload.loss != Loss::All {
-        warnings.push(
-            "Redis loses seconds at most only with `appendonly yes`, and evicts nothing only with `noeviction`"
-                .to_owned(),
-        );
-    }
-    if !workload.is_shared() && choice.architecture == Architecture::LocalDatabase {
-        warnings.push("local copies are right as long as nobody writes past this process".to_owned());
-    }
-    warnings
 }

@@ -65,6 +65,12 @@ impl Architecture {
         matches!(self, Self::LocalBusDatabase | Self::LocalBusSharedDatabase | Self::LocalRedis)
     }
 
+    /// Whether each process takes in the writes of all: hallway's link to Redis tells of them wherever there are local
+    /// copies, also where a TTL ends these sooner.
+    pub(super) fn hears_of_writes(self) -> bool {
+        self.has_bus() || self == Self::LocalTtlSharedDatabase
+    }
+
     /// Whether it needs Redis.
     pub fn has_redis(self) -> bool {
         matches!(self, Self::SharedDatabase | Self::LocalTtlSharedDatabase | Self::Redis) || self.has_bus()
@@ -83,14 +89,17 @@ impl Architecture {
     /// What has to be run and looked after: services that do not run yet first, then tiers and the bus between them.
     pub(super) fn moving_parts(self, workload: &Workload) -> (u32, u32) {
         let new = |needed: bool, service| u32::from(needed && !workload.running.contains(&service));
-        // A cache has its database by definition.
-        let needs_database = self.has_database() && workload.purpose != Purpose::Cache;
+        // A cache has its database by definition; which one that is, only who asks can say.
+        let needs_database = match workload.purpose {
+            Purpose::Cache => self == Self::UnloggedDatabase,
+            Purpose::Session | Purpose::State => self.has_database(),
+        };
         let services = new(self.has_redis(), Service::Redis) + new(needs_database, Service::Postgres);
         let tiers = u32::from(self.has_local_copies() || self == Self::Local)
             + u32::from(self.has_redis())
             + u32::from(self.has_database() || self == Self::Sqlite)
             + u32::from(self == Self::UnloggedDatabase);
-        (services, tiers + u32::from(self.has_bus()))
+        (services, tiers + u32::from(self.hears_of_writes()))
     }
 
     /// Its name with the stores that it stands for here.
@@ -112,7 +121,7 @@ impl Architecture {
             Self::Redis => "Redis".to_owned(),
             Self::LocalRedis => "L1 moka (invalidated) + Redis".to_owned(),
             Self::UnloggedDatabase => match database {
-                Database::Unnamed => "UNLOGGED table + SQL".to_owned(),
+                Database::Unnamed => "UNLOGGED table of PostgreSQL + SQL".to_owned(),
                 _ => format!("UNLOGGED table + {sql}"),
             },
         };

@@ -38,7 +38,8 @@ impl Default for Plan {
 /// Takes what Redis and the database at these URLs cost from here into `costs`.
 ///
 /// Redis is asked by PING and for a key that is not there, the database for a key that is not there, or by a ping if it
-/// has no table of hallway's: then the read is a lower bound, and its note says so.
+/// has no table of hallway's. A ping is a lower bound of a read: advice warns of it, and a report knows better. What SQLite
+/// takes is measured as SQLite's and says nothing of PostgreSQL.
 ///
 /// # Errors
 /// As for opening and asking the stores; a store that does not answer is an error, never a number.
@@ -61,17 +62,22 @@ pub async fn calibrate(mut costs: Costs, redis: Option<&str>, database: Option<&
     if let Some(url) = database {
         let is_sqlite = url.starts_with("sqlite");
         let probes = measure(&*open(url, plan).await?, plan).await?;
-        let get = probes.get.as_ref().unwrap_or(&probes.ping).beyond(0.0, plan)?;
-        let operations = |postgres, sqlite| if is_sqlite { vec![postgres, sqlite] } else { vec![postgres] };
-        for operation in operations(Operation::DatabaseGet, Operation::SqliteGet) {
-            costs = costs.with(operation, get.clone());
+        let [get, set] = if is_sqlite {
+            [Operation::SqliteGet, Operation::SqliteSet]
+        } else {
+            [Operation::DatabaseGet, Operation::DatabaseSet]
+        };
+        match &probes.get {
+            Some(read) => costs = costs.with(get, read.beyond(0.0, plan)?),
+            None if costs.of(get).basis == Basis::Report => {}
+            None => costs = costs.with(get, probes.ping.beyond(0.0, plan)?.as_least()),
         }
-        if let Some(set) = &probes.set {
-            for operation in operations(Operation::DatabaseSet, Operation::SqliteSet) {
-                costs = costs.with(operation, set.beyond(0.0, plan)?);
-            }
+        if let Some(write) = &probes.set {
+            costs = costs.with(set, write.beyond(0.0, plan)?);
         }
-        costs.database_rtt_us = Fact { note: "ping of the database".to_owned(), ..probes.ping.fact() };
+        if !is_sqlite {
+            costs.database_rtt_us = Fact { note: "ping of the database".to_owned(), ..probes.ping.fact() };
+        }
     }
     Ok(costs)
 }
@@ -161,8 +167,11 @@ async fn measure(store: &dyn KvStore, plan: &Plan) -> Result<Probes> {
     let mut of = |call: Call, note| {
         calls.iter().position(|known| *known == call).map(|at| probe(&mut measured[at], plan, note)).transpose()
     };
-    let ping_note =
-        if has_table { "ping" } else { "a ping: no table of hallway's there, so a read costs at least this" };
+    let ping_note = if has_table {
+        "ping"
+    } else {
+        "a ping: no table of hallway's there, so a read costs at least this; --db-read"
+    };
     let ping = of(Call::Ping, ping_note)?.ok_or_else(|| Error::invalid_input("a ping was not measured"))?;
     let get_note = if plan.allow_writes { "reads of a value" } else { "reads of a key that is not there" };
     Ok(Probes { ping, get: of(Call::Get, get_note)?, set: of(Call::Set, "writes of a value")? })
@@ -230,13 +239,18 @@ mod tests {
         let url = format!("sqlite:{}", folder.path().join("app.db").display());
         let plan = Plan { allow_writes: true, ..short() };
         let costs = calibrate(Costs::shipped(), None, Some(&url), &plan).await.unwrap();
-        for operation in [Operation::DatabaseGet, Operation::DatabaseSet, Operation::SqliteGet] {
+        for operation in [Operation::SqliteGet, Operation::SqliteSet] {
             let cost = costs.of(operation);
             assert_eq!(cost.basis, Basis::Measured);
             assert!(cost.is_tail_known && cost.tail >= 1.0);
-            assert!(costs.total(operation, 256.0).is_sound());
+            assert!(costs.total(operation, 256.0).is_sound() && !cost.is_least);
         }
-        assert_eq!(costs.of(Operation::RedisGet).basis, Basis::Shipped);
+        // A file beside the process says nothing of a server.
+        let shipped = Costs::shipped();
+        for operation in [Operation::RedisGet, Operation::DatabaseGet, Operation::DatabaseSet] {
+            assert_eq!(costs.of(operation), shipped.of(operation));
+        }
+        assert_eq!(costs.database_rtt_us, shipped.database_rtt_us);
         // Nothing is left behind.
         let store = hallway::open(&url).await.unwrap();
         let prefix = Namespace::new("hallway-advise").unwrap().prefix();
@@ -255,8 +269,15 @@ mod tests {
         // A database of somebody's without our table: pinged only, and still without it.
         std::fs::write(&path, b"").unwrap();
         let costs = calibrate(Costs::shipped(), None, Some(&url), &short()).await.unwrap();
-        assert!(costs.of(Operation::DatabaseGet).note.contains("ping"));
-        assert_eq!(costs.of(Operation::DatabaseSet).basis, Basis::Shipped);
+        let read = costs.of(Operation::SqliteGet);
+        assert!(read.is_least && read.note.contains("ping") && read.note.contains("--db-read"), "{read:?}");
+        assert_eq!(costs.of(Operation::SqliteSet), Costs::shipped().of(Operation::SqliteSet));
+
+        // A ping knows less of a read than a report does.
+        let known = Cost::flat(70.0, Basis::Report, "a report").unwrap();
+        let reported = Costs::shipped().with(Operation::SqliteGet, known.clone());
+        let costs = calibrate(reported, None, Some(&url), &short()).await.unwrap();
+        assert_eq!(costs.of(Operation::SqliteGet), &known);
     }
 
     #[tokio::test]
@@ -277,8 +298,9 @@ mod tests {
             let read = costs.of(Operation::DatabaseGet);
             assert_eq!((read.basis, read.round_trips), (Basis::Measured, 0.0));
             assert_eq!(read.note.contains("no table"), !allow_writes);
-            let write = if allow_writes { Basis::Measured } else { Basis::Shipped };
-            assert_eq!(costs.of(Operation::DatabaseSet).basis, write);
+            assert_eq!(read.is_least, !allow_writes);
+            let is_measured = costs.of(Operation::DatabaseSet).basis == Basis::Measured;
+            assert_eq!(is_measured, allow_writes);
         }
     }
 

@@ -3,19 +3,30 @@
 use std::fmt::Write as _;
 
 use super::architecture::Architecture;
-use super::hits::copy_ttl_s;
-use super::predict::{Prediction, bound_ms};
+use super::hits::{LONGEST_TTL_S, copy_ttl_s};
+use super::predict::{Prediction, bound_ms, degraded_ms};
 use super::units::{bytes, count, time};
-use super::workload::{Database, Purpose, Workload};
+use super::workload::{Database, LONGEST_S, Purpose, Workload};
 
-/// How long local copies answer while Redis is down, at most, milliseconds: the default of tiers.
-const DEGRADED_MS: f64 = 5_000.0;
+/// How long a cache remembers that there was nothing, milliseconds, if nobody says: the default of caches.
+const NOT_FOUND_MS: f64 = 30_000.0;
 
-pub(super) fn hallway_toml(workload: &Workload, choice: &Prediction) -> String {
+/// How long a session lives at most, seconds, if nobody says: the default of sessions.
+const ABSOLUTE_S: f64 = 43_200.0;
+
+/// How often a session may be idle for as long as it may be before it ends, where its timeout is longer than usual. A
+/// guess, which the text says.
+const ABSOLUTES: f64 = 7.0;
+
+/// The largest value that stores take if nobody says, bytes.
+const USUAL_VALUE: f64 = 1_048_576.0;
+
+/// `is_cache_possible`: whether anything with copies was among what may be chosen.
+pub(super) fn hallway_toml(workload: &Workload, choice: &Prediction, is_cache_possible: bool) -> String {
     let architecture = choice.architecture;
     let mut out = format!("# hallway.toml: {}\n[stores]\n", choice.name);
     for (tier, url) in stores(architecture, workload) {
-        let _ = writeln!(out, "{tier} = \"{url}\"");
+        let _ = writeln!(out, "{tier} = \"{}\"", with_room(url, workload));
     }
     out.push_str("\n[tiers]\n");
     for (name, value, comment) in tiers(architecture, workload) {
@@ -23,7 +34,7 @@ pub(super) fn hallway_toml(workload: &Workload, choice: &Prediction) -> String {
         let _ = if comment.is_empty() { writeln!(out, "{line}") } else { writeln!(out, "{line:<28}  # {comment}") };
     }
     out.push('\n');
-    for line in code(workload, choice) {
+    for line in code(workload, choice, is_cache_possible) {
         let _ = writeln!(out, "# {line}");
     }
     out
@@ -51,6 +62,15 @@ fn stores(architecture: Architecture, workload: &Workload) -> Vec<(&'static str,
         stores.push(("consistent", "postgres://db.internal/app?table=cache_copies".to_owned()));
     }
     stores
+}
+
+/// The URL of a store that takes the values there are.
+fn with_room(url: String, workload: &Workload) -> String {
+    if workload.bytes.value <= USUAL_VALUE {
+        return url;
+    }
+    let separator = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{separator}max_value={}B", workload.bytes.value.ceil())
 }
 
 /// Bytes as a store URL takes them: never more than there are.
@@ -90,20 +110,24 @@ fn tiers(architecture: Architecture, workload: &Workload) -> Vec<(&'static str, 
     let has_local = architecture.has_local_copies();
     if has_local && architecture.has_redis() {
         say("bound", quoted(bound_ms(workload)), "H: how old a local copy may be that nobody contradicts");
-        let degraded = if workload.is_shared() { workload.stale_ms.min(DEGRADED_MS) } else { DEGRADED_MS };
-        say("degraded_ttl", quoted(degraded), "the same while Redis is down");
+        say("degraded_ttl", quoted(degraded_ms(workload)), "the same while Redis is down");
     }
     if architecture.has_copies() && architecture.has_redis() {
-        let otherwise = "\"proceed\" writes on, and copies elsewhere may be old until Redis is back";
+        let otherwise = "no writes while Redis is down; \"proceed\" writes on, and copies may be old until it is back";
         say("on_shared_down", "\"fail\"".to_owned(), otherwise);
     }
     if has_local {
-        say("local_ttl", quoted(copy_ttl_s(architecture, workload) * 1e3), "the longest life of a local copy");
+        let comment = if architecture.has_redis() {
+            "the longest life of a local copy, and H where a server or proxy tells of no writes"
+        } else {
+            "the longest life of a local copy"
+        };
+        say("local_ttl", quoted(copy_ttl_s(architecture, workload) * 1e3), comment);
     }
     tiers
 }
 
-fn code(workload: &Workload, choice: &Prediction) -> Vec<String> {
+fn code(workload: &Workload, choice: &Prediction, is_cache_possible: bool) -> Vec<String> {
     let mut code = Vec::new();
     if choice.local_entries > 0.0 {
         code.push(format!(
@@ -115,7 +139,8 @@ fn code(workload: &Workload, choice: &Prediction) -> Vec<String> {
     }
     match (workload.purpose, choice.architecture) {
         (Purpose::Cache, Architecture::Database) => {
-            code.push("Ask your database in every call; a cache would not pay.".to_owned());
+            let reason = if is_cache_possible { "a cache would not pay" } else { "every cache is ruled out here" };
+            code.push(format!("Ask your database in every call; {reason}."));
         }
         (Purpose::Cache, Architecture::UnloggedDatabase) => {
             code.push("Once: ALTER TABLE cache_copies SET UNLOGGED;".to_owned());
@@ -126,15 +151,29 @@ fn code(workload: &Workload, choice: &Prediction) -> Vec<String> {
             code.push(format!("store.set(&key, value, SetOptions::new({ttl})).await?"));
         }
         (Purpose::Cache, _) => {
-            let ttl = choice.copy_ttl_ms.filter(|_| !choice.architecture.has_redis()).unwrap_or(3_600_000.0);
-            code.push(format!("let cache: Cache<Value> = tiers.cache(\"name\").ttl({}).build()?;", in_code(ttl)));
+            // Where the TTL is what bounds staleness, nothing may live longer.
+            let bound = choice.copy_ttl_ms.filter(|_| !choice.architecture.has_redis());
+            let ttl = bound.unwrap_or(LONGEST_TTL_S * 1e3);
+            let exactly = bound.map_or_else(String::new, |ttl| {
+                format!(".jitter(0.0).not_found_ttl({})", in_code(ttl.min(NOT_FOUND_MS)))
+            });
+            code.push(format!(
+                "let cache: Cache<Value> = tiers.cache(\"name\").ttl({}){exactly}.build()?;",
+                in_code(ttl)
+            ));
             code.push("Write through it, so that copies end: cache.write(id, || your_update()).await?".to_owned());
         }
         (Purpose::Session, _) => {
+            let idle = workload.idle_s.value.round();
+            // No session may be idle for longer than it lives.
+            let absolute = (idle > ABSOLUTE_S).then(|| (ABSOLUTES * idle).min(LONGEST_S));
+            let at_most = absolute.map_or_else(String::new, |most| format!(".absolute(Duration::from_secs({most}))"));
             code.push(format!(
-                "let sessions: Sessions<User> = tiers.sessions(\"session\").idle(Duration::from_secs({})).build()?;",
-                workload.idle_s.value.round()
+                "let sessions: Sessions<User> = tiers.sessions(\"session\").idle(Duration::from_secs({idle})){at_most}.build()?;"
             ));
+            code.extend(absolute.map(|most| {
+                format!("After {} everybody has to log in again: that is yours to decide.", time(most * 1e6))
+            }));
             code.push(format!(
                 "A load writes only when that prolongs the session by a minute, or by 5 % of {}: nothing to set.",
                 time(workload.idle_s.value * 1e6)

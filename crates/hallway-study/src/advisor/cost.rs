@@ -27,6 +27,8 @@ pub struct Cost {
     pub is_tail_known: bool,
     /// Round trips that are not in the figure and are added to it.
     pub round_trips: f64,
+    /// Whether it is only known that it takes so long at least.
+    pub is_least: bool,
     /// Where the figure comes from.
     pub basis: Basis,
     /// More about that.
@@ -47,7 +49,15 @@ impl Cost {
         }
         points.sort_by(|a, b| a.bytes.total_cmp(&b.bytes));
         points.dedup_by(|next, kept| next.bytes == kept.bytes);
-        Some(Self { points, tail: 1.0, is_tail_known: false, round_trips: 0.0, basis, note: note.into() })
+        Some(Self {
+            points,
+            tail: 1.0,
+            is_tail_known: false,
+            round_trips: 0.0,
+            is_least: false,
+            basis,
+            note: note.into(),
+        })
     }
 
     /// One figure for values of any size. `None` if it is not positive and finite.
@@ -67,6 +77,21 @@ impl Cost {
     pub fn with_round_trips(mut self, round_trips: f64) -> Self {
         self.round_trips = round_trips;
         self
+    }
+
+    /// Says that it takes so long at least, as of a ping in the place of a read. Default: it takes as long as said.
+    #[must_use]
+    pub fn as_least(mut self) -> Self {
+        self.is_least = true;
+        self
+    }
+
+    /// The largest size that it is known for, bytes; infinite for what was said of values of any size.
+    pub fn known_to(&self) -> f64 {
+        match self.points.last() {
+            Some(largest) if self.basis != Basis::Given => largest.bytes,
+            _ => f64::INFINITY,
+        }
     }
 
     /// The cost for values of `bytes`, microseconds: a straight line in logarithms between the sizes that were

@@ -14,6 +14,9 @@ const SHIPPED: &str = include_str!("defaults.json");
 /// A round trip within one zone of a cloud, microseconds, where nobody says another.
 const ASSUMED_RTT_US: f64 = 250.0;
 
+/// Bytes that a network is assumed to carry in a microsecond: 1 Gbit/s.
+const ASSUMED_BYTES_PER_US: f64 = 125.0;
+
 /// An operation of a store, as in [`Primitive::backend`] and [`Primitive::op`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -104,6 +107,11 @@ impl Operation {
         }
     }
 
+    /// Whether its values cross a network.
+    pub(super) fn is_remote(self) -> bool {
+        self.round_trips() > 0.0
+    }
+
     /// How far slow calls are assumed to be from usual ones where nobody measured it: writes that wait for a disk vary
     /// most.
     fn assumed_tail(self) -> f64 {
@@ -124,11 +132,14 @@ pub struct Costs {
     pub database_rtt_us: Fact,
     /// Taking an invalidation in, in each instance, microseconds.
     pub receipt_us: Fact,
+    /// Bytes that the network carries in a microsecond, for values larger than any that was measured.
+    pub bytes_per_us: Fact,
 }
 
 #[derive(Deserialize)]
 struct Shipped {
     source: String,
+    basis: Basis,
     primitives: Vec<Primitive>,
 }
 
@@ -144,8 +155,9 @@ impl Costs {
             redis_rtt_us: Fact::assumed(ASSUMED_RTT_US, "one zone of a cloud; --redis-rtt says better"),
             database_rtt_us: Fact::assumed(ASSUMED_RTT_US, "one zone of a cloud; --db-read says better"),
             receipt_us: Fact::assumed(5.0, "taking an invalidation in"),
+            bytes_per_us: Fact::assumed(ASSUMED_BYTES_PER_US, "1 Gbit/s, for values larger than any measured"),
         };
-        costs.take(&shipped.primitives, Basis::Shipped, &shipped.source);
+        costs.take(&shipped.primitives, shipped.basis, &shipped.source);
         assert!(costs.table.len() == Operation::ALL.len(), "the table of defaults has every operation");
         costs
     }
@@ -163,6 +175,26 @@ impl Costs {
     pub fn with(mut self, operation: Operation, cost: Cost) -> Self {
         self.table.insert(operation, cost);
         self
+    }
+
+    /// Sets what somebody said that an operation takes, for values of any size. How far slow calls are from usual ones
+    /// stays as it is known of `like`. What is no cost changes nothing.
+    #[must_use]
+    pub(super) fn with_said(self, operation: Operation, like: Operation, us: f64) -> Self {
+        let known = self.of(like);
+        let (tail, is_known) = (known.tail, known.is_tail_known);
+        match Cost::flat(us, Basis::Given, "") {
+            Some(cost) => self.with(operation, cost.with_tail(tail, is_known)),
+            None => self,
+        }
+    }
+
+    /// The same costs where no call is slower than usual unless that was measured.
+    #[must_use]
+    pub(super) fn without_assumed_tails(&self) -> Self {
+        let mut costs = self.clone();
+        costs.table.values_mut().filter(|cost| !cost.is_tail_known).for_each(|cost| cost.tail = 1.0);
+        costs
     }
 
     fn take(&mut self, primitives: &[Primitive], basis: Basis, note: &str) {
@@ -198,11 +230,18 @@ impl Costs {
         fact.value += cost.round_trips * rtt.value;
         fact.low += cost.round_trips * rtt.low;
         fact.high += cost.round_trips * rtt.high;
+        // Beyond the sizes that were measured it is the network that counts (F11).
+        let beyond = if operation.is_remote() { (bytes - cost.known_to()).max(0.0) } else { 0.0 };
+        fact.value += beyond / self.bytes_per_us.value;
+        fact.low += beyond / self.bytes_per_us.high;
+        fact.high += beyond / self.bytes_per_us.low;
         fact
     }
 
     pub(super) fn is_sound(&self) -> bool {
         [&self.redis_rtt_us, &self.database_rtt_us, &self.receipt_us].iter().all(|fact| fact.is_sound())
+            && self.bytes_per_us.is_sound()
+            && self.bytes_per_us.low > 0.0
             && self.table.values().all(|cost| cost.round_trips >= 0.0 && cost.round_trips.is_finite())
     }
 }
@@ -227,8 +266,17 @@ mod tests {
     fn the_defaults_have_every_operation() {
         let costs = Costs::shipped();
         for operation in Operation::ALL {
-            assert_eq!(costs.of(operation).basis, Basis::Shipped);
-            assert!(costs.total(operation, 256.0).is_sound());
+            assert!(costs.of(operation).basis.is_weak());
+            let fact = costs.total(operation, 256.0);
+            assert!(fact.is_sound());
+            // Nobody measured them: what is an order of magnitude has an interval of one.
+            if fact.basis == Basis::Assumed {
+                let figure = costs.of(operation).at(256.0);
+                assert!(
+                    figure.low <= figure.value / 3.0 && figure.high >= figure.value * 3.0,
+                    "{operation:?}: {figure:?}"
+                );
+            }
         }
     }
 
@@ -263,8 +311,20 @@ mod tests {
         assert_eq!(of(Operation::DatabaseGet), (Basis::Report, 80.0));
         assert_eq!(of(Operation::RedisGet), (Basis::Report, 50.0));
         assert_eq!(of(Operation::UnloggedGet), (Basis::Report, 80.0));
-        assert_eq!(of(Operation::SqliteGet).0, Basis::Shipped);
+        assert_eq!(of(Operation::SqliteGet).0, Costs::shipped().of(Operation::SqliteGet).basis);
         assert!(costs.of(Operation::UnloggedGet).note.contains("as database_get_us"));
+    }
+
+    #[test]
+    fn what_is_larger_than_any_measured_takes_the_network_longer() {
+        let costs = Costs::shipped();
+        let of = |operation, bytes| costs.total(operation, bytes).value;
+        let more = of(Operation::RedisGet, 1_048_576.0) - of(Operation::RedisGet, 256.0);
+        assert!((more - (1_048_576.0 - 256.0) / 125.0).abs() < 1e-6, "{more}");
+        assert_eq!(of(Operation::MokaTypedGet, 1_048_576.0), of(Operation::MokaTypedGet, 256.0));
+        // What is said of the values of an application is true of them.
+        let said = costs.clone().with_said(Operation::DatabaseGet, Operation::DatabaseGet, 1_100.0);
+        assert_eq!(said.total(Operation::DatabaseGet, 1_048_576.0).value, 1_100.0);
     }
 
     #[test]

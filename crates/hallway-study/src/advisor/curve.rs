@@ -4,8 +4,9 @@ mod log;
 
 use std::sync::Arc;
 
-pub use self::log::LogCurve;
+pub use self::log::{LogCurve, MOST_LOGGED_KEYS};
 use super::fact::Basis;
+use super::units::count;
 
 /// How often LRU hits by the number of entries, for requests spread over some instances at random.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +31,8 @@ pub struct HitCurve {
     pub basis: Basis,
     /// Which log or trace.
     pub note: String,
+    /// Reads that it was measured on, if somebody counted them.
+    pub reads: Option<f64>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -83,8 +86,7 @@ impl HitCurve {
 
     /// The curve of a key log, from replays over some numbers of instances.
     ///
-    /// `None` unless there is a row, every row has a point, and capacities and ratios never fall within a row, nor rise
-    /// from a row to one of more instances.
+    /// `None` unless there is a row, every row has a point, and capacities and ratios never fall within a row.
     pub fn from_log(mut rows: Vec<CurveRow>, keys: f64, note: impl Into<String>) -> Option<Self> {
         rows.sort_by_key(|row| row.instances);
         let rises = |row: &CurveRow| {
@@ -99,7 +101,30 @@ impl HitCurve {
 
     fn new(rows: impl Iterator<Item = CurveRow>, keys: f64, basis: Basis, note: String) -> Self {
         let rows = rows.map(|curve| Row { windows: Windows::new(&curve, keys), curve });
-        Self { rows: rows.collect(), keys, basis, note }
+        Self { rows: rows.collect(), keys, basis, note, reads: None }
+    }
+
+    /// Says how many reads it was measured on, so that advice can warn of few.
+    #[must_use]
+    pub fn of_reads(mut self, reads: f64) -> Self {
+        self.reads = Some(reads);
+        self
+    }
+
+    /// Why a log tells little, if it does.
+    pub(super) fn doubt(&self) -> Option<String> {
+        /// Below so many reads of each key, most first reads in the log are none in the application.
+        const READS_OF_A_KEY: f64 = 10.0;
+        /// Below so many keys, curves that were checked against replays were off by more than they say.
+        const KEYS: f64 = 8_000.0;
+        let reads = self.reads?;
+        (self.basis == Basis::KeyLog && (reads < READS_OF_A_KEY * self.keys || self.keys < KEYS)).then(|| {
+            format!(
+                "the key log is small ({} reads of {} keys): hit ratios from it are rough below 8,000 keys or 10 reads of each",
+                count(reads),
+                count(self.keys)
+            )
+        })
     }
 
     /// The share of requests that hit in each of `instances` caches of `entries`.

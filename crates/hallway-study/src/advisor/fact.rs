@@ -18,7 +18,7 @@ pub enum Basis {
     KeyLog,
     /// From a public trace that stands in for the application.
     Preset,
-    /// From the table that comes with this crate, measured on another machine.
+    /// From a table that comes with this crate and was measured, on another machine.
     Shipped,
     /// A guess.
     Assumed,

@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use super::architecture::Architecture;
 use super::choose::choose;
-use super::cost::Cost;
 use super::costs::{Costs, Operation};
-use super::fact::Basis;
+use super::load::is_capacity_said;
+use super::model::of_database;
 use super::units::{bytes, count, percent, time};
 use super::workload::{Database, Workload};
 
@@ -150,14 +150,15 @@ impl Lever {
     /// Its present value, if it has one.
     pub fn of(self, workload: &Workload, costs: &Costs) -> Option<f64> {
         let cost = |operation| costs.total(operation, workload.bytes.value).value;
-        let database = |postgres, sqlite| {
-            let is_said = matches!(costs.of(postgres).basis, Basis::Given | Basis::Measured);
-            cost(if workload.database() == Database::Sqlite && !is_said { sqlite } else { postgres })
-        };
+        let [database_get, database_set] = of_database(workload, costs);
         Some(match self {
+            // What SQLite can take follows from what its requests take, unless somebody said it.
+            Self::DatabaseCapacity if workload.database() == Database::Sqlite && !is_capacity_said(workload) => {
+                return None;
+            }
             Self::DatabaseCapacity => workload.database_capacity_per_s.value,
-            Self::DatabaseRead => database(Operation::DatabaseGet, Operation::SqliteGet),
-            Self::DatabaseWrite => database(Operation::DatabaseSet, Operation::SqliteSet),
+            Self::DatabaseRead => cost(database_get),
+            Self::DatabaseWrite => cost(database_set),
             Self::Instances => f64::from(workload.instances),
             Self::Keys => workload.keys.value,
             Self::Memory => workload.memory_bytes.value,
@@ -174,22 +175,13 @@ impl Lever {
     /// The same question with another value.
     pub fn set(self, workload: &Workload, costs: &Costs, value: f64) -> (Workload, Costs) {
         let (mut workload, mut costs) = (workload.clone(), costs.clone());
-        let flat = |costs: &Costs, operation| {
-            let tail = costs.of(operation).tail;
-            Cost::flat(value, Basis::Given, "").map(|cost| cost.with_tail(tail, false))
-        };
+        let [database_get, database_set] = of_database(&workload, &costs);
         match self {
-            Self::DatabaseCapacity => workload.database_capacity_per_s = super::Fact::given(value),
-            Self::DatabaseRead => {
-                if let Some(cost) = flat(&costs, Operation::DatabaseGet) {
-                    costs = costs.with(Operation::DatabaseGet, cost);
-                }
+            Self::DatabaseCapacity => {
+                workload.database_capacity_per_s = workload.database_capacity_per_s.with_value(value);
             }
-            Self::DatabaseWrite => {
-                if let Some(cost) = flat(&costs, Operation::DatabaseSet) {
-                    costs = costs.with(Operation::DatabaseSet, cost);
-                }
-            }
+            Self::DatabaseRead => costs = costs.with_said(Operation::DatabaseGet, database_get, value),
+            Self::DatabaseWrite => costs = costs.with_said(Operation::DatabaseSet, database_set, value),
             Self::Instances => workload.instances = value.round().max(1.0) as u32,
             Self::Keys => workload.keys = workload.keys.with_value(value),
             Self::Memory => workload.memory_bytes = workload.memory_bytes.with_value(value),
@@ -240,8 +232,11 @@ impl Lever {
 
     /// How far it was moved.
     fn distance(self, flip: &Flip) -> f64 {
+        /// From nothing to the least there is, or back, is as far as a factor of ten.
+        const NOTHING: f64 = 10.0;
         let least = self.range()[0];
-        (flip.changes_at.max(least) / flip.now.max(least)).ln().abs()
+        let at = |value: f64| if value == 0.0 { least / NOTHING } else { value.max(least) };
+        (at(flip.changes_at) / at(flip.now)).ln().abs()
     }
 }
 

@@ -6,8 +6,12 @@ use super::semantics::OVERHEAD;
 use super::workload::Workload;
 use crate::formulas::{hit_ratio_with_write_share, longest_ttl};
 
-/// The longest life of a local copy that nothing else ends, seconds.
-const LONGEST_TTL_S: f64 = 3_600.0;
+/// The longest life of a copy that nothing else ends, seconds: the default of copies in Redis.
+pub(super) const LONGEST_TTL_S: f64 = 3_600.0;
+
+/// The life of a local copy before Redis that invalidations end, seconds: the default of tiers. Where a server or a proxy
+/// passes no invalidations on, it is the bound.
+pub(super) const LINKED_TTL_S: f64 = 60.0;
 
 /// How far a prediction from a curve may be off: what predictions are held to on traces never seen before.
 const CURVE_ERROR: f64 = 0.02;
@@ -46,15 +50,15 @@ fn entries(memory: f64, workload: &Workload) -> f64 {
     (memory / (workload.bytes.value + OVERHEAD)).min(workload.keys.value)
 }
 
-/// How long a copy may live that nothing tells of writes, seconds: no longer than the tolerance, nor than F5 allows for the share of stale
-/// hits. Own writes and invalidations need no TTL.
+/// How long a local copy lives, or one in a table that is not logged, seconds. Where nothing tells of writes it is no
+/// longer than the tolerance, nor than F5 allows for the share of stale hits.
 pub(super) fn copy_ttl_s(architecture: Architecture, workload: &Workload) -> f64 {
     if architecture == Architecture::UnloggedDatabase {
         // Nothing keeps a slow fill from overtaking a write there.
         return (workload.stale_ms / 1e3).min(LONGEST_TTL_S);
     }
     if !workload.is_shared() || architecture.has_bus() {
-        return LONGEST_TTL_S;
+        return if architecture.has_redis() { LINKED_TTL_S } else { LONGEST_TTL_S };
     }
     let by_share = longest_ttl(workload.writes_of_a_key(), workload.stale_share.value);
     by_share.min(workload.stale_ms / 1e3).min(LONGEST_TTL_S)
@@ -63,16 +67,16 @@ pub(super) fn copy_ttl_s(architecture: Architecture, workload: &Workload) -> f64
 /// Which share of the reads copies answer, by curve (F8), writes (F7), TTL (F3) and instances (F9).
 pub(super) fn hits(architecture: Architecture, workload: &Workload, corner: Corner) -> Hits {
     let local = if architecture.has_local_copies() { local_hits(architecture, workload, corner) } else { 0.0 };
-    let shared =
-        |entries: f64| hit_ratio_with_write_share(from_curves(workload, entries, 1.0, corner), workload.write_share());
+    // By capacity and by life, whichever ends copies sooner.
+    let shared = |entries: f64, ttl_s: f64| {
+        let ratio = from_curves(workload, entries, 1.0, corner).min(by_ttl(ttl_s, workload, 1.0, corner));
+        hit_ratio_with_write_share(ratio, workload.write_share())
+    };
     let total = match architecture {
         Architecture::SharedDatabase | Architecture::LocalTtlSharedDatabase | Architecture::LocalBusSharedDatabase => {
-            shared(shared_entries(workload))
+            shared(shared_entries(workload), LONGEST_TTL_S)
         }
-        Architecture::UnloggedDatabase => {
-            let ratio = by_ttl(architecture, workload, 1.0, corner);
-            shared(workload.keys.value).min(hit_ratio_with_write_share(ratio, workload.write_share()))
-        }
+        Architecture::UnloggedDatabase => shared(workload.keys.value, copy_ttl_s(architecture, workload)),
         _ => local,
     };
     // A second tier that is smaller than the first adds nothing.
@@ -83,44 +87,37 @@ fn local_hits(architecture: Architecture, workload: &Workload, corner: Corner) -
     let instances = f64::from(workload.instances);
     let by_capacity = from_curves(workload, local_entries(workload), instances, corner);
     // The bus brings the writes of all instances to each, while its reads are a part of all.
-    let write_share = if architecture.has_bus() {
+    let write_share = if architecture.hears_of_writes() {
         workload.writes_per_s / (workload.reads_per_s / instances + workload.writes_per_s)
     } else {
         workload.write_share()
     };
-    let ratio = if workload.is_shared() && !architecture.has_bus() {
-        by_capacity.min(by_ttl(architecture, workload, instances, corner))
-    } else {
-        by_capacity
-    };
-    hit_ratio_with_write_share(ratio, write_share)
+    let by_life = by_ttl(copy_ttl_s(architecture, workload), workload, instances, corner);
+    hit_ratio_with_write_share(by_capacity.min(by_life), write_share)
 }
 
 /// The hit ratio of copies that live for a TTL from when they were filled.
 ///
 /// A copy that is hit `n` times before it ends gives `n` hits for each miss. The curve says how often a key comes back
 /// within a window: `n` times at least as often as `n` times in a row within the `n`-th part of it, and at most as if
-/// the TTL began anew at each hit. Replays lie between the two; the middle is half way. At worst it comes back once.
-fn by_ttl(architecture: Architecture, workload: &Workload, instances: f64, corner: Corner) -> f64 {
-    /// Hits of a copy beyond this many change nothing that shows.
-    const MOST_HITS: u32 = 64;
-    let window = workload.reads_per_s / instances * copy_ttl_s(architecture, workload);
+/// the TTL began anew at each hit. Replays lie between the two; the middle is half way.
+fn by_ttl(ttl_s: f64, workload: &Workload, instances: f64, corner: Corner) -> f64 {
+    let window = workload.reads_per_s / instances * ttl_s;
     let of = |curve: &HitCurve| {
         let most = curve.most(instances);
         // What never comes back is no matter of the TTL.
         let again = |part: f64| {
             if most > 0.0 { (curve.within(window / part, instances, workload.keys.value) / most).min(1.0) } else { 0.0 }
         };
-        let saturated = |hits: f64| hits / (1.0 + hits);
-        let ratio = match corner {
-            Corner::Best => again(1.0),
-            Corner::Middle => {
-                let in_a_row: f64 = (1..=MOST_HITS).map(|n| again(f64::from(n)).powf(f64::from(n))).sum();
-                f64::midpoint(saturated(in_a_row), again(1.0))
-            }
-            Corner::Worst => saturated(again(1.0)),
+        let least = || {
+            let hits = in_a_row(again);
+            hits / (1.0 + hits)
         };
-        most * ratio
+        match corner {
+            Corner::Best => most * again(1.0),
+            Corner::Middle => most * f64::midpoint(least(), again(1.0)),
+            Corner::Worst => (most * least() - CURVE_ERROR).max(0.0),
+        }
     };
     let first = of(&workload.curve);
     match (&workload.other_curve, corner) {
@@ -128,6 +125,18 @@ fn by_ttl(architecture: Architecture, workload: &Workload, instances: f64, corne
         (Some(other), Corner::Worst) => first.min(of(other)),
         _ => first,
     }
+}
+
+/// How many hits a copy gives at least, if it comes back within the `n`-th part of its life with the chance `again(n)`:
+/// the sum of the chances of `n` times in a row. They fall, so from 16 on the last of each half octave stands for all.
+fn in_a_row(again: impl Fn(f64) -> f64) -> f64 {
+    const EXACT: u32 = 16;
+    const OCTAVES: i32 = 24;
+    let chance = |n: f64| again(n).powf(n);
+    let exact: f64 = (1..=EXACT).map(|n| chance(f64::from(n))).sum();
+    let at = |half: i32| f64::from(EXACT) * 2_f64.powf(f64::from(half) / 2.0);
+    let rest = (1..=2 * OCTAVES).map(|half| (at(half) - at(half - 1)) * chance(at(half)));
+    exact + rest.take_while(|hits| *hits > 1e-6).sum::<f64>()
 }
 
 fn from_curves(workload: &Workload, entries: f64, instances: f64, corner: Corner) -> f64 {
@@ -159,7 +168,7 @@ mod tests {
 
     /// A cache of `instances` with a TTL of so many requests of the whole stream.
     fn asked(preset: Preset, instances: u32, entries: usize, ttl: u64, write_share: f64) -> Workload {
-        let mut log = LogCurve::new();
+        let mut log = LogCurve::for_instances(instances);
         stream(preset).for_each(|request| log.read(request.key));
         let inputs = Inputs {
             purpose: Some(Purpose::Cache),

@@ -5,12 +5,11 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
-use super::cost::Cost;
 use super::costs::{Costs, Operation};
 use super::curve::HitCurve;
 use super::fact::{Basis, Fact};
 use super::refusal::{Missing, Refusal};
-use super::units::{Rate, Share, Size, Span};
+use super::units::{Rate, Share, Size, Span, time};
 use super::workload::{Loss, Purpose, Service, Workload};
 
 /// What was said of a workload. As TOML the names are those of the fields, with `-` for `_`; what has a unit is text.
@@ -41,6 +40,8 @@ pub struct Inputs {
     pub has: Option<Vec<Service>>,
 }
 
+const KEYS: &str = "keys are a number of at least 1, such as 50000 or 2M, or the file of a key log";
+
 /// How many keys there are, or a log of them.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(try_from = "NumberOrText")]
@@ -54,7 +55,8 @@ pub enum Keys {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum NumberOrText {
-    Number(u64),
+    Whole(i64),
+    Broken(f64),
     Text(String),
 }
 
@@ -63,7 +65,9 @@ impl TryFrom<NumberOrText> for Keys {
 
     fn try_from(said: NumberOrText) -> Result<Self, String> {
         match said {
-            NumberOrText::Number(number) => Ok(Self::Count(number as f64)),
+            NumberOrText::Whole(number) if number >= 1 => Ok(Self::Count(number as f64)),
+            NumberOrText::Broken(number) if number >= 1.0 && number.is_finite() => Ok(Self::Count(number)),
+            NumberOrText::Whole(_) | NumberOrText::Broken(_) => Err(KEYS.to_owned()),
             NumberOrText::Text(text) => text.parse(),
         }
     }
@@ -75,7 +79,7 @@ impl FromStr for Keys {
     /// A number, also with `k` or `M` at its end, is a number of keys; anything else is a file.
     fn from_str(text: &str) -> Result<Self, String> {
         if text.is_empty() {
-            return Err("keys are a number, such as 50000 or 2M, or the file of a key log".to_owned());
+            return Err(KEYS.to_owned());
         }
         let (number, factor) = match text.as_bytes().last() {
             Some(b'k') => (&text[..text.len() - 1], 1e3),
@@ -158,7 +162,7 @@ impl Inputs {
     ///
     /// # Errors
     /// - [`Refusal::Missing`] naming all that must be known: purpose, instances, reads, writes or a mix, and the staleness
-    ///   tolerance.
+    ///   tolerance unless the purpose is sessions.
     /// - [`Refusal::Invalid`] for contradictions and numbers out of range.
     pub fn workload(&self, log: Option<HitCurve>) -> Result<Workload, Refusal> {
         if self.writes.is_some() && self.ycsb.is_some() {
@@ -174,10 +178,11 @@ impl Inputs {
             (None, None, _) => None,
         };
         let (Some(purpose), Some(instances), Some(reads), Some(writes_per_s), Some(stale)) =
-            (self.purpose, self.instances, self.reads, writes_per_s, self.stale)
+            (self.purpose, self.instances, self.reads, writes_per_s, self.tolerance())
         else {
             return Err(Refusal::Missing(self.missing()));
         };
+        self.check_times()?;
         let given = |said: Option<f64>, otherwise: Fact| said.map_or(otherwise, Fact::given);
         let assumed_loss = match purpose {
             Purpose::Cache => Loss::All,
@@ -216,15 +221,37 @@ impl Inputs {
         Ok(workload)
     }
 
+    /// How old an answer may be. Sessions are read where they live, so nobody need say it of them.
+    fn tolerance(&self) -> Option<Span> {
+        self.stale.or((self.purpose == Some(Purpose::Session)).then_some(Span(0.0)))
+    }
+
+    /// Times that become costs: what is no latency of anything is a slip of the unit.
+    fn check_times(&self) -> Result<(), Refusal> {
+        const LONGEST_US: f64 = 60e6;
+        for (name, said, least) in [
+            ("a read of the database (--db-read)", self.db_read, 0.1),
+            ("a write of the database (--db-write)", self.db_write, 0.1),
+            ("a round trip to Redis (--redis-rtt)", self.redis_rtt, 0.0),
+            ("the target for p99 (--p99)", self.p99, 0.1),
+        ] {
+            if let Some(Span(us)) = said
+                && !(least..=LONGEST_US).contains(&us)
+            {
+                let (least, longest, us) = (time(least), time(LONGEST_US), time(us));
+                return Err(Refusal::Invalid(format!("{name} must lie between {least} and {longest}, and is {us}")));
+            }
+        }
+        Ok(())
+    }
+
     /// The costs with what was said of them in the place of what was measured or assumed. How far slow calls are from
     /// usual ones stays as it was known.
     #[must_use]
     pub fn costs(&self, mut costs: Costs) -> Costs {
         for (said, operation) in [(self.db_read, Operation::DatabaseGet), (self.db_write, Operation::DatabaseSet)] {
-            let known = costs.of(operation);
-            let (tail, is_known) = (known.tail, known.is_tail_known);
-            if let Some(cost) = said.and_then(|Span(us)| Cost::flat(us, Basis::Given, "")) {
-                costs = costs.with(operation, cost.with_tail(tail, is_known));
+            if let Some(Span(us)) = said {
+                costs = costs.with_said(operation, operation, us);
             }
         }
         if let Some(Span(us)) = self.redis_rtt {
@@ -248,7 +275,7 @@ impl Inputs {
             "how often it is written",
             "--writes 40/s, or a mix such as --ycsb B",
         );
-        need(self.stale.is_some(), "how old an answer may be", "--stale 2s, or --stale 0 if every read counts");
+        need(self.tolerance().is_some(), "how old an answer may be", "--stale 2s, or --stale 0 if every read counts");
         missing
     }
 }

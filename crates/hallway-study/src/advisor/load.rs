@@ -4,13 +4,13 @@ use serde::Serialize;
 
 use super::architecture::Architecture;
 use super::costs::{Costs, Operation};
-use super::fact::Basis;
-use super::model::{expected_hits, touch_share};
+use super::fact::{Basis, Fact};
+use super::model::{expected_hits, of_database, touch_share};
 use super::units::count;
 use super::workload::{Database, Purpose, Workload};
 
 /// The share of a server's capacity that may be planned with: beyond it waiting grows faster than work.
-const USABLE: f64 = 0.7;
+pub(super) const USABLE: f64 = 0.7;
 
 /// What one server is asked for.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -52,23 +52,17 @@ pub(super) fn loads(architecture: Architecture, workload: &Workload, costs: &Cos
     let touches = if workload.purpose == Purpose::Session { reads * touch_share(workload) } else { 0.0 };
     let mut loads = Vec::new();
     if architecture == Architecture::Sqlite {
-        loads.push(sqlite(reads, writes + touches, workload, costs));
+        loads.push(sqlite(reads, writes + touches, [Operation::SqliteGet, Operation::SqliteSet], workload, costs));
     } else if architecture.has_database() {
         let (gets, sets) = match architecture {
             // Copies are in the same server.
             Architecture::UnloggedDatabase => (reads + misses, misses + 2.0 * writes),
             _ => (misses, writes + touches),
         };
-        let is_said = workload.database_capacity_per_s.basis == Basis::Given;
-        loads.push(if workload.database() == Database::Sqlite && !is_said {
-            sqlite(gets, sets, workload, costs)
+        loads.push(if workload.database() == Database::Sqlite {
+            sqlite(gets, sets, of_database(workload, costs), workload, costs)
         } else {
-            Load {
-                server: "database",
-                per_s: gets + sets,
-                capacity_per_s: workload.database_capacity_per_s.value,
-                basis: workload.database_capacity_per_s.basis,
-            }
+            database(gets + sets, workload)
         });
     }
     if architecture.has_redis() {
@@ -88,12 +82,25 @@ pub(super) fn loads(architecture: Architecture, workload: &Workload, costs: &Cos
     loads
 }
 
-/// SQLite works in this process, on one request at a time: it can take as many as fit into a second.
-fn sqlite(gets: f64, sets: f64, workload: &Workload, costs: &Costs) -> Load {
-    let us = |operation| costs.total(operation, workload.bytes.value).value;
-    let busy = (gets * us(Operation::SqliteGet) + sets * us(Operation::SqliteSet)) / 1e6;
+fn database(per_s: f64, workload: &Workload) -> Load {
+    let Fact { value, basis, .. } = workload.database_capacity_per_s;
+    Load { server: "database", per_s, capacity_per_s: value, basis }
+}
+
+/// SQLite works in this process. If nobody says what it can take, that is as many requests as fit into a second one after
+/// the other: too few where writes share a commit, so it is an assumption whatever the costs rest on.
+fn sqlite(gets: f64, sets: f64, [get, set]: [Operation; 2], workload: &Workload, costs: &Costs) -> Load {
     let per_s = gets + sets;
-    let basis = costs.of(Operation::SqliteSet).basis;
+    if is_capacity_said(workload) {
+        return database(per_s, workload);
+    }
+    let us = |operation| costs.total(operation, workload.bytes.value).value;
+    let busy = (gets * us(get) + sets * us(set)) / 1e6;
     let capacity_per_s = if busy > 0.0 { per_s / busy } else { f64::MAX };
-    Load { server: "database", per_s, capacity_per_s, basis }
+    Load { server: "database", per_s, capacity_per_s, basis: Basis::Assumed }
+}
+
+/// Whether somebody said what the database can take.
+pub(super) fn is_capacity_said(workload: &Workload) -> bool {
+    workload.database_capacity_per_s.basis == Basis::Given
 }

@@ -1,5 +1,7 @@
 //! How a request runs through an architecture, step by step, and what that costs.
 
+use std::collections::BTreeSet;
+
 use super::architecture::Architecture;
 use super::costs::{Costs, Operation};
 use super::fact::Basis;
@@ -41,25 +43,41 @@ pub(super) struct Way {
 /// The ways that requests go through an architecture; their shares add up to 1.
 pub(super) fn ways(architecture: Architecture, workload: &Workload, costs: &Costs, corner: Corner) -> Vec<Way> {
     let steps = Steps { workload, costs, corner };
+    let receipts = steps.receipts(architecture);
+    let way = |(share, operations): (f64, Vec<Operation>)| {
+        let steps: Vec<Step> = operations.into_iter().map(|operation| steps.of(operation)).collect();
+        Way { share, cost: Step::chain(&[&steps[..], &[receipts]].concat()) }
+    };
+    paths(architecture, workload, costs, corner).into_iter().map(way).collect()
+}
+
+/// The operations that an architecture consists of here: what its numbers rest on.
+pub(super) fn operations(architecture: Architecture, workload: &Workload, costs: &Costs) -> BTreeSet<Operation> {
+    paths(architecture, workload, costs, Corner::Middle).into_iter().flat_map(|(_, operations)| operations).collect()
+}
+
+/// The operations of each way, with its share of all requests.
+fn paths(architecture: Architecture, workload: &Workload, costs: &Costs, corner: Corner) -> Vec<(f64, Vec<Operation>)> {
     let hits = hits(architecture, workload, corner);
     let writes = workload.write_share();
     let reads = 1.0 - writes;
     let (local, miss) = (hits.local, 1.0 - hits.total);
     let shared = (1.0 - local - miss).max(0.0);
+    let steps = Operations { workload, costs };
     let [by_local, by_shared, by_miss] = steps.read(architecture);
-    let receipts = steps.receipts(architecture);
-    let way = |share: f64, steps: &[Step]| Way { share, cost: Step::chain(&[steps, &[receipts]].concat()) };
-    let mut ways = vec![
-        way(reads * local, &by_local),
-        way(reads * shared, &by_shared),
-        way(reads * miss, &by_miss),
-        way(writes, &steps.write(architecture)),
-    ];
+    let mut paths = vec![(reads * local, by_local), (reads * shared, by_shared), (reads * miss, by_miss)];
     if workload.purpose == Purpose::Session {
-        touched(&mut ways, workload, steps.truth_set(architecture));
+        // Some of the loads write as well.
+        let touched = touch_share(workload);
+        let write = steps.truth_set(architecture);
+        let touching: Vec<_> =
+            paths.iter().map(|(share, operations)| (share * touched, [&operations[..], &[write]].concat())).collect();
+        paths.iter_mut().for_each(|(share, _)| *share *= 1.0 - touched);
+        paths.extend(touching);
     }
-    ways.retain(|way| way.share > 0.0);
-    ways
+    paths.push((writes, steps.write(architecture)));
+    paths.retain(|(share, _)| *share > 0.0);
+    paths
 }
 
 /// The share of the loads of sessions that write to keep the session alive (F15).
@@ -67,17 +85,6 @@ pub(super) fn touch_share(workload: &Workload) -> f64 {
     let idle = workload.idle_s.value;
     let after = (TOUCH_AFTER_S / idle).min(TOUCH_AFTER_SHARE);
     touch_write_share(workload.reads_per_s / workload.keys.value, idle, after)
-}
-
-/// Some of the loads write as well.
-fn touched(ways: &mut Vec<Way>, workload: &Workload, write: Step) {
-    let share = touch_share(workload);
-    let writes = ways.pop();
-    let touching: Vec<Way> =
-        ways.iter().map(|way| Way { share: way.share * share, cost: Step::chain(&[way.cost, write]) }).collect();
-    ways.iter_mut().for_each(|way| way.share *= 1.0 - share);
-    ways.extend(touching);
-    ways.extend(writes);
 }
 
 /// The shares of the reads that each tier answers, in the middle of the intervals.
@@ -102,85 +109,9 @@ impl Steps<'_> {
         Step { mean, p99: mean * self.costs.of(operation).tail }
     }
 
-    /// A cache of values holds them as they are used; a store holds bytes.
-    fn local_get(&self) -> Step {
-        let is_cache = self.workload.purpose == Purpose::Cache;
-        self.of(if is_cache { Operation::MokaTypedGet } else { Operation::MokaBytesGet })
-    }
-
-    fn local_set(&self) -> Step {
-        let is_cache = self.workload.purpose == Purpose::Cache;
-        self.of(if is_cache { Operation::MokaTypedSet } else { Operation::MokaBytesSet })
-    }
-
-    /// What was said of the database is true of it whichever it is; what was measured is of PostgreSQL.
-    fn database(&self, of_postgres: Operation, of_sqlite: Operation) -> Step {
-        let is_said = matches!(self.costs.of(of_postgres).basis, Basis::Given | Basis::Measured);
-        self.of(if self.workload.database() == Database::Sqlite && !is_said { of_sqlite } else { of_postgres })
-    }
-
-    fn database_get(&self) -> Step {
-        self.database(Operation::DatabaseGet, Operation::SqliteGet)
-    }
-
-    fn database_set(&self) -> Step {
-        self.database(Operation::DatabaseSet, Operation::SqliteSet)
-    }
-
-    /// What a read costs that the process, the second tier or the truth answers. A miss of Redis asks for the lease and
-    /// fills; the local tier keeps what Redis had, and not what was just loaded.
-    fn read(&self, architecture: Architecture) -> [Vec<Step>; 3] {
-        use Architecture as A;
-        let (local, shared) = (self.local_get(), self.of(Operation::RedisGet));
-        let (lease, fill) = (self.of(Operation::RedisSet), self.of(Operation::RedisSet));
-        let database = self.database_get();
-        match architecture {
-            A::Local => [vec![], vec![], vec![local]],
-            A::Sqlite => [vec![], vec![], vec![self.of(Operation::SqliteGet)]],
-            A::Database => [vec![], vec![], vec![database]],
-            A::LocalDatabase | A::LocalBusDatabase => [vec![local], vec![], vec![local, database, self.local_set()]],
-            A::SharedDatabase => [vec![], vec![shared], vec![shared, lease, database, fill]],
-            A::LocalTtlSharedDatabase | A::LocalBusSharedDatabase => {
-                [vec![local], vec![local, shared, self.local_set()], vec![local, shared, lease, database, fill]]
-            }
-            A::Redis => [vec![], vec![], vec![shared]],
-            A::LocalRedis => [vec![local], vec![], vec![local, shared, self.local_set()]],
-            A::UnloggedDatabase => {
-                let copy = self.of(Operation::UnloggedGet);
-                [vec![], vec![copy], vec![copy, database, self.of(Operation::UnloggedSet)]]
-            }
-        }
-    }
-
-    /// What a write costs: over copies in Redis a marker before it and its removal after.
-    fn write(&self, architecture: Architecture) -> Vec<Step> {
-        use Architecture as A;
-        let (shared, database) = (self.of(Operation::RedisSet), self.database_set());
-        match architecture {
-            A::Local => vec![self.local_set()],
-            A::Sqlite => vec![self.of(Operation::SqliteSet)],
-            A::Database => vec![database],
-            A::LocalDatabase | A::LocalBusDatabase => vec![database, self.local_set()],
-            A::SharedDatabase => vec![shared, database, shared],
-            A::LocalTtlSharedDatabase | A::LocalBusSharedDatabase => vec![shared, database, shared, self.local_set()],
-            A::Redis => vec![shared],
-            A::LocalRedis => vec![shared, self.local_set()],
-            A::UnloggedDatabase => vec![database, self.of(Operation::UnloggedSet)],
-        }
-    }
-
-    fn truth_set(&self, architecture: Architecture) -> Step {
-        match architecture {
-            Architecture::Local => self.local_set(),
-            Architecture::Sqlite => self.of(Operation::SqliteSet),
-            architecture if architecture.has_database() => self.database_set(),
-            _ => self.of(Operation::RedisSet),
-        }
-    }
-
     /// What invalidations take from each request (F10): every instance takes in the writes of all.
     fn receipts(&self, architecture: Architecture) -> Step {
-        if !architecture.has_bus() || !self.workload.is_shared() {
+        if !architecture.hears_of_writes() || !self.workload.is_shared() {
             return Step::NOTHING;
         }
         let each = match self.corner {
@@ -190,5 +121,82 @@ impl Steps<'_> {
         };
         let mean = each * f64::from(self.workload.instances) * self.workload.write_share();
         Step { mean, p99: mean }
+    }
+}
+
+/// The operation that stands for a read and a write of the database of a cache.
+///
+/// What was said of the database is true of it whichever it is; what was measured as PostgreSQL is not true of SQLite.
+pub(super) fn of_database(workload: &Workload, costs: &Costs) -> [Operation; 2] {
+    let is_sqlite = workload.database() == Database::Sqlite;
+    [(Operation::DatabaseGet, Operation::SqliteGet), (Operation::DatabaseSet, Operation::SqliteSet)]
+        .map(|(postgres, sqlite)| if is_sqlite && costs.of(postgres).basis != Basis::Given { sqlite } else { postgres })
+}
+
+struct Operations<'a> {
+    workload: &'a Workload,
+    costs: &'a Costs,
+}
+
+impl Operations<'_> {
+    /// A cache of values holds them as they are used; a store holds bytes.
+    fn local(&self) -> [Operation; 2] {
+        match self.workload.purpose {
+            Purpose::Cache => [Operation::MokaTypedGet, Operation::MokaTypedSet],
+            Purpose::Session | Purpose::State => [Operation::MokaBytesGet, Operation::MokaBytesSet],
+        }
+    }
+
+    /// What a read takes that the process, the second tier or the truth answers. A miss of Redis asks for the lease and
+    /// fills; the local tier keeps what Redis had, and not what was just loaded.
+    fn read(&self, architecture: Architecture) -> [Vec<Operation>; 3] {
+        use Architecture as A;
+        let [local, keep] = self.local();
+        let (shared, lease, fill) = (Operation::RedisGet, Operation::RedisSet, Operation::RedisSet);
+        let [database, _] = of_database(self.workload, self.costs);
+        match architecture {
+            A::Local => [vec![], vec![], vec![local]],
+            A::Sqlite => [vec![], vec![], vec![Operation::SqliteGet]],
+            A::Database => [vec![], vec![], vec![database]],
+            A::LocalDatabase | A::LocalBusDatabase => [vec![local], vec![], vec![local, database, keep]],
+            A::SharedDatabase => [vec![], vec![shared], vec![shared, lease, database, fill]],
+            A::LocalTtlSharedDatabase | A::LocalBusSharedDatabase => {
+                [vec![local], vec![local, shared, keep], vec![local, shared, lease, database, fill]]
+            }
+            A::Redis => [vec![], vec![], vec![shared]],
+            A::LocalRedis => [vec![local], vec![], vec![local, shared, keep]],
+            A::UnloggedDatabase => {
+                let copy = Operation::UnloggedGet;
+                [vec![], vec![copy], vec![copy, database, Operation::UnloggedSet]]
+            }
+        }
+    }
+
+    /// What a write takes: over copies in Redis a marker before it and its removal after.
+    fn write(&self, architecture: Architecture) -> Vec<Operation> {
+        use Architecture as A;
+        let [_, keep] = self.local();
+        let [_, database] = of_database(self.workload, self.costs);
+        let shared = Operation::RedisSet;
+        match architecture {
+            A::Local => vec![keep],
+            A::Sqlite => vec![Operation::SqliteSet],
+            A::Database => vec![database],
+            A::LocalDatabase | A::LocalBusDatabase => vec![database, keep],
+            A::SharedDatabase => vec![shared, database, shared],
+            A::LocalTtlSharedDatabase | A::LocalBusSharedDatabase => vec![shared, database, shared, keep],
+            A::Redis => vec![shared],
+            A::LocalRedis => vec![shared, keep],
+            A::UnloggedDatabase => vec![database, Operation::UnloggedSet],
+        }
+    }
+
+    fn truth_set(&self, architecture: Architecture) -> Operation {
+        match architecture {
+            Architecture::Local => self.local()[1],
+            Architecture::Sqlite => Operation::SqliteSet,
+            architecture if architecture.has_database() => of_database(self.workload, self.costs)[1],
+            _ => Operation::RedisSet,
+        }
     }
 }

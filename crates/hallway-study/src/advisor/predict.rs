@@ -35,8 +35,8 @@ pub struct Prediction {
     pub total_hit_interval: [f64; 2],
     /// How old an answer may be, milliseconds; 0 where no write is acknowledged before its copies are void.
     pub stale_within_ms: f64,
-    /// Share of the answers of copies that are stale.
-    pub stale_share: f64,
+    /// Share of the answers of copies that are stale; `null` where nothing tells.
+    pub stale_share: Option<f64>,
     /// The life of a copy, milliseconds, where that is what bounds staleness.
     pub copy_ttl_ms: Option<f64>,
     /// Entries in each instance.
@@ -82,18 +82,19 @@ pub(super) fn predict(architecture: Architecture, workload: &Workload, costs: &C
     let ttl_s = copy_ttl_s(architecture, workload);
     let is_by_ttl = workload.is_shared() && architecture.has_local_copies() && !architecture.has_bus();
     let (stale_within_ms, stale_share) = if architecture == Architecture::UnloggedDatabase {
-        // Fills that overtake a write are rare, and last until the TTL.
-        (ttl_s * 1e3, 0.0)
+        // How often a fill overtakes a write depends on loads and writes that meet, of which nothing is known.
+        (ttl_s * 1e3, None)
     } else if !workload.is_shared() || !architecture.has_copies() {
-        (0.0, 0.0)
+        (0.0, Some(0.0))
     } else if is_by_ttl {
-        (ttl_s * 1e3, stale_share_by_ttl(workload.writes_of_a_key(), ttl_s))
+        (ttl_s * 1e3, Some(stale_share_by_ttl(workload.writes_of_a_key(), ttl_s)))
     } else if architecture.has_bus() {
         let delay_s = invalidation_delay_us(costs, workload) / 1e6;
-        (bound_ms(workload), stale_share_by_bus(workload.writes_of_a_key(), delay_s))
+        let within_ms = bound_ms(workload).max(degraded_ms(workload));
+        (within_ms, Some(stale_share_by_bus(workload.writes_of_a_key(), delay_s)))
     } else {
         // Copies in Redis are void before the write is done.
-        (0.0, 0.0)
+        (0.0, Some(0.0))
     };
     let has_local = architecture.has_local_copies() || architecture == Architecture::Local;
     let local_entries = if has_local { local_entries(workload) } else { 0.0 };
@@ -121,4 +122,11 @@ pub(super) fn predict(architecture: Architecture, workload: &Workload, costs: &C
 /// The bound that is configured for local copies behind invalidations, milliseconds.
 pub(super) fn bound_ms(workload: &Workload) -> f64 {
     workload.stale_ms.clamp(super::semantics::LEAST_BOUND_MS, 1_000.0)
+}
+
+/// How long local copies answer while Redis is down, milliseconds: the default of tiers, or the tolerance if that is less.
+pub(super) fn degraded_ms(workload: &Workload) -> f64 {
+    /// The default of tiers.
+    const DEGRADED_MS: f64 = 5_000.0;
+    if workload.is_shared() { workload.stale_ms.min(DEGRADED_MS) } else { DEGRADED_MS }
 }

@@ -13,6 +13,9 @@ pub(super) const OVERHEAD: f64 = 200.0;
 /// The least bound that hallway proves for local copies behind a bus, milliseconds.
 pub(super) const LEAST_BOUND_MS: f64 = 100.0;
 
+/// What a local store needs beyond its largest value, bytes.
+const LEAST_ROOM: f64 = 1_024.0;
+
 /// The least TTL that a store keeps, seconds.
 const LEAST_TTL_S: f64 = 1e-3;
 
@@ -61,9 +64,9 @@ fn sharing(architecture: Architecture, workload: &Workload) -> Option<String> {
              may be lost, ask for 1 instance"
         )),
         Architecture::Local => Some(format!("{instances} instances would each see their own state only")),
-        Architecture::Sqlite => {
-            Some(format!("a file of SQLite is seen on one machine, and there are {instances} instances"))
-        }
+        Architecture::Sqlite => Some(format!(
+            "a file of SQLite is seen on one machine, and {instances} instances are taken to be on several"
+        )),
         _ => None,
     }
 }
@@ -90,8 +93,11 @@ fn staleness(architecture: Architecture, workload: &Workload, costs: &Costs) -> 
     if !workload.is_shared() || !architecture.has_copies() {
         return None;
     }
-    if workload.stale_ms == 0.0 {
-        return Some("no answer may be stale, so every read has to go to where the truth is".to_owned());
+    // A copy in Redis is void before the write is acknowledged; one in a process hears of it later.
+    if workload.stale_ms == 0.0 && architecture.has_local_copies() {
+        return Some(
+            "no answer may be stale, and a copy in a process hears of the writes of others too late".to_owned(),
+        );
     }
     if architecture.has_bus() {
         if workload.stale_ms < LEAST_BOUND_MS {
@@ -123,7 +129,13 @@ pub(super) fn invalidation_delay_us(costs: &Costs, workload: &Workload) -> f64 {
 
 fn memory(architecture: Architecture, workload: &Workload) -> Option<String> {
     let needed = workload.keys.value * (workload.bytes.value + OVERHEAD);
+    let has = workload.memory_bytes.value;
     match architecture {
+        _ if (architecture.has_local_copies() || architecture == Architecture::Local)
+            && has < workload.bytes.value + LEAST_ROOM =>
+        {
+            Some(format!("a value takes {}, and an instance has {}", bytes(workload.bytes.value), bytes(has)))
+        }
         Architecture::Local if needed > workload.memory_bytes.value => Some(format!(
             "{} keys take {}, and an instance has {}",
             count(workload.keys.value),

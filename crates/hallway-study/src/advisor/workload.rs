@@ -10,6 +10,9 @@ use super::curve::HitCurve;
 use super::fact::{Basis, Fact};
 use super::refusal::Refusal;
 
+/// The longest that anything is kept for a time, seconds: 10 years.
+pub(super) const LONGEST_S: f64 = 315_576_000.0;
+
 /// What the state is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -181,7 +184,7 @@ impl Workload {
             ("queries per second of the database", self.database_capacity_per_s.value, 1.0, 1e9),
             ("operations per second of Redis", self.redis_capacity_per_s.value, 1.0, 1e9),
             ("the p99 target in microseconds", self.p99_target_us.unwrap_or(1.0), 1e-3, 1e12),
-            ("the idle timeout in seconds", self.idle_s.value, 1.0, 1e9),
+            ("the idle timeout in seconds", self.idle_s.value, 1.0, LONGEST_S),
         ];
         for (name, value, low, high) in ranges {
             if !(low..=high).contains(&value) {

@@ -34,11 +34,14 @@ pub struct Part<'a> {
 /// The latency that `quantile` of all requests stay within (F13), in the unit of the latencies.
 ///
 /// The quantile of the mixture, not the mixture of the quantiles: the p99 of a chain stays at the level of its
-/// authority until more than 99 % of the requests end before it. `None` if no part with a share has a latency.
+/// authority until more than 99 % of the requests end before it. `None` if there is no part with a share, or one of which
+/// no latency is known: the rest would not be the whole.
 pub fn quantile_of_mixture(parts: &[Part<'_>], quantile: f64) -> Option<f64> {
     let mut masses: Vec<(f64, f64)> = Vec::new();
     for part in parts.iter().filter(|part| part.share > 0.0) {
         match part.latencies {
+            Latencies::Counted(histogram) if histogram.is_empty() => return None,
+            Latencies::Samples([]) => return None,
             Latencies::Counted(histogram) => {
                 let each = part.share / histogram.len() as f64;
                 let counted = histogram.iter_recorded();
@@ -104,6 +107,12 @@ mod tests {
         let empty = Histogram::<u64>::new(3).unwrap();
         let part = Part { share: 1.0, latencies: Latencies::Counted(&empty) };
         assert_eq!(quantile_of_mixture(&[part], 0.5), None);
+        // Half of the requests are not all of them.
+        let known = Part { share: 0.5, latencies: Latencies::Samples(&[1.0]) };
+        for unknown in [Latencies::Counted(&empty), Latencies::Samples(&[])] {
+            assert_eq!(quantile_of_mixture(&[known, Part { share: 0.5, latencies: unknown }], 0.5), None);
+            assert_eq!(quantile_of_mixture(&[known, Part { share: 0.0, latencies: unknown }], 0.5), Some(1.0));
+        }
     }
 
     proptest! {

@@ -17,6 +17,8 @@ use crate::formulas::conditional_hit_ratio;
 
 const EMPTY: u32 = u32::MAX;
 const HOLE: u32 = u32::MAX - 1;
+/// In the place of a key that was never there.
+const NEVER: u32 = u32::MAX - 1;
 
 /// Slots at the beginning; they double when more than half of them are live.
 const FIRST_SLOTS: usize = 1 << 10;
@@ -30,7 +32,7 @@ pub struct Distances {
     /// Live slots: keys and holes.
     len: usize,
     holes: BinaryHeap<usize>,
-    /// The slot of each key; [`EMPTY`] for a key that is not there.
+    /// The slot of each key; [`EMPTY`] for a key that is not there any more, [`NEVER`] for one that never was.
     place: Vec<u32>,
     keys: u64,
     reads: u64,
@@ -170,10 +172,13 @@ impl Distances {
         debug_assert!(key < HOLE);
         let at = key as usize;
         if self.place.len() <= at {
-            self.place.resize(at + 1, EMPTY);
+            self.place.resize(at + 1, NEVER);
         }
-        // Numbers are given in order, so every key up to the highest has been seen.
-        self.keys = self.place.len() as u64;
+        // One of several that share a stream does not see every key up to the highest.
+        if self.place[at] == NEVER {
+            self.place[at] = EMPTY;
+            self.keys += 1;
+        }
         self.place[at]
     }
 
@@ -287,6 +292,14 @@ mod tests {
         assert_eq!(distances.read(1), None);
         // Only a cache of 3 had a place free for it.
         assert_eq!(distances.read(0), Some(3));
+    }
+
+    #[test]
+    fn keys_that_went_elsewhere_are_not_counted() {
+        let mut distances = Distances::new();
+        [9, 2, 9].iter().for_each(|key| _ = distances.read(*key));
+        distances.remove(2);
+        assert_eq!((distances.read(2), distances.keys()), (None, 2));
     }
 
     #[test]

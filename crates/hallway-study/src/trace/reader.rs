@@ -14,6 +14,9 @@ use super::request::{Access, Name, Op};
 /// The first bytes of every xz file.
 const XZ_MAGIC: [u8; 6] = [0xfd, b'7', b'z', b'X', b'Z', 0];
 
+/// What other packers write first, and how to undo it.
+const PACKED: [(&[u8], &str); 2] = [(&[0x28, 0xb5, 0x2f, 0xfd], "zstd"), (&[0x1f, 0x8b, 8], "gzip")];
+
 /// The most memory the decoder may take, in KiB: what `xz -9` needs.
 const XZ_MEMORY: u32 = 66 << 10;
 
@@ -42,13 +45,21 @@ impl Reader {
     /// A pipe is opened once, and read no further than the format takes to tell.
     ///
     /// # Errors
-    /// Those of the file, and `InvalidData` if it begins like none of the formats.
+    /// Those of the file, and `InvalidData` if it begins like none of the formats, or is packed by zstd or gzip.
     pub fn open(path: &Path, format: Option<Format>) -> io::Result<Self> {
         let mut file = BufReader::new(File::open(path)?);
         // Not what one read gives: a pipe may give less than the format takes to tell.
         let mut head = Vec::new();
         file.by_ref().take(XZ_MAGIC.len() as u64).read_to_end(&mut head)?;
         let is_xz = head == XZ_MAGIC;
+        // Numbers may begin like anything, if somebody says that they are numbers.
+        if let Some((_, packer)) = PACKED.iter().find(|(magic, _)| head.starts_with(magic))
+            && format != Some(Format::Numbers)
+        {
+            return Err(invalid(format!(
+                "it is packed by {packer}: unpack it by `{packer} -dc`, or pack it by xz instead"
+            )));
+        }
         let mut source: Box<dyn BufRead + Send> = if is_xz {
             let packed = Cursor::new(std::mem::take(&mut head)).chain(file);
             Box::new(BufReader::new(XzReader::new_mem_limit(packed, true, XZ_MEMORY)))
@@ -262,6 +273,19 @@ mod tests {
         changed[30] ^= 0x55;
         assert!(read(&changed).is_err(), "changed");
         assert!(read(&xz(&[0, 0, 0, 1, 9])).unwrap_err().to_string().contains("request 2 is cut short"));
+    }
+
+    #[test]
+    fn what_is_packed_otherwise_is_told_with_the_way_out() {
+        for (bytes, way_out) in
+            [(&[0x28, 0xb5, 0x2f, 0xfd, 4, 0, 65, 0][..], "zstd -dc"), (&[0x1f, 0x8b, 8, 0], "gzip -dc")]
+        {
+            for format in [None, Some(Format::Keys), Some(Format::Twitter)] {
+                let error = read_as(bytes, format).unwrap_err();
+                assert!(error.kind() == io::ErrorKind::InvalidData && error.to_string().contains(way_out), "{error}");
+            }
+            assert_eq!(read_as(&bytes[..4], Some(Format::Numbers)).unwrap().len(), 1);
+        }
     }
 
     #[test]

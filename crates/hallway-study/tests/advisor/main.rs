@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests may unwrap, their helpers too")]
 
 mod configuration;
+mod evidence;
 mod flips;
 mod properties;
 mod refusals;

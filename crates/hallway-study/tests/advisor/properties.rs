@@ -1,6 +1,6 @@
 //! What must hold for any workload and any costs.
 
-use hallway_study::advisor::{Advice, Architecture, Basis, Cost, Fact, Operation, Refusal, Workload, advise};
+use hallway_study::advisor::{Advice, Architecture, Fact, Lever, Refusal, WORTH_IN_FLIGHT, Workload, advise};
 use proptest::prelude::*;
 
 use crate::stage::{costs, workloads};
@@ -16,11 +16,19 @@ fn choice(advice: &Result<Advice, Refusal>) -> Option<Architecture> {
     advice.as_ref().ok().map(|advice| advice.choice.architecture)
 }
 
+/// What may be missing.
+const OPTIONAL: [&str; 4] = ["copy_ttl_ms", "runner_up", "stale_share", "to"];
+
 fn numbers(value: &serde_json::Value, out: &mut Vec<f64>) {
     match value {
         serde_json::Value::Number(number) => out.extend(number.as_f64()),
         serde_json::Value::Array(values) => values.iter().for_each(|value| numbers(value, out)),
-        serde_json::Value::Object(fields) => fields.values().for_each(|value| numbers(value, out)),
+        serde_json::Value::Object(fields) => fields
+            .iter()
+            .filter(|(name, value)| !value.is_null() || !OPTIONAL.contains(&name.as_str()))
+            .for_each(|(_, value)| numbers(value, out)),
+        // What is not finite is written as null.
+        serde_json::Value::Null => out.push(f64::NAN),
         _ => {}
     }
 }
@@ -44,10 +52,10 @@ proptest! {
     /// the cache first.
     #[test]
     fn a_slower_database_does_not_make_it_win(workload in workloads(), costs in costs(), slower in 1.0..100.0_f64) {
-        let read = costs.total(Operation::DatabaseGet, workload.bytes.value).value;
-        let slow = Cost::flat(read * slower, Basis::Given, "").unwrap();
+        let read = Lever::DatabaseRead.of(&workload, &costs).unwrap();
         let before = choice(&advise(&workload, &costs));
-        let after = choice(&advise(&workload, &costs.with(Operation::DatabaseGet, slow)));
+        let (workload, slow) = Lever::DatabaseRead.set(&workload, &costs, read * slower);
+        let after = choice(&advise(&workload, &slow));
         prop_assert!(after != Some(Architecture::Database) || before == after, "{before:?} {after:?}");
     }
 
@@ -81,17 +89,17 @@ proptest! {
         let mut found = Vec::new();
         numbers(&json, &mut found);
         prop_assert!(found.len() > 20 && found.iter().all(|number| number.is_finite()));
-        // serde_json writes what is not finite as null; only what may be missing may be that.
         prop_assert!(!advice.to_string().contains("NaN") && !advice.to_string().contains("inf "));
         for prediction in std::iter::once(&advice.choice).chain(&advice.runner_up).chain(&advice.others) {
             let [low, high] = prediction.mean_interval_us;
             prop_assert!(low <= prediction.mean_us && prediction.mean_us <= high, "{prediction:?}");
             prop_assert!(low.is_finite() && high.is_finite() && prediction.p99_us.is_finite());
-            for ratio in [prediction.local_hit_ratio, prediction.total_hit_ratio, prediction.stale_share] {
+            let stale_share = prediction.stale_share.unwrap_or(0.0);
+            for ratio in [prediction.local_hit_ratio, prediction.total_hit_ratio, stale_share] {
                 prop_assert!((0.0..=1.0).contains(&ratio), "{prediction:?}");
             }
             prop_assert!(prediction.loads.iter().all(|load| load.per_s.is_finite() && load.capacity_per_s.is_finite()));
-            prop_assert!(prediction.stale_share <= workload.stale_share.value + 1e-12, "{prediction:?}");
+            prop_assert!(stale_share <= workload.stale_share.value + 1e-12, "{prediction:?}");
             prop_assert!(prediction.stale_within_ms <= workload.stale_ms, "{prediction:?}");
         }
     }
@@ -103,6 +111,17 @@ proptest! {
             if other.new_services < advice.choice.new_services {
                 prop_assert!(advice.choice.mean_us * 1.1 < other.mean_us, "{advice}");
             }
+        }
+    }
+
+    /// As many parts for each, so that none comes cheaper by being two at once.
+    #[test]
+    fn each_new_service_is_worth_what_one_is(workload in workloads(), costs in costs()) {
+        let Ok(advice) = advise(&workload, &costs) else { return Ok(()) };
+        for other in advice.runner_up.iter().chain(&advice.others) {
+            let services = advice.choice.new_services.saturating_sub(other.new_services);
+            let saved = workload.requests_per_s() * (other.mean_us - advice.choice.mean_us) / 1e6;
+            prop_assert!(services == 0 || saved >= WORTH_IN_FLIGHT * f64::from(services), "{advice}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! What is not guessed.
 
-use hallway_study::advisor::{Inputs, Loss, Purpose, Rate, Refusal, Ycsb, advise};
+use hallway_study::advisor::{Inputs, Keys, Loss, Purpose, Rate, Refusal, Span, Ycsb, advise};
 
 use crate::stage::{inputs, known_costs};
 
@@ -33,6 +33,40 @@ fn each_of_them_alone_is_missed() {
         assert!(missing.len() == 1 && missing[0].how.contains(flag), "{refusal}");
         assert!(refusal.to_string().contains(flag), "{refusal}");
     }
+}
+
+#[test]
+fn sessions_are_read_where_they_live_so_nobody_is_asked_how_old_they_may_be() {
+    let mut sessions = inputs(Purpose::Session, 4, 2_000.0, 40.0, 0.0);
+    sessions.stale = None;
+    let advice = advise(&sessions.workload(None).unwrap(), &known_costs()).unwrap();
+    assert!(advice.basis.iter().all(|fact| fact.name != "stale_ms"), "{advice}");
+}
+
+#[test]
+fn what_is_no_latency_is_refused_and_not_ignored() {
+    type Say = fn(&mut Inputs, Span);
+    let all: [(&str, Say); 4] = [
+        ("--db-read", |inputs, span| inputs.db_read = Some(span)),
+        ("--db-write", |inputs, span| inputs.db_write = Some(span)),
+        ("--redis-rtt", |inputs, span| inputs.redis_rtt = Some(span)),
+        ("--p99", |inputs, span| inputs.p99 = Some(span)),
+    ];
+    for (flag, say) in all {
+        let of = |us: f64| {
+            let mut asked = inputs(Purpose::Cache, 4, 2_000.0, 40.0, 0.0);
+            say(&mut asked, Span(us));
+            asked.workload(None).map_err(|refusal| refusal.to_string())
+        };
+        assert!(of(1_000.0).is_ok());
+        let hours = of(3.6e9 * 3.0).unwrap_err();
+        assert!(hours.contains(flag) && hours.contains("60 s"), "{hours}");
+        // There may be no wire before Redis.
+        assert_eq!(of(0.0).is_ok(), flag == "--redis-rtt", "{flag}");
+    }
+    let mut sessions = inputs(Purpose::Session, 4, 2_000.0, 40.0, 0.0);
+    sessions.idle = Some(Span(11.0 * 365.25 * 8.64e10));
+    assert!(sessions.workload(None).unwrap_err().to_string().contains("idle"));
 }
 
 #[test]
@@ -82,5 +116,10 @@ fn a_file_says_the_rest() {
     let workload = flags.or(file).workload(None).unwrap();
     assert_eq!((workload.instances, workload.writes_per_s, workload.stale_ms), (1, 0.0, 2_000.0));
     assert!(toml::from_str::<Inputs>("instnces = 4").unwrap_err().to_string().contains("instnces"));
+    for keys in ["-5", "0", "0.5", "nan"] {
+        let error = toml::from_str::<Inputs>(&format!("keys = {keys}")).unwrap_err().to_string();
+        assert!(error.contains("keys are a number of at least 1"), "{keys}: {error}");
+    }
+    assert_eq!(toml::from_str::<Inputs>("keys = 1e6").unwrap().keys, Some(Keys::Count(1e6)));
     assert!(toml::from_str::<Inputs>("reads = '2000'").unwrap_err().to_string().contains("2000/s"));
 }

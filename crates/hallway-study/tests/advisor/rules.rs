@@ -59,14 +59,22 @@ fn sessions_behind_a_balancer_are_in_redis() {
 
 #[test]
 fn consistency_before_speed_with_few_reads_is_the_database() {
+    // Copies in Redis could keep that, and for so few reads they are not worth a service.
     let mut cache = inputs(Purpose::Cache, 4, 20.0, 5.0, 0.0);
-    cache.has = Some(vec![Service::Postgres, Service::Redis]);
+    cache.has = Some(vec![Service::Postgres]);
     golden("database", &cache, Architecture::Database);
 
     // Some staleness is tolerated, but so few reads are not worth a service.
     let mut few = inputs(Purpose::Cache, 4, 0.5, 0.1, 50.0);
     few.has = Some(vec![Service::Postgres]);
     golden("few-reads", &few, Architecture::Database);
+}
+
+#[test]
+fn consistency_with_many_reads_is_copies_in_redis_that_are_void_before_a_write_is_done() {
+    let mut cache = inputs(Purpose::Cache, 4, 5_000.0, 50.0, 0.0);
+    cache.has = Some(vec![Service::Postgres]);
+    golden("consistent-cache", &cache, Architecture::SharedDatabase);
 }
 
 #[test]

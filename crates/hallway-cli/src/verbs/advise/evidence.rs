@@ -1,10 +1,11 @@
 //! What the answer rests on: a log of keys, a report of this machine, a measurement now.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use hallway_study::advisor::calibrate::{Plan, calibrate};
-use hallway_study::advisor::{Costs, HitCurve, Inputs, Keys, LogCurve};
+use hallway_study::advisor::{Costs, HitCurve, Inputs, Keys, LogCurve, MOST_LOGGED_KEYS, Purpose, Service};
 use hallway_study::report;
 use hallway_study::trace::{Interner, Op, Reader, Requests};
 
@@ -51,6 +52,18 @@ pub(super) struct Evidence {
 }
 
 impl Evidence {
+    /// A cache loads from the database that is measured, whatever else runs.
+    pub(super) fn name_database(&self, inputs: &mut Inputs) -> Result<(), Failure> {
+        let Some(database) = target(self.database.as_deref(), self.database_file.as_deref())? else { return Ok(()) };
+        if inputs.purpose == Some(Purpose::Cache) {
+            let is_sqlite = database.url().starts_with("sqlite");
+            let services = inputs.has.get_or_insert_default();
+            services.retain(|service| *service == Service::Redis);
+            services.push(if is_sqlite { Service::Sqlite } else { Service::Postgres });
+        }
+        Ok(())
+    }
+
     /// The curve of the key log, if the workload names one.
     pub(super) fn curve(&self, inputs: &Inputs) -> Result<Option<HitCurve>, Failure> {
         let Some(Keys::Log(path)) = &inputs.keys else { return Ok(None) };
@@ -60,12 +73,16 @@ impl Evidence {
                 path.display()
             )));
         }
-        let failed = |error| Failure::local(format!("cannot read the key log {}", path.display()), error);
+        let failed = |error: io::Error| match error.kind() {
+            // Of more keys than are held; the message says how to take a sample.
+            io::ErrorKind::OutOfMemory => Failure::usage(format!("the key log {}: {error}", path.display())),
+            _ => Failure::local(format!("cannot read the key log {}", path.display()), error),
+        };
         let reader = Reader::open(path, None).map_err(failed)?;
         let length = path.is_file().then(|| Reader::length(path, Some(reader.format()))).flatten();
         let progress = Progress::new("key log", length, self.quiet);
-        let mut log = LogCurve::new();
-        for (at, request) in (1..).zip(Requests::new(reader, Interner::default())) {
+        let mut log = LogCurve::for_instances(inputs.instances.unwrap_or(1));
+        for (at, request) in (1..).zip(Requests::new(reader, Interner::new(MOST_LOGGED_KEYS))) {
             let request = request.map_err(failed)?;
             if request.op == Op::Read {
                 log.read(request.key);
@@ -80,7 +97,7 @@ impl Evidence {
         curve.map(Some).ok_or_else(|| Failure::usage(format!("the key log {} has no reads", path.display())))
     }
 
-    /// What operations cost: shipped defaults, over them the report, over them what is measured now.
+    /// What operations cost: defaults, over them the report, over them what is measured now.
     pub(super) async fn costs(&self, value_bytes: f64) -> Result<Costs, Failure> {
         let mut costs = Costs::shipped();
         if let Some(path) = &self.crossover {

@@ -17,13 +17,14 @@ use std::time::Duration;
 use hallway::moka::MokaStore;
 use hallway::redis::RedisStore;
 use hallway::sql::SqlStore;
-use hallway::{KvStore, Prefix, StoreUrl};
+use hallway::{KvStore, StoreUrl};
 use tempfile::TempDir;
 
 pub use self::backend::Backend;
 pub use self::controls::{GROUP as CONTROL_GROUP, Injection, SERIES as CONTROL_SERIES, SLOWER, controls};
 pub use self::environment::{Watch, processor};
 pub use self::place::{Choice, Origin, Postgres, Redis};
+pub use self::readback::changes;
 pub use self::replay::{Replay, Replayed, Replaying};
 pub use self::tiers::Tiers;
 pub use self::wire::Profile;
@@ -51,6 +52,10 @@ pub struct Choices {
     pub postgres: Choice,
 }
 
+/// Why a server of somebody else has no such database.
+const ASYNC_NEEDS: &str =
+    "a database that does not wait for the disk is made only on a server that the study starts; use --start";
+
 /// The stores of a study.
 #[derive(Debug)]
 pub struct Lab {
@@ -74,13 +79,39 @@ impl Lab {
     /// # Errors
     /// If a server that was named by URL does not answer, or one that was to be started does not start.
     pub async fn open(choices: &Choices, out: &Path, injection: Option<Injection>) -> Result<Self> {
-        let mut absent = Vec::new();
-        let redis = keep("redis", place::redis(&choices.redis).await?, &mut absent);
-        let postgres = keep("postgres", place::postgres(&choices.postgres).await?, &mut absent);
+        // Of random numbers, so that no other study has it, on whatever machine and server.
+        let name = format!("study{:08x}", rand::random::<u32>());
         let sqlite = TempDir::with_prefix_in("sqlite-", out)
             .map_err(|error| format!("cannot make a folder in {}: {error}", out.display()))?;
-        let name = format!("study{:x}", std::process::id() ^ place::now_secs() as u32);
-        Ok(Self { redis, postgres, sqlite, name, names: AtomicU64::new(0), injection, absent, traces: Vec::new() })
+        let mut absent = Vec::new();
+        let redis = keep("redis", place::redis(&choices.redis, &name).await?, &mut absent);
+        // Last: it makes tables, which nothing would drop if anything after it failed.
+        let postgres = keep("postgres", place::postgres(&choices.postgres, &name).await?, &mut absent);
+        let mut lab =
+            Self { redis, postgres, sqlite, name, names: AtomicU64::new(0), injection, absent, traces: Vec::new() };
+        let parts = lab.missing_parts();
+        lab.absent.extend(parts);
+        Ok(lab)
+    }
+
+    /// What there is not to measure on servers that there are.
+    fn missing_parts(&self) -> Vec<NotMeasured> {
+        let mut missing = Vec::new();
+        let mut note = |what: &str, why: &str| missing.push(NotMeasured { what: what.to_owned(), why: why.to_owned() });
+        if let Some(redis) = &self.redis {
+            if !redis.is_on_tcp() {
+                note("redis", "only over its Unix socket, by which it was named; name it by redis://HOST for the rest");
+            } else if redis.addr().is_none() {
+                note("Q2: redis", "a longer wire needs plain TCP to an address that answers; name it by redis://HOST");
+            }
+            if !self.has(Backend::RedisUnix) {
+                note(Backend::RedisUnix.name(), redis.no_socket());
+            }
+        }
+        if self.postgres.is_some() && !self.has(Backend::PostgresAsync) {
+            note(Backend::PostgresAsync.name(), ASYNC_NEEDS);
+        }
+        missing
     }
 
     /// The same with key logs of the user's, whose hit ratios are studied beside those of the built-in streams.
@@ -127,7 +158,7 @@ impl Lab {
             Backend::MokaBytes | Backend::MokaTyped | Backend::Sqlite => true,
             Backend::Postgres | Backend::PostgresUnlogged => self.postgres.is_some(),
             Backend::PostgresAsync => self.postgres.as_ref().is_some_and(|server| server.started().is_some()),
-            Backend::RedisTcp => self.redis.is_some(),
+            Backend::RedisTcp => self.redis.as_ref().is_some_and(Redis::is_on_tcp),
             Backend::RedisUnix => self.redis.as_ref().is_some_and(|server| server.socket().is_some()),
         }
     }
@@ -153,11 +184,12 @@ impl Lab {
         let url = match backend {
             // It never waits.
             Backend::MokaBytes | Backend::MokaTyped => return Ok("moka:?max=1GiB".to_owned()),
-            Backend::Postgres => postgres()?.logged_url(),
-            Backend::PostgresAsync => postgres()?.async_url().ok_or(
-                "a database that does not wait for the disk is made only on a server that the study starts; use --start",
-            )?,
-            Backend::PostgresUnlogged => postgres()?.unlogged_url(),
+            Backend::Postgres => postgres()?.logged_url()?,
+            Backend::PostgresAsync => postgres()?.async_url()?.ok_or(ASYNC_NEEDS)?,
+            Backend::PostgresUnlogged => postgres()?.unlogged_url()?,
+            Backend::RedisTcp if !self.has(backend) => {
+                return Err("this Redis is reached by its Unix socket alone".into());
+            }
             Backend::RedisTcp => redis()?.url().to_owned(),
             Backend::RedisUnix => {
                 redis()?.socket_url().ok_or("this Redis has no Unix socket that this process can see")?
@@ -167,7 +199,7 @@ impl Lab {
                 format!("sqlite:{}", file.display())
             }
         };
-        Ok(place::patient(&url))
+        place::patient(&url)
     }
 
     /// A store of bytes.
@@ -176,7 +208,7 @@ impl Lab {
     /// If there is no such backend, or it does not answer.
     pub async fn store(&self, backend: Backend) -> Result<Arc<dyn KvStore>> {
         let store = hallway::open(&self.url(backend)?).await?;
-        self.make_ready(backend, &*store).await?;
+        store.ping().await?;
         Ok(store)
     }
 
@@ -200,7 +232,7 @@ impl Lab {
         shape: Shape,
         workload: &Arc<Workload>,
     ) -> Result<Arc<Lane>> {
-        let (name, workload, url) = (backend.name(), workload.clone(), StoreUrl::parse(&place::patient(url))?);
+        let (name, workload, url) = (backend.name(), workload.clone(), StoreUrl::parse(&place::patient(url)?)?);
         let lane = match backend {
             Backend::MokaTyped => {
                 let cache = OurCache::open(workload.keys() as u64 * 4, None).await?;
@@ -216,7 +248,7 @@ impl Lab {
             }
             Backend::Postgres | Backend::PostgresAsync | Backend::PostgresUnlogged | Backend::Sqlite => {
                 let store = Arc::new(SqlStore::open_url(url).await?);
-                self.make_ready(backend, &*store).await?;
+                store.ping().await?;
                 self.lane_of(name, store, shape, workload, Driver::Tasks).await?
             }
         };
@@ -260,39 +292,44 @@ impl Lab {
         self.injection
     }
 
-    async fn make_ready(&self, backend: Backend, store: &dyn KvStore) -> Result<()> {
-        store.ping().await?;
-        if backend == Backend::PostgresUnlogged
-            && let Some(server) = &self.postgres
-        {
-            server.set_unlogged().await?;
-        }
-        Ok(())
-    }
-
-    /// The stores with what was read back from them.
+    /// The stores with what was read back from them. To be asked before and after a study; [`changes`] compares.
     ///
     /// # Errors
-    /// If a server does not tell, or has another setting than was asked for: what was measured there is void.
+    /// If a server does not answer, or has another setting than was asked for: what was measured there is void.
     pub async fn servers(&self) -> Result<Vec<Server>> {
         readback::servers(self).await
     }
 
-    /// Takes away what the study has written into servers that go on.
+    /// What the stores of a study are, so that it goes on with the same ones: every backend that there is, and each
+    /// server by the name it has for itself. The study's own servers are alike.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        let backends: Vec<_> = self.present(&Backend::ALL).into_iter().map(Backend::name).collect();
+        let redis = self.redis.as_ref().map_or_else(|| "no redis".to_owned(), Redis::identity);
+        let postgres = self.postgres.as_ref().map_or_else(|| "no postgres".to_owned(), Postgres::identity);
+        format!("{redis}, {postgres}: {}", backends.join(" "))
+    }
+
+    /// Takes away what the study has written into servers that go on. May be called at any time and more than once;
+    /// a store that is opened after it makes its table again.
     ///
     /// # Errors
-    /// If a server does not answer any more.
+    /// If a server does not answer any more; what can be taken away from the other one is gone all the same.
     pub async fn clear(&self) -> Result<()> {
-        if let Some(redis) = self.redis.as_ref().filter(|redis| redis.origin() != Origin::Started) {
-            let store = hallway::open(redis.url()).await?;
-            store.clear(&Prefix::new(&self.name)?).await?;
-            // Copies of what is in SQL.
-            store.clear(&Prefix::new(&format!("copy:{}", self.name))?).await?;
+        let redis = match self.redis.as_ref().filter(|redis| redis.origin() != Origin::Started) {
+            Some(redis) => redis.clear(&self.name).await.map_err(|failure| {
+                format!("entries of {} and copy:{} may be left behind in Redis: {failure}", self.name, self.name)
+            }),
+            None => Ok(()),
+        };
+        let postgres = match self.postgres.as_ref().filter(|postgres| postgres.origin() != Origin::Started) {
+            Some(postgres) => postgres.clear().await.map_err(|failure| failure.to_string()),
+            None => Ok(()),
+        };
+        match [redis.err(), postgres.err()].into_iter().flatten().collect::<Vec<_>>() {
+            failures if failures.is_empty() => Ok(()),
+            failures => Err(failures.join("; ").into()),
         }
-        if let Some(postgres) = self.postgres.as_ref().filter(|postgres| postgres.origin() != Origin::Started) {
-            postgres.drop_tables().await?;
-        }
-        Ok(())
     }
 
     /// How much longer each call of an injected backend takes.
@@ -313,3 +350,6 @@ fn keep<T>(what: &str, found: std::result::Result<T, Failure>, absent: &mut Vec<
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

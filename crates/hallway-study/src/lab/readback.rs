@@ -1,28 +1,78 @@
 //! Settings that decide what an operation costs, read back from the stores themselves.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use sqlx::Connection as _;
 
-use super::{Backend, Lab};
+use super::place::{LONG_PATIENCE, Told};
+use super::{Backend, Lab, Origin, Postgres, Redis};
 use crate::Result;
 use crate::report::Server;
 
+/// The version of moka that is built in. A library does not tell its version, so a test holds it to the lock file.
+const MOKA: &str = "0.12";
+
+/// What the study's own servers are started with. On another server its owner has decided, and reports tell.
+const PRIVATE_REDIS: [(&str, &str); 3] = [("appendonly", "no"), ("maxmemory", "0"), ("save", "")];
+const PRIVATE_POSTGRES: [(&str, &str); 3] = [("fsync", "on"), ("full_page_writes", "on"), ("synchronous_commit", "on")];
+
 pub(super) async fn servers(lab: &Lab) -> Result<Vec<Server>> {
-    let mut servers = vec![moka(), sqlite(lab).await?];
+    let mut servers = vec![moka(), bounded("SQLite", sqlite(lab)).await?];
     if let Some(redis) = lab.redis() {
-        servers.push(self::redis(redis.url(), redis.origin().name()).await?);
+        servers.push(self::redis(redis).await?);
     }
-    if lab.postgres().is_some() {
-        servers.push(postgres(lab).await?);
+    if let Some(server) = lab.postgres() {
+        servers.push(bounded("PostgreSQL", postgres(lab, server)).await?);
     }
     Ok(servers)
+}
+
+/// What is not the same any more: everything measured between the two looks is void if there is something.
+#[must_use]
+pub fn changes(before: &[Server], after: &[Server]) -> Vec<String> {
+    let facts = |servers: &[Server]| -> BTreeMap<String, String> {
+        let mut facts = BTreeMap::new();
+        for server in servers {
+            facts.insert(format!("version of {}", server.name), server.version.clone());
+            for (name, value) in &server.settings {
+                facts.insert(format!("{name} of {}", server.name), value.clone());
+            }
+        }
+        facts
+    };
+    let (before, after) = (facts(before), facts(after));
+    let mut changes = Vec::new();
+    for fact in before.keys().chain(after.keys().filter(|fact| !before.contains_key(*fact))) {
+        let told =
+            |facts: &BTreeMap<String, String>| facts.get(fact).map_or("not there".to_owned(), |it| format!("{it:?}"));
+        if before.get(fact) != after.get(fact) {
+            changes.push(format!("{fact} was {} and is {}", told(&before), told(&after)));
+        }
+    }
+    changes
+}
+
+async fn bounded<T>(what: &str, reading: impl Future<Output = Result<T>>) -> Result<T> {
+    const LIMIT: Duration = LONG_PATIENCE;
+    let read = tokio::time::timeout(LIMIT, reading).await;
+    read.map_err(|_| format!("{what} did not tell its settings within {LIMIT:?}"))?
+}
+
+/// Whether settings are what the study has asked for; the error says that the measurement is void.
+fn held(server: &str, settings: &BTreeMap<String, String>, plan: &[(&str, &str)]) -> Result<()> {
+    for (name, asked) in plan {
+        if let Some(is) = settings.get(*name).filter(|is| is != asked) {
+            return Err(format!("{name} of {server} is {is:?} instead of {asked:?}; what was measured is void").into());
+        }
+    }
+    Ok(())
 }
 
 fn moka() -> Server {
     Server {
         name: "moka".to_owned(),
-        version: "0.12".to_owned(),
+        version: MOKA.to_owned(),
         origin: "in process".to_owned(),
         settings: BTreeMap::new(),
     }
@@ -35,49 +85,33 @@ async fn sqlite(lab: &Lab) -> Result<Server> {
     let mut connection = sqlx::SqliteConnection::connect(file).await?;
     let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut connection).await?;
     let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut connection).await?;
-    if !journal.eq_ignore_ascii_case("wal") {
-        return Err(format!("SQLite's journal mode is {journal} instead of WAL; what was measured is void").into());
-    }
-    // `synchronous` is a setting of each connection, and ours is not the store's, which sets FULL unless its URL says
-    // otherwise.
+    connection.close().await?;
+    // `synchronous` is a setting of each connection, and a store lends nobody its own.
     let settings = BTreeMap::from([
         ("journal_mode".to_owned(), journal),
-        ("synchronous".to_owned(), "full, as the store sets on its connections".to_owned()),
+        ("synchronous".to_owned(), "full, as the store asks for; not read back".to_owned()),
     ]);
+    held("SQLite", &settings, &[("journal_mode", "wal")])?;
     Ok(Server { name: "sqlite".to_owned(), version, origin: "in process".to_owned(), settings })
 }
 
-async fn redis(url: &str, origin: &str) -> Result<Server> {
-    // A client of its own: a store has no way to ask for settings. It cannot do TLS.
-    if !url.starts_with("redis://") {
+async fn redis(redis: &Redis) -> Result<Server> {
+    let origin = redis.origin().name().to_owned();
+    // The client that asks cannot do TLS.
+    if redis.url().starts_with("rediss:") {
         let settings = BTreeMap::from([("settings".to_owned(), "not read over TLS".to_owned())]);
-        return Ok(Server {
-            name: "redis".to_owned(),
-            version: "unknown".to_owned(),
-            origin: origin.to_owned(),
-            settings,
-        });
+        return Ok(Server { name: "redis".to_owned(), version: "not told".to_owned(), origin, settings });
     }
-    let plain = url.split('?').next().unwrap_or(url);
-    let client =
-        redis::Client::open(plain).map_err(|_| "this URL of Redis is not one that its settings can be read from")?;
-    let mut connection = client.get_multiplexed_async_connection().await?;
-    let info: String = redis::cmd("INFO").arg("server").query_async(&mut connection).await?;
-    let version =
-        info.lines().find_map(|line| line.trim().strip_prefix("redis_version:")).unwrap_or("unknown").to_owned();
-    let mut settings = BTreeMap::new();
-    for name in ["appendonly", "appendfsync", "save", "maxmemory", "maxmemory-policy", "io-threads"] {
-        let answer: redis::RedisResult<Vec<String>> =
-            redis::cmd("CONFIG").arg("GET").arg(name).query_async(&mut connection).await;
-        // A hosted Redis may refuse CONFIG.
-        let value = answer.ok().and_then(|pair| pair.into_iter().nth(1)).unwrap_or_else(|| "not told".to_owned());
-        settings.insert(name.to_owned(), value);
+    let told = Told::ask(redis.url()).await?;
+    let settings = told.all();
+    if redis.origin() == Origin::Started {
+        held("the study's Redis", &settings, &PRIVATE_REDIS)?;
     }
-    Ok(Server { name: "redis".to_owned(), version, origin: origin.to_owned(), settings })
+    let version = told.version.unwrap_or_else(|| "not told".to_owned());
+    Ok(Server { name: "redis".to_owned(), version, origin, settings })
 }
 
-async fn postgres(lab: &Lab) -> Result<Server> {
-    let server = lab.postgres().ok_or("there is no PostgreSQL")?;
+async fn postgres(lab: &Lab, server: &Postgres) -> Result<Server> {
     let mut connection = server.connect().await?;
     let mut settings = BTreeMap::new();
     for name in ["fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "wal_level", "max_connections"] {
@@ -85,15 +119,62 @@ async fn postgres(lab: &Lab) -> Result<Server> {
         settings.insert(name.to_owned(), setting);
     }
     let version: String = sqlx::query_scalar("SHOW server_version").fetch_one(&mut connection).await?;
+    let [logged, unlogged] = server.persistence(&mut connection).await?;
     connection.close().await?;
+    settings.insert("relpersistence".to_owned(), logged);
+    settings.insert("relpersistence of postgres-unlogged".to_owned(), unlogged);
+    held("PostgreSQL", &settings, &[("relpersistence", "p"), ("relpersistence of postgres-unlogged", "u")])?;
+    if server.origin() == Origin::Started {
+        held("the study's PostgreSQL", &settings, &PRIVATE_POSTGRES)?;
+    }
     if lab.has(Backend::PostgresAsync) {
+        const NAME: &str = "synchronous_commit of postgres-async";
         let mut connection = server.connect_async().await?;
         let commit: String = sqlx::query_scalar("SHOW synchronous_commit").fetch_one(&mut connection).await?;
         connection.close().await?;
-        if commit != "off" {
-            return Err(format!("synchronous_commit of postgres-async is {commit} instead of off; it is void").into());
-        }
+        settings.insert(NAME.to_owned(), commit);
+        held("PostgreSQL", &settings, &[(NAME, "off")])?;
     }
     let version = version.split(' ').next().unwrap_or_default().to_owned();
     Ok(Server { name: "postgres".to_owned(), version, origin: server.origin().name().to_owned(), settings })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_of_moka_is_the_one_that_is_built_in() {
+        let lock = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.lock")).unwrap();
+        let (_, after) = lock.split_once("name = \"moka\"\nversion = \"").unwrap();
+        assert!(after.starts_with(&format!("{MOKA}.")), "{}", &after[..20]);
+    }
+
+    #[test]
+    fn what_changed_between_two_looks_is_named() {
+        let server = |settings: &[(&str, &str)]| Server {
+            name: "redis".into(),
+            version: "7.0.15".into(),
+            origin: "given".into(),
+            settings: settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        };
+        let before = [server(&[("appendonly", "no"), ("save", "")])];
+        assert_eq!(changes(&before, &before), Vec::<String>::new());
+        let after = [server(&[("appendonly", "yes"), ("maxmemory", "0")])];
+        assert_eq!(
+            changes(&before, &after),
+            [
+                "appendonly of redis was \"no\" and is \"yes\"",
+                "save of redis was \"\" and is not there",
+                "maxmemory of redis was not there and is \"0\"",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_setting_that_is_not_as_planned_voids() {
+        let settings = BTreeMap::from([("fsync".to_owned(), "off".to_owned())]);
+        let void = held("PostgreSQL", &settings, &PRIVATE_POSTGRES).unwrap_err().to_string();
+        assert_eq!(void, "fsync of PostgreSQL is \"off\" instead of \"on\"; what was measured is void");
+    }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use hallway::{Key, KvStore, Namespace, SetOptions, Ttl};
 use hallway_testkit::{FaultProxy, ProxyStats};
 
-use super::{Backend, Lab};
+use super::{Backend, Lab, place};
 use crate::Result;
 use crate::report::WireProfile;
 
@@ -31,27 +31,25 @@ impl Profile {
     pub async fn measure(lab: &Lab) -> Result<Vec<WireProfile>> {
         let mut profiles = Vec::new();
         if let Some((addr, redis)) = lab.redis().and_then(|redis| Some((redis.addr()?, redis))) {
-            let proxy = FaultProxy::start(addr)?;
-            let url = redis.url().replacen(&addr.to_string(), &proxy.addr().to_string(), 1);
-            // Where the URL says another name than the address, there is nothing to count.
-            if url != redis.url() {
-                profiles.extend(of_store(lab, Backend::RedisTcp, &url, &proxy).await?);
-            }
+            profiles.extend(behind_proxy(lab, Backend::RedisTcp, redis.url(), addr).await?);
         }
         if let Some(addr) = lab.postgres().and_then(super::Postgres::addr) {
-            let proxy = FaultProxy::start(addr)?;
-            let url = lab.url(Backend::Postgres)?.replacen(&addr.to_string(), &proxy.addr().to_string(), 1);
-            profiles.extend(of_store(lab, Backend::Postgres, &url, &proxy).await?);
+            profiles.extend(behind_proxy(lab, Backend::Postgres, &lab.url(Backend::Postgres)?, addr).await?);
         }
         Ok(profiles)
     }
 
-    /// The URL of a server as it is behind another address.
+    /// The URL of a server as it is behind another address, which stands for `from`; `None` if the URL has no host.
     #[must_use]
-    pub fn moved(url: &str, from: SocketAddr, to: SocketAddr) -> Option<String> {
-        let moved = url.replacen(&from.to_string(), &to.to_string(), 1);
-        (moved != url).then_some(moved)
+    pub fn moved(url: &str, _from: SocketAddr, to: SocketAddr) -> Option<String> {
+        place::moved(url, to)
     }
+}
+
+async fn behind_proxy(lab: &Lab, backend: Backend, url: &str, addr: SocketAddr) -> Result<Vec<WireProfile>> {
+    let proxy = FaultProxy::start(addr)?;
+    let url = place::moved(url, proxy.addr()).ok_or("a URL with an address has no host")?;
+    of_store(lab, backend, &place::patient(&url)?, &proxy).await
 }
 
 async fn of_store(lab: &Lab, backend: Backend, url: &str, proxy: &FaultProxy) -> Result<Vec<WireProfile>> {

@@ -64,8 +64,8 @@ async fn two_studies_and_an_application_on_one_server_keep_their_tables() {
     hallway::open(&theirs).await.unwrap().ping().await.unwrap();
     let before = postgres.psql(TABLES);
     postgres.psql("INSERT INTO hallway_study (key, value) VALUES ('a', 'b')");
-    let ((one, _), (other, _)) =
-        (given(Some(redis.url()), Some(postgres.url())).await, given(Some(redis.url()), Some(postgres.url())).await);
+    let (one, _out) = given(Some(redis.url()), Some(postgres.url())).await;
+    let (other, _out_too) = given(Some(redis.url()), Some(postgres.url())).await;
     used(&one).await;
     let workload = Arc::new(Workload::new(50, 64, 2));
     let lane = other.lane(Backend::Postgres, Shape::Bytes, &workload).await.unwrap();
@@ -202,7 +202,7 @@ async fn a_found_postgres_that_lets_us_make_no_tables_is_left_alone() {
     postgres.psql("REVOKE CREATE ON SCHEMA public FROM PUBLIC");
     let as_guest = postgres.url().replace("postgres://postgres@", "postgres://guest@");
     let left_alone = found_postgres(&as_guest, "probe").await.unwrap_err().to_string();
-    assert!(left_alone.contains("permission denied") && left_alone.contains("--postgres"), "{left_alone}");
+    assert!(left_alone.contains("CREATE on the schema") && left_alone.contains("--postgres"), "{left_alone}");
     assert_eq!(postgres.psql(TABLES), "0");
     let found: Postgres = found_postgres(&postgres.url(), "probe").await.unwrap();
     assert_eq!(found.origin(), Origin::Found);
@@ -221,7 +221,7 @@ async fn what_is_half_made_is_taken_away() {
     postgres
         .psql("CREATE EVENT TRIGGER refuse ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION refuse()");
     let left_alone = found_postgres(&postgres.url(), "probe").await.unwrap_err().to_string();
-    assert!(left_alone.contains("no more tables"), "{left_alone}");
+    assert!(left_alone.contains("P0001"), "{left_alone}");
     assert_eq!(postgres.psql(TABLES), "0");
 }
 

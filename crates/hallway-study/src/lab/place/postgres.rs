@@ -15,7 +15,7 @@ use crate::{Failure, Result};
 const ASYNC_DATABASE: &str = "hallway_study_async";
 
 /// For one transaction: nobody's lock is waited for longer, and the table that the next statements are about.
-const BOUND: &str = "SELECT set_config('lock_timeout', '8s', true), set_config('statement_timeout', '8s', true), \
+const BOUND: &str = "SELECT set_config('lock_timeout', '5s', true), set_config('statement_timeout', '9s', true), \
      set_config('hallway_study.table', $1, true)";
 const SET_UNLOGGED: &str = "DO $do$ BEGIN \
          EXECUTE format('ALTER TABLE %I SET UNLOGGED', current_setting('hallway_study.table')); \
@@ -34,8 +34,10 @@ const DROP: &str = "DO $do$ \
      END $do$";
 /// A list of tables that the study has made goes with its last row; an application may have come to it since.
 const DROP_LIST: &str = "DO $do$ BEGIN \
-         IF to_regclass('hallway_schema') IS NOT NULL AND NOT EXISTS (SELECT FROM hallway_schema) THEN \
-             DROP TABLE hallway_schema; \
+         IF to_regclass('hallway_schema') IS NOT NULL THEN \
+             IF NOT EXISTS (SELECT FROM hallway_schema) THEN \
+                 DROP TABLE hallway_schema; \
+             END IF; \
          END IF; \
      END $do$";
 const HAS_LIST: &str = "SELECT to_regclass('hallway_schema') IS NOT NULL";

@@ -38,6 +38,7 @@ pub(super) fn with_option(url: &str, name: &str, value: &str) -> Result<String> 
 /// The same server as it is behind another address; everything else of the URL stays. `None` where a URL has no host.
 pub(in crate::lab) fn moved(url: &str, to: SocketAddr) -> Option<String> {
     let mut url = StoreUrl::parse(url).ok()?.as_url().clone();
+    url.host_str().filter(|host| !host.is_empty())?;
     url.set_host(Some(&to.ip().to_string())).ok()?;
     url.set_port(Some(to.port())).ok()?;
     Some(url.into())

@@ -4,12 +4,13 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use super::{Lab, Postgres};
 use crate::report::{Environment, Server};
 
 /// Looks at the machine from the first measurement to the last.
 #[derive(Debug)]
 pub struct Watch {
-    load: f64,
+    load: Option<f64>,
     ticks: Ticks,
 }
 
@@ -27,10 +28,26 @@ impl Watch {
         Self { load: load(), ticks: Ticks::now() }
     }
 
-    /// Load average for each core before the first measurement.
+    /// Load average for each core before the first measurement, where the system tells.
     #[must_use]
-    pub fn load_per_core(&self) -> f64 {
-        self.load / cores() as f64
+    pub fn load_per_core(&self) -> Option<f64> {
+        Some(self.load? / cores() as f64)
+    }
+
+    /// Why numbers measured on this machine are to be read with care, whatever they are.
+    #[must_use]
+    pub fn doubts(&self, lab: &Lab) -> Vec<String> {
+        let mut doubts = in_memory("SQLite's file", lab.sqlite.path(), "choose a folder on a disk by --out");
+        if let Some(server) = lab.postgres().and_then(Postgres::started) {
+            doubts.extend(in_memory("the study's PostgreSQL", server.dir(), "set TMPDIR to a folder on a disk"));
+        }
+        if self.load.is_none() {
+            doubts.push(
+                "The system does not tell its load: whether the machine was busy before the first measurement is not known."
+                    .to_owned(),
+            );
+        }
+        doubts
     }
 
     /// What was seen.
@@ -45,6 +62,7 @@ impl Watch {
             kernel: format!("Linux {}", read("/proc/sys/kernel/osrelease").unwrap_or_default()),
             hallway: env!("CARGO_PKG_VERSION").to_owned(),
             git: revision(),
+            toolchain: toolchain(),
             load: [self.load, load()],
             steal: (all > 0).then(|| now.stolen.saturating_sub(self.ticks.stolen) as f64 / all as f64),
             placement: "shared".to_owned(),
@@ -68,8 +86,25 @@ impl Ticks {
     }
 }
 
-fn load() -> f64 {
-    read("/proc/loadavg").and_then(|text| text.split(' ').next()?.parse().ok()).unwrap_or(0.0)
+/// A warning if a folder is in memory.
+fn in_memory(what: &str, folder: &Path, remedy: &str) -> Vec<String> {
+    match filesystem(folder).as_deref() {
+        Some(kind @ ("tmpfs" | "ramfs" | "devtmpfs")) => vec![format!(
+            "The folder of {what} is in memory ({kind}), where a write that waits for the disk waits for nothing: what is said of writes and durability is void; {remedy}."
+        )],
+        _ => Vec::new(),
+    }
+}
+
+fn load() -> Option<f64> {
+    read("/proc/loadavg")?.split(' ').next()?.parse().ok()
+}
+
+fn toolchain() -> Option<String> {
+    let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
+    // What stands in brackets are commit and day.
+    let version = option_env!("HALLWAY_STUDY_RUSTC")?.split(" (").next()?;
+    Some(format!("{version}, {profile}"))
 }
 
 fn cores() -> usize {
@@ -112,12 +147,37 @@ fn filesystem(folder: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lab::{Choice, Choices};
 
     #[test]
     fn stolen_time_is_the_eighth_number_and_guests_are_not_counted_twice() {
         let ticks = Ticks::parse("cpu  100 1 50 800 9 0 10 30 77 7").unwrap();
         assert_eq!((ticks.all, ticks.stolen), (1_000, 30));
         assert!(Ticks::parse("cpu0 1 2 3").is_none());
+    }
+
+    #[test]
+    fn a_folder_in_memory_is_told() {
+        let [told] = &in_memory("SQLite's file", Path::new("/dev/shm"), "move it")[..] else { panic!("not told") };
+        assert!(told.contains("tmpfs") && told.ends_with("move it."), "{told}");
+        assert_eq!(in_memory("it", Path::new("/proc"), "move it"), Vec::<String>::new());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_study_in_memory_is_doubted() {
+        let choices = Choices { redis: Choice::None, postgres: Choice::None };
+        let watch = Watch { load: None, ticks: Ticks::default() };
+        let memory = tempfile::TempDir::new_in("/dev/shm").unwrap();
+        let doubts = watch.doubts(&Lab::open(&choices, memory.path(), None).await.unwrap());
+        let [file, load] = &doubts[..] else { panic!("{doubts:?}") };
+        assert!(file.contains("--out") && load.contains("load"), "{doubts:?}");
+        assert_eq!(watch.load_per_core(), None);
+    }
+
+    #[test]
+    fn the_toolchain_is_known() {
+        let told = toolchain().unwrap();
+        assert!(told.starts_with("rustc 1.") && told.ends_with("debug") == cfg!(debug_assertions), "{told}");
     }
 
     #[test]

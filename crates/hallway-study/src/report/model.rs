@@ -67,8 +67,11 @@ pub struct Environment {
     pub hallway: String,
     /// Revision of the sources, if it was measured in a checkout.
     pub git: Option<String>,
-    /// Load average before the first and after the last measurement.
-    pub load: [f64; 2],
+    /// Compiler and profile that this was built with, if the build told.
+    #[serde(default)]
+    pub toolchain: Option<String>,
+    /// Load average before the first and after the last measurement, where the system tells.
+    pub load: [Option<f64>; 2],
     /// Share of processor time that the host gave to others.
     pub steal: Option<f64>,
     /// Whether client and servers share cores: `shared` or `pinned`.

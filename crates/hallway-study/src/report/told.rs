@@ -111,7 +111,7 @@ fn when(started: &str) -> String {
 pub(super) fn environment(env: &Environment) -> Vec<(&'static str, String)> {
     let unknown = || "not known".to_owned();
     let share = |share: Option<f64>| share.map_or_else(unknown, |share| Unit::Share.text(share));
-    let [before, after] = env.load.map(|load| format!("{load:.2}"));
+    let [before, after] = env.load.map(|load| load.map_or_else(unknown, |load| format!("{load:.2}")));
     vec![
         ("processor", env.cpu.clone()),
         ("cores", env.cores.to_string()),
@@ -119,6 +119,7 @@ pub(super) fn environment(env: &Environment) -> Vec<(&'static str, String)> {
         ("kernel", env.kernel.clone()),
         ("hallway", env.hallway.clone()),
         ("revision", env.git.clone().unwrap_or_else(unknown)),
+        ("toolchain", env.toolchain.clone().unwrap_or_else(unknown)),
         ("load before and after", format!("{before}, {after}")),
         ("stolen time", share(env.steal)),
         ("placement", env.placement.clone()),

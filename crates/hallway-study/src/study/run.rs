@@ -14,7 +14,7 @@ use super::summing_up::{assemble, warnings};
 use super::under_way::UnderWay;
 use super::{parts, primitives};
 use crate::failure::refused;
-use crate::lab::{Backend, Choices, Injection, Lab, Profile, Watch, controls};
+use crate::lab::{Backend, Choices, Injection, Lab, Profile, Watch, changes, controls};
 use crate::report::{self, Files, NotMeasured, Report, StudyMode, WireProfile};
 use crate::rounds::{Driver, Measured, Point, Times, sweep};
 use crate::trace::Reader;
@@ -165,13 +165,15 @@ fn study(
         under_way.measure(&between)?;
         measured = under_way.measured()?;
     }
-    if runtime.block_on(lab.servers())? != servers {
-        return Err("a server changed its settings while it was measured; what was measured is void".into());
+    let changes = changes(&servers, &runtime.block_on(lab.servers())?);
+    if !changes.is_empty() {
+        return Err(format!("what was measured is void: {}", changes.join("; ")).into());
     }
     let known = found(lab, depth, &measured, &runs, &wire, &backends)?;
     let env = watch.end(&plan.out, noise(&measured)?.map(f64::exp_m1), servers);
     let mut report = assemble(plan, state.started(), env, answers(questions, &known), &known);
-    report.warnings = warnings(&report, watch.load_per_core(), &known)?;
+    report.warnings = warnings(&report, watch.load_per_core().unwrap_or(0.0), &known)?;
+    report.warnings.extend(watch.doubts(lab));
     Ok(report)
 }
 

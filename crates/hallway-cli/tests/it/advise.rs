@@ -33,7 +33,7 @@ fn an_answer_says_why_what_would_change_it_and_what_it_rests_on() {
         "database_get_us = 1100: given",
         "redis_rtt_us = 300: given",
         "keys = 76349: assumption",
-        "shipped default",
+        "orders of magnitude",
         "careful ",
         "[stores]",
     ] {
@@ -127,6 +127,41 @@ fn a_report_of_this_machine_takes_the_place_of_defaults() {
     fs::write(&path, "{\"schema\":\"crossover/99\"}").unwrap();
     ask(&["--crossover", path.to_str().unwrap()]).exits(2).complains("crossover/99");
     ask(&["--crossover", "/nonexistent.json"]).exits(2).complains("/nonexistent.json");
+
+    let report = concat!(env!("CARGO_MANIFEST_DIR"), "/../hallway-study/testdata/report/crossover.json");
+    let text = fs::read_to_string(report).unwrap();
+    let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let is_it = |p: &&serde_json::Value| p["backend"] == "redis-tcp" && p["op"] == "get" && p["bytes"] == 256;
+    let known = document["primitives"].as_array().unwrap().iter().find(is_it).unwrap();
+    let json = ask(&["--bytes", "256", "--redis-rtt", "0", "--crossover", report, "--json"]).exits(0).json();
+    let fact = json["basis"].as_array().unwrap().iter().find(|fact| fact["name"] == "redis_get_us").unwrap().clone();
+    assert_eq!(fact["basis"], "report", "{fact}");
+    let expected = known["median_ns"].as_f64().unwrap() / 1e3;
+    assert!((fact["value"].as_f64().unwrap() - expected).abs() < 1e-6, "{fact} for {expected}");
+}
+
+#[test]
+fn a_key_log_of_too_many_keys_is_a_slip_with_a_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("many.log");
+    let log: String = (0..1_000_001_u32).map(|at| format!("{at:x}\n")).collect();
+    fs::write(&path, log).unwrap();
+    let mut asked = ASKED;
+    asked[4] = "1";
+    let ran = hallway(&[&asked[..], &["--key-log", path.to_str().unwrap(), "--quiet"]].concat()).exits(2);
+    assert!(ran.stderr.contains("many.log") && ran.stderr.contains("sample"), "{ran:?}");
+}
+
+#[test]
+fn a_database_that_is_measured_is_the_one_of_the_cache() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("app.db").display());
+    let more = ["--calibrate", "--allow-writes", "--database", &url, "--has", "redis", "--json", "--quiet"];
+    let json = ask(&more).exits(0).json();
+    let fact = |name: &str| json["basis"].as_array().unwrap().iter().find(|fact| fact["name"] == name).cloned();
+    assert!(json["choice"]["name"].as_str().unwrap().contains("SQLite"), "{json}");
+    assert_eq!(fact("sqlite_get_us").unwrap()["basis"], "measured", "{json}");
+    assert_eq!(fact("database_get_us"), None, "nothing was measured of a server: {json}");
 }
 
 #[test]

@@ -53,11 +53,16 @@ fn copies(workload: &Workload, choice: &Prediction, runner_up: Option<&Predictio
     };
     let mut copies = Vec::new();
     if of(Architecture::has_copies) {
-        copies.push(named("stale_share", workload.stale_share.clone()));
         let shown = runner_up.filter(|_| !choice.architecture.has_copies()).unwrap_or(choice);
         let [low, high] = shown.total_hit_interval;
         let (value, basis, note) = (shown.total_hit_ratio, workload.curve.basis, workload.curve.note.clone());
         copies.push(named("total_hit_ratio", Fact { value, low, high, basis, note }));
+    }
+    if of(Architecture::has_local_copies) && workload.is_shared() {
+        copies.push(named("stale_share", workload.stale_share.clone()));
+    }
+    if of(|a| a.has_redis() && a.has_database()) || (of(|a| a == Architecture::LocalDatabase) && !workload.is_shared())
+    {
         let note = "the life of copies that are ended by writes: the default of hallway";
         copies.push(named("copy_ttl_s", Fact::assumed(LONGEST_TTL_S, note)));
     }

@@ -109,14 +109,16 @@ fn by_ttl(ttl_s: f64, workload: &Workload, instances: f64, corner: Corner) -> f6
         let again = |part: f64| {
             if most > 0.0 { (curve.within(window / part, instances, workload.keys.value) / most).min(1.0) } else { 0.0 }
         };
+        // However often it is read, a key whose copy ends is one miss more in each TTL, and not more than that.
         let least = || {
             let hits = in_a_row(again);
-            hits / (1.0 + hits)
+            (most * hits / (1.0 + hits)).max(most - workload.keys.value / window)
         };
         match corner {
             Corner::Best => most * again(1.0),
-            Corner::Middle => most * f64::midpoint(least(), again(1.0)),
-            Corner::Worst => (most * least() - CURVE_ERROR).max(0.0),
+            // Rounding must not lift the least above the most.
+            Corner::Middle => f64::midpoint(least().min(most * again(1.0)), most * again(1.0)),
+            Corner::Worst => (least().min(most * again(1.0)) - CURVE_ERROR).max(0.0),
         }
     };
     let first = of(&workload.curve);
@@ -128,14 +130,14 @@ fn by_ttl(ttl_s: f64, workload: &Workload, instances: f64, corner: Corner) -> f6
 }
 
 /// How many hits a copy gives at least, if it comes back within the `n`-th part of its life with the chance `again(n)`:
-/// the sum of the chances of `n` times in a row. They fall, so from 16 on the last of each half octave stands for all.
+/// the sum of the chances of `n` times in a row. They fall, so from 8 on the last of each octave stands for all.
 fn in_a_row(again: impl Fn(f64) -> f64) -> f64 {
-    const EXACT: u32 = 16;
+    const EXACT: u32 = 8;
     const OCTAVES: i32 = 24;
     let chance = |n: f64| again(n).powf(n);
     let exact: f64 = (1..=EXACT).map(|n| chance(f64::from(n))).sum();
-    let at = |half: i32| f64::from(EXACT) * 2_f64.powf(f64::from(half) / 2.0);
-    let rest = (1..=2 * OCTAVES).map(|half| (at(half) - at(half - 1)) * chance(at(half)));
+    let at = |octave: i32| f64::from(EXACT) * 2_f64.powi(octave);
+    let rest = (1..=OCTAVES).map(|octave| (at(octave) - at(octave - 1)) * chance(at(octave)));
     exact + rest.take_while(|hits| *hits > 1e-6).sum::<f64>()
 }
 

@@ -87,11 +87,12 @@ pub(super) fn predict(architecture: Architecture, workload: &Workload, costs: &C
     } else if !workload.is_shared() || !architecture.has_copies() {
         (0.0, Some(0.0))
     } else if is_by_ttl {
-        (ttl_s * 1e3, Some(stale_share_by_ttl(workload.writes_of_a_key(), ttl_s)))
+        // hallway hears of writes there too, if it has Redis.
+        let told_ms = if architecture.hears_of_writes() { told_within_ms(workload) } else { f64::INFINITY };
+        ((ttl_s * 1e3).min(told_ms), Some(stale_share_by_ttl(workload.writes_of_a_key(), ttl_s)))
     } else if architecture.has_bus() {
         let delay_s = invalidation_delay_us(costs, workload) / 1e6;
-        let within_ms = bound_ms(workload).max(degraded_ms(workload));
-        (within_ms, Some(stale_share_by_bus(workload.writes_of_a_key(), delay_s)))
+        (told_within_ms(workload), Some(stale_share_by_bus(workload.writes_of_a_key(), delay_s)))
     } else {
         // Copies in Redis are void before the write is done.
         (0.0, Some(0.0))
@@ -122,6 +123,11 @@ pub(super) fn predict(architecture: Architecture, workload: &Workload, costs: &C
 /// The bound that is configured for local copies behind invalidations, milliseconds.
 pub(super) fn bound_ms(workload: &Workload) -> f64 {
     workload.stale_ms.clamp(super::semantics::LEAST_BOUND_MS, 1_000.0)
+}
+
+/// How old a local copy may be where invalidations come through, milliseconds: what the printed file promises.
+fn told_within_ms(workload: &Workload) -> f64 {
+    bound_ms(workload).max(degraded_ms(workload))
 }
 
 /// How long local copies answer while Redis is down, milliseconds: the default of tiers, or the tolerance if that is less.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use hallway::SessionsExt as _;
+use hallway::session::SessionsExt as _;
 use hallway_study::advisor::{Advice, Architecture, Loss, Purpose, Rate, Service, Size, Span, advise};
 
 use crate::stage::{inputs, known_costs};

@@ -89,8 +89,10 @@ mod tests {
     #[test]
     fn patience_is_added_unless_the_url_says_otherwise() {
         assert_eq!(patient("moka:?max=1GiB").unwrap(), "moka:?max=1GiB&deadline=10s");
-        assert_eq!(patient("redis://h?deadline=1s").unwrap(), "redis://h?deadline=1s");
-        assert_eq!(patient("redis://:deadline=1@h").unwrap(), "redis://:deadline=1@h?deadline=10s");
+        assert_eq!(patient("redis://h?deadline=1s").unwrap(), "redis://h?deadline=1s&connect_timeout=10s");
+        assert_eq!(patient("redis://h?connect_timeout=2s").unwrap(), "redis://h?connect_timeout=2s&deadline=10s");
+        let secret = "redis://:deadline=1@h";
+        assert_eq!(patient(secret).unwrap(), format!("{secret}?deadline=10s&connect_timeout=10s"));
     }
 
     #[test]

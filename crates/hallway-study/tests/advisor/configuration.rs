@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use hallway::session::SessionsExt as _;
-use hallway_study::advisor::{Advice, Architecture, Loss, Purpose, Rate, Service, Size, Span, advise};
+use hallway_study::advisor::{Advice, Architecture, Keys, Loss, Purpose, Rate, Service, Size, Span, advise};
 
 use crate::stage::{inputs, known_costs};
 
@@ -40,6 +40,14 @@ fn advices() -> Vec<(f64, Advice)> {
                 advices.extend(advice.map(|advice| (stale_ms, advice)));
             }
         }
+    }
+    // Too few reads for a service, of so few keys that a TTL alone is enough.
+    for stale_ms in [5_000.0, 600_000.0] {
+        let mut asked = inputs(Purpose::Cache, 4, 40.0, 0.0, stale_ms);
+        asked.keys = Some(Keys::Count(20.0));
+        let advice = advise(&asked.workload(None).unwrap(), &known_costs()).unwrap();
+        assert_eq!(advice.choice.architecture, Architecture::LocalDatabase, "{advice}");
+        advices.push((stale_ms, advice));
     }
     advices
 }

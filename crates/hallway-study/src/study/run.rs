@@ -101,7 +101,7 @@ pub fn run(plan: &Plan, progress: &dyn Progress, stop: &Stop) -> Result<(Report,
         progress.say(&format!("not measured: {}: {}", absent.what, absent.why));
     }
     let report = state
-        .same_stores(&lab.present(&Backend::ALL))
+        .same_stores(&lab.identity())
         .and_then(|()| study(plan, &state, &runtime, &questions, &lab, &watch, progress, stop));
     let cleared = runtime.block_on(lab.clear());
     // The servers of the study go before its last word.

@@ -10,7 +10,6 @@ use serde_json::Value;
 use super::Plan;
 use crate::Result;
 use crate::failure::refused;
-use crate::lab::Backend;
 use crate::report::StudyMode;
 
 /// Where the lock is kept.
@@ -36,9 +35,9 @@ struct File {
     study: Identity,
     started: String,
     complete: bool,
-    /// The backends that were there; known once the servers are.
+    /// What the stores were; known once the servers are.
     #[serde(default)]
-    stores: Vec<String>,
+    stores: String,
 }
 
 /// The folder of a study.
@@ -89,7 +88,7 @@ impl State {
                 let started = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
                 let state = Self {
                     folder,
-                    file: File { study, started, complete: false, stores: Vec::new() },
+                    file: File { study, started, complete: false, stores: String::new() },
                     resumed: false,
                     _lock: lock,
                 };
@@ -100,17 +99,16 @@ impl State {
     }
 
     /// Notes which stores there are; an interrupted study goes on with the same ones alone.
-    pub(super) fn same_stores(&mut self, present: &[Backend]) -> Result<()> {
-        let stores: Vec<String> = present.iter().map(|backend| backend.name().to_owned()).collect();
+    pub(super) fn same_stores(&mut self, stores: &str) -> Result<()> {
         if self.resumed && !self.file.stores.is_empty() && self.file.stores != stores {
             return Err(refused(format!(
-                "the interrupted study in {} measured {}, and now there are {}; bring them back, or begin anew by --restart",
+                "the interrupted study in {} measured {}, and now there are {stores}; bring them back, or begin anew by \
+                 --restart",
                 self.folder.display(),
-                self.file.stores.join(", "),
-                stores.join(", ")
+                self.file.stores
             )));
         }
-        self.file.stores = stores;
+        stores.clone_into(&mut self.file.stores);
         self.write()
     }
 

@@ -136,7 +136,9 @@ impl SharedBehindLocal {
         let both =
             |local: u64| Hits { local: Some(reuse.warm.at(local)), shared: Some(reuse.warm.behind(local, SHARED)) };
         let alone = |local: u64| Hits { local: Some(reuse.warm.at(local)), shared: None };
-        let crossover = found.judge_curves(&self.pairing(name, ALONE, BOTH), &curves(chain, &locals, alone, both)?)?;
+        let mut crossover =
+            found.judge_curves(&self.pairing(name, ALONE, BOTH), &curves(chain, &locals, alone, both)?)?;
+        crossover.rule = streams::named(&crossover.rule, name, &reuse.label);
         findings.answer.rules.push(told(found, chain, reuse, &crossover));
         findings.answer.rules.push(restart(reuse));
         findings.crossovers.push(crossover);
@@ -183,8 +185,9 @@ impl SharedBehindLocal {
         let locals = locals();
         let alone = |local: u64| Hits { local: Some(reuse.warm.at(local)), shared: None };
         let directly = |_| Hits::default();
-        let crossover =
+        let mut crossover =
             found.judge_curves(&self.pairing(name, ALONE, DIRECTLY), &curves(chain, &locals, alone, directly)?)?;
+        crossover.rule = streams::named(&crossover.rule, name, &reuse.label);
         findings.judge(crossover);
         let series = |label: &str, hits: &dyn Fn(u64) -> Hits| Series {
             label: label.to_owned(),
@@ -309,6 +312,8 @@ mod tests {
         let findings = SharedBehindLocal.answer(&made.found()).unwrap();
         assert_eq!(findings.crossovers[0].id, "Q5/orm-busy/local/database");
         assert_eq!(findings.crossovers[0].winner.as_deref(), Some("local"));
+        // Its run is called by the name of a preset, its stream is not.
+        assert!(findings.answer.rules[0].starts_with("made, local against database"), "{:?}", findings.answer.rules);
         assert_eq!((findings.answer.status, findings.not_measured.len()), (Status::Partly, 2));
         assert!(findings.not_measured[0].why.contains("--start"));
     }

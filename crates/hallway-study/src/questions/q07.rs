@@ -126,7 +126,8 @@ impl Instances {
                 spacing: Scale::Log,
                 plot: Some(plot.clone()),
             };
-            let crossover = found.judge_curves(&pairing, &curves)?;
+            let mut crossover = found.judge_curves(&pairing, &curves)?;
+            crossover.rule = streams::named(&crossover.rule, name, &counts.label);
             findings.judge(crossover);
         }
         let series = ways.iter().map(|(label, of)| Series {

@@ -30,6 +30,11 @@ pub(super) fn names(traces: usize) -> impl Iterator<Item = String> {
     presets.into_iter().chain((1..=traces).map(|number| format!("trace-{number}")))
 }
 
+/// A sentence about a run, with the stream's own name in it: a run of a key log is called by a number.
+pub(super) fn named(sentence: &str, name: &str, label: &str) -> String {
+    sentence.replacen(name, label, 1)
+}
+
 /// The first requests of a stream, at most so many.
 ///
 /// # Errors

@@ -155,13 +155,13 @@ impl Part {
         Ok(lab.injected(backend, cell, database))
     }
 
-    /// Iterations that take some milliseconds.
+    /// Iterations that take a few milliseconds.
     fn moment(self) -> u64 {
         match self {
-            Self::LocalHit => 1_000,
-            Self::LocalFill => 100,
-            Self::SharedFill | Self::SharedHit => 40,
-            Self::LocalWrite | Self::SharedWrite => 10,
+            Self::LocalHit => 500,
+            Self::LocalFill => 50,
+            Self::SharedFill | Self::SharedHit => 15,
+            Self::LocalWrite | Self::SharedWrite => 5,
         }
     }
 }

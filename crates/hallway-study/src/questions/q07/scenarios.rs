@@ -11,8 +11,9 @@ use crate::questions::streams;
 use crate::study::{BYTES, Beside, Depth, Hits, Part};
 use crate::trace::{Log, OnWrite, Preset, Split, moka_hits};
 
-/// Parts are measured before, after and between so many stretches of a replay.
-const STEPS: usize = 10;
+/// Parts are measured before, after and between so many stretches of a replay: many, because the flushes of a disk have
+/// slow moments that must hit both.
+const STEPS: usize = 40;
 
 /// What is replayed.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -98,11 +98,11 @@ fn cases() -> Vec<(&'static str, &'static str, Inputs)> {
     use Service::{Postgres, Redis};
     let mut map = inputs(Purpose::State, 1, 50_000.0, 5_000.0, 0.0, &[Postgres, Redis]);
     map.loss = Some(Loss::All);
-    let mut shared = inputs(Purpose::Cache, 4, 2_000.0, 40.0, 2.0, &[Postgres]);
+    let mut shared = inputs(Purpose::Cache, 4, 2_000.0, 40.0, 2.0, &[Postgres, Redis]);
     shared.bytes = Some(Size(400.0));
     let mut sessions = inputs(Purpose::Session, 4, 2_000.0, 200.0, 0.0, &[Postgres]);
     sessions.keys = Some(Keys::Count(20_000.0));
-    let consistent = inputs(Purpose::Cache, 4, 20.0, 5.0, 0.0, &[Postgres, Redis]);
+    let consistent = inputs(Purpose::Cache, 4, 20.0, 5.0, 0.0, &[Postgres]);
     vec![
         (
             "one instance and the lowest latency: a local map",
@@ -111,7 +111,7 @@ fn cases() -> Vec<(&'static str, &'static str, Inputs)> {
         ),
         (
             "several instances that share and tolerate some staleness: Redis",
-            "cache, 4 instances, 2,000 reads and 40 writes a second, at most 2 s old, values of 400 bytes",
+            "cache, 4 instances, 2,000 reads and 40 writes a second, at most 2 s old, values of 400 bytes, Redis running",
             shared,
         ),
         (

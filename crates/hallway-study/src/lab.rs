@@ -21,7 +21,9 @@ use hallway::{KvStore, StoreUrl};
 use tempfile::TempDir;
 
 pub use self::backend::Backend;
-pub use self::controls::{GROUP as CONTROL_GROUP, Injection, SERIES as CONTROL_SERIES, SLOWER, controls};
+pub use self::controls::{
+    BACKENDS as CONTROL_BACKENDS, GROUP as CONTROL_GROUP, Injection, SERIES as CONTROL_SERIES, SLOWER, controls,
+};
 pub use self::environment::{Watch, processor};
 pub use self::place::{Choice, Origin, Postgres, Redis};
 pub use self::readback::changes;

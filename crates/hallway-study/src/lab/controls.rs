@@ -13,6 +13,8 @@ use crate::rounds::Point;
 pub const GROUP: &str = "control/get";
 /// A backend, the same once more, and the same made slower.
 pub const SERIES: [&str; 3] = ["a", "a-again", "a-slower"];
+/// One backend of each kind, in the order of the places.
+pub const BACKENDS: [Backend; 4] = [Backend::MokaBytes, Backend::Sqlite, Backend::RedisTcp, Backend::Postgres];
 /// How much slower.
 pub const SLOWER: f64 = 0.2;
 
@@ -44,8 +46,7 @@ pub async fn controls(lab: &Lab) -> Result<Vec<Point>> {
     let workload = Arc::new(Workload::new(1_000, 256, 4));
     let plan = Plan { op: Op::Get, concurrency: 1, iterations: 0, latencies: false };
     let mut points = Vec::new();
-    let backends = lab.present(&[Backend::MokaBytes, Backend::Sqlite, Backend::RedisTcp, Backend::Postgres]);
-    for (index, backend) in backends.into_iter().enumerate() {
+    for (index, backend) in lab.present(&BACKENDS).into_iter().enumerate() {
         let lane = lab.lane(backend, Shape::Bytes, &workload).await?;
         let cell = lab.cell(backend, &lane, plan);
         let x = (index + 1) as f64;

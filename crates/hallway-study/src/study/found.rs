@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use serde::de::DeserializeOwned;
 
+use super::control::Noise;
 use super::question::Depth;
 use super::state::Runs;
 use super::{GET, SET, primitives};
@@ -29,7 +30,7 @@ pub struct Found<'a> {
     pub(super) wire: &'a [WireProfile],
     pub(super) absent: &'a [NotMeasured],
     pub(super) backends: &'a [Backend],
-    pub(super) noise_ln: f64,
+    pub(super) noise: Noise,
     /// Where judgements would like to know more.
     pub(super) wants: RefCell<Vec<Want>>,
     /// How much was asked for.
@@ -214,7 +215,7 @@ impl Found<'_> {
     /// # Errors
     /// If there are too few rounds.
     pub fn judge_curves(&self, pairing: &Pairing<'_>, curves: &Curves) -> Result<Crossover> {
-        let judgement = Judge::new(self.noise_ln, self.depth.seed).judge(curves);
+        let judgement = Judge::new(self.noise.between(pairing.a, pairing.b), self.depth.seed).judge(curves);
         let wants = judgement.wants.iter().map(|x| Want { group: pairing.group.to_owned(), x: x.round() });
         self.wants.borrow_mut().extend(wants);
         let check = (pairing.is_line && !judgement.crossings.is_empty()).then(|| cross_check(curves)).transpose()?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
-use super::control::noise;
+use super::control::Noise;
 use super::found::Found;
 use super::progress::{Progress, Stop};
 use super::question::{Depth, Findings, Question};
@@ -170,7 +170,7 @@ fn study(
         return Err(format!("what was measured is void: {}", changes.join("; ")).into());
     }
     let known = found(lab, depth, &measured, &runs, &wire, &backends)?;
-    let env = watch.end(&plan.out, noise(&measured)?.map(f64::exp_m1), servers);
+    let env = watch.end(&plan.out, known.noise.overall.map(f64::exp_m1), servers);
     let mut report = assemble(plan, state.started(), env, answers(questions, &known), &known);
     report.warnings = warnings(&report, watch.load_per_core().unwrap_or(0.0), &known)?;
     report.warnings.extend(watch.doubts(lab));
@@ -199,8 +199,8 @@ fn found<'a>(
     wire: &'a [WireProfile],
     backends: &'a [Backend],
 ) -> Result<Found<'a>> {
-    let noise_ln = noise(measured)?.unwrap_or(0.0);
-    Ok(Found { measured, runs, wire, absent: lab.absent(), backends, noise_ln, wants: Default::default(), depth })
+    let noise = Noise::of(measured, backends)?;
+    Ok(Found { measured, runs, wire, absent: lab.absent(), backends, noise, wants: Default::default(), depth })
 }
 
 /// An answer that fails is one that is missing; what the others found stands.

@@ -34,7 +34,7 @@ pub(super) fn warnings(report: &Report, load_per_core: f64, found: &Found<'_>) -
             .push("One backend measured twice differs by more than 10 %: advisory only; do not publish.".to_owned());
     }
     if let Some(curves) = control(found.measured, CONTROL_SERIES[2])? {
-        let slower = Judge::new(found.noise_ln, found.depth.seed).judge(&curves).overall;
+        let slower = Judge::new(found.noise.overall.unwrap_or(0.0), found.depth.seed).judge(&curves).overall;
         // Negative: the side that was not slowed down takes less time.
         if slower.high >= 0.0 {
             warnings.push(format!(

@@ -57,7 +57,7 @@ impl Sample {
             wire: &[],
             absent: &self.absent,
             backends: &self.backends,
-            noise_ln: 0.0,
+            noise: Default::default(),
             wants: RefCell::default(),
             depth: Depth { mode: StudyMode::Quick, seed: 7 },
         }

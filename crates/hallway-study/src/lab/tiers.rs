@@ -1,7 +1,7 @@
 //! Tiers over the stores of a study, as applications build them.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hallway::moka::MokaStore;
 use hallway::redis::RedisStore;
@@ -10,7 +10,7 @@ use hallway::{Bytes, Key, KvStore, Namespace, NamespaceOptions, StoreUrl, Tiered
 use super::{Backend, Lab};
 use crate::Result;
 use crate::load::Workload;
-use crate::load::contenders::TTL;
+use crate::load::contenders::{TTL, until_ready};
 
 /// How long tiers may take to connect, to answer and to end: a machine that is measured is busy.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -51,13 +51,7 @@ impl Lab {
             .defaults(options)
             .shared_deadline(PATIENCE)
             .build()?;
-        let start = Instant::now();
-        while !store.health().is_ready() {
-            if start.elapsed() > PATIENCE {
-                return Err(format!("the tiers are not ready: {:?}", store.health()).into());
-            }
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        until_ready(&store, PATIENCE).await?;
         Ok(store)
     }
 

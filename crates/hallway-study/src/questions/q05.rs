@@ -13,7 +13,6 @@ use crate::Result;
 use crate::chart::{Axis, Chart, HeatMap, Lines, Scale, Series, Spot, Style, Unit};
 use crate::lab::{Backend, Lab};
 use crate::report::{Figure, Table};
-use crate::rounds::Point;
 use crate::statistics::Curves;
 use crate::study::{Chain, Depth, Findings, Found, Hits, MEAN, Pairing, Question, Run};
 
@@ -40,10 +39,6 @@ impl Question for SharedBehindLocal {
 
     fn composes_tiers(&self) -> bool {
         true
-    }
-
-    async fn points(&self, _lab: &Lab, _depth: Depth) -> Result<Vec<Point>> {
-        Ok(Vec::new())
     }
 
     fn runs(&self, lab: &Lab, depth: Depth) -> Vec<Run> {

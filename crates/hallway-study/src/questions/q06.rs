@@ -9,7 +9,6 @@ use crate::Result;
 use crate::chart::Unit;
 use crate::lab::Lab;
 use crate::report::{Figure, Table};
-use crate::rounds::Point;
 use crate::study::{BYTES, Depth, Findings, Found, Question, Run};
 use crate::trace::{CapacityPoint, CurveBuilder, CurvePlan, Gain, OnWrite, capacities, points_chart};
 
@@ -45,10 +44,6 @@ impl Question for LocalCapacity {
 
     fn asks(&self) -> &'static str {
         "How large must the tier in the process be?"
-    }
-
-    async fn points(&self, _lab: &Lab, _depth: Depth) -> Result<Vec<Point>> {
-        Ok(Vec::new())
     }
 
     fn runs(&self, lab: &Lab, depth: Depth) -> Vec<Run> {

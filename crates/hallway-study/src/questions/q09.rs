@@ -13,7 +13,6 @@ use self::told::{agreement, frontier, needed, table, worst};
 use crate::Result;
 use crate::chart::Unit;
 use crate::lab::{Backend, Lab};
-use crate::rounds::Point;
 use crate::study::{Depth, Findings, Found, Question, Run};
 
 const RACE: &str = "race";
@@ -35,10 +34,6 @@ impl Question for Freshness {
 
     fn composes_tiers(&self) -> bool {
         true
-    }
-
-    async fn points(&self, _lab: &Lab, _depth: Depth) -> Result<Vec<Point>> {
-        Ok(Vec::new())
     }
 
     fn runs(&self, lab: &Lab, depth: Depth) -> Vec<Run> {

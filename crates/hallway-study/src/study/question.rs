@@ -61,11 +61,14 @@ pub trait Question: fmt::Debug + Send + Sync {
         false
     }
 
-    /// Opens what it needs and lists what criterion is to measure. Groups begin with the id: `Q1/get`.
+    /// Opens what it needs and lists what criterion is to measure. Groups begin with the id: `Q1/get`. Default: nothing,
+    /// for questions of runs alone.
     ///
     /// # Errors
     /// If a backend that is there does not work.
-    async fn points(&self, lab: &Lab, depth: Depth) -> Result<Vec<Point>>;
+    async fn points(&self, _lab: &Lab, _depth: Depth) -> Result<Vec<Point>> {
+        Ok(Vec::new())
+    }
 
     /// The points of all series of one of its groups at a place between those it asked for, because a crossing lies near
     /// there. Default: none, where places are not free to choose.

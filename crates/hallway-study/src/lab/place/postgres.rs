@@ -135,6 +135,7 @@ impl Postgres {
     async fn prepare(&mut self, mut connection: PgConnection) -> Result<()> {
         self.had_list = sqlx::query_scalar(HAS_LIST).fetch_one(&mut connection).await?;
         // A hosted one may refuse it; its address tells it from others then.
+        // A hosted server may not tell it; then the study is known by the URL alone.
         self.identifier = sqlx::query_scalar(SYSTEM).fetch_one(&mut connection).await.ok();
         for url in [Some(self.logged_url()?), Some(self.unlogged_url()?), self.async_url()?].into_iter().flatten() {
             takes_writes(&*hallway::open(&patient(&url)?).await?, &self.table).await?;

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hallway::moka::MokaStore;
@@ -11,7 +11,7 @@ use hallway::sql::SqlStore;
 use hallway::{Cache, NamespaceOptions, StoreUrl, TieredStore};
 
 use crate::Result;
-use crate::load::contenders::TTL;
+use crate::load::contenders::{TTL, until_ready};
 use crate::load::{CacheAside, Contender, Loader, Page};
 
 /// How long the tiers may take to connect.
@@ -51,13 +51,7 @@ pub async fn tiers(entries: u64, url: Option<&str>) -> Result<TieredStore> {
     };
     let shared = RedisStore::open_url(StoreUrl::parse(url)?).await?;
     let tiers = TieredStore::builder().local(local).shared(shared).build()?;
-    let start = Instant::now();
-    while !tiers.health().is_ready() {
-        if start.elapsed() > PATIENCE {
-            return Err(format!("the tiers are not ready: {:?}", tiers.health()).into());
-        }
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    until_ready(&tiers, PATIENCE).await?;
     Ok(tiers)
 }
 

@@ -1,7 +1,7 @@
 //! The architectures of Q4, as users put them together, and what F2, F3 and F7 say of each.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hallway::moka::MokaStore;
 use hallway::redis::RedisStore;
@@ -11,6 +11,7 @@ use hallway::{KvStore, NamespaceOptions, StoreUrl, TieredStore};
 use crate::Result;
 use crate::formulas::{CachingTier, hit_ratio_with_write_share, mean_of_requests, tiered_mean};
 use crate::lab::{Backend, Lab};
+use crate::load::contenders::until_ready;
 
 /// How long the tiers may take to connect, and Redis to answer: a machine that is measured is busy.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -91,13 +92,7 @@ impl Tiers {
             }
         };
         tiers.ping().await?;
-        let start = Instant::now();
-        while !tiers.health().is_ready() {
-            if start.elapsed() > PATIENCE {
-                return Err(format!("the tiers are not ready: {:?}", tiers.health()).into());
-            }
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        until_ready(&tiers, PATIENCE).await?;
         Ok((Arc::new(tiers.clone()), Some(tiers)))
     }
 

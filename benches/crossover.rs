@@ -58,12 +58,13 @@ fn main() -> ExitCode {
         choices: Choices { redis: choice.clone(), postgres: choice },
         seed: 42,
         injection: None,
+        supposed: None,
         traces: Vec::new(),
         restart: false,
     };
     match study::run(&plan, &Lines, &Stop::default()) {
-        Ok((_, files)) => {
-            println!("{}", files.index.display());
+        Ok(studied) => {
+            println!("{}", studied.files.index.display());
             ExitCode::SUCCESS
         }
         Err(error) => {

@@ -68,6 +68,7 @@ pub struct Lab {
     name: String,
     names: AtomicU64,
     injection: Option<Injection>,
+    supposed: Option<Injection>,
     absent: Vec<NotMeasured>,
     traces: Vec<PathBuf>,
 }
@@ -89,8 +90,8 @@ impl Lab {
         let redis = keep("redis", place::redis(&choices.redis, &name).await?, &mut absent);
         // Last: it makes tables, which nothing would drop if anything after it failed.
         let postgres = keep("postgres", place::postgres(&choices.postgres, &name).await?, &mut absent);
-        let mut lab =
-            Self { redis, postgres, sqlite, name, names: AtomicU64::new(0), injection, absent, traces: Vec::new() };
+        let (names, traces) = (AtomicU64::new(0), Vec::new());
+        let mut lab = Self { redis, postgres, sqlite, name, names, injection, supposed: None, absent, traces };
         let parts = lab.missing_parts();
         lab.absent.extend(parts);
         Ok(lab)
@@ -120,6 +121,14 @@ impl Lab {
     #[must_use]
     pub fn with_traces(mut self, traces: Vec<PathBuf>) -> Self {
         self.traces = traces;
+        self
+    }
+
+    /// Has cells say how much longer they would take if each call of a backend did. That adds nothing to what is
+    /// measured.
+    #[must_use]
+    pub fn supposing(mut self, supposed: Option<Injection>) -> Self {
+        self.supposed = supposed;
         self
     }
 
@@ -276,16 +285,20 @@ impl Lab {
     /// A cell in which a lane of a backend runs a plan, slowed down if that was asked for.
     #[must_use]
     pub fn cell(&self, backend: Backend, lane: &Arc<Lane>, plan: Plan) -> Cell {
-        self.injected(backend, Cell::of_lane(Arc::clone(lane), plan), 1)
+        self.injected(backend, Cell::of_lane(Arc::clone(lane), plan), 1.0)
     }
 
     /// A cell that calls a backend so often in each iteration, slowed down if that was asked for.
     #[must_use]
-    pub fn injected(&self, backend: Backend, cell: Cell, calls: u32) -> Cell {
-        match &self.injection {
-            Some(injection) if injection.backend == backend => cell.delayed(injection.delay * calls),
-            _ => cell,
-        }
+    pub fn injected(&self, backend: Backend, cell: Cell, calls: f64) -> Cell {
+        let delay = |injection: Option<Injection>| {
+            injection.filter(|injection| injection.backend == backend).map(|injection| injection.delay.mul_f64(calls))
+        };
+        let cell = match delay(self.injection) {
+            Some(delay) => cell.delayed(delay),
+            None => cell,
+        };
+        cell.supposing(delay(self.supposed).unwrap_or_default())
     }
 
     /// What was to be slowed down.

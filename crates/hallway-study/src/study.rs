@@ -23,7 +23,7 @@ pub(crate) use self::primitives::BYTES;
 pub use self::primitives::{GET, SET};
 pub use self::progress::{Interrupted, Progress, Silent, Stop};
 pub use self::question::{Depth, Findings, Question, Run};
-pub use self::run::{Plan, run};
+pub use self::run::{Plan, Studied, run};
 #[cfg(test)]
 pub(crate) use self::testing::Sample;
 

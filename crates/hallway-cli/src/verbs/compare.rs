@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use clap::Args;
 use hallway_study::lab::{Choice, Choices, Injection};
-use hallway_study::report::{Report, StudyMode};
-use hallway_study::study::{self, Plan, Progress, Silent, Stop};
+use hallway_study::report::{self, Report, StudyMode};
+use hallway_study::study::{self, Plan, Progress, Silent, Stop, Studied};
 
 use self::shown::Shown;
 use crate::failure::Failure;
@@ -61,6 +61,10 @@ pub(crate) struct Compare {
     /// Make each call of a backend slower, to see that the study notices: BACKEND=MICROSECONDS, such as redis-tcp=200
     #[arg(long, value_name = "BACKEND=US")]
     inject: Option<Injection>,
+    /// Compute, from what is measured, what would be found if each call of a backend took longer, and say which points
+    /// would move: BACKEND=MICROSECONDS, such as redis-tcp=200. DIR/what-if holds the report
+    #[arg(long, value_name = "BACKEND=US")]
+    what_if: Option<Injection>,
     /// Exit with 1 if a crossing point moved, a verdict turned, or a pair appeared or disappeared; for two reports
     #[arg(long, requires = "reports")]
     fail_on_move: bool,
@@ -81,6 +85,7 @@ impl Compare {
             choices: self.choices()?,
             seed: self.seed,
             injection: self.inject,
+            supposed: self.what_if,
             traces: self.traces.clone(),
             restart: self.restart,
         };
@@ -104,8 +109,17 @@ impl Compare {
         };
         let outcome = outcome.map_err(|error| Failure::local("the study broke off", std::io::Error::other(error)))?;
         progress.at(f64::INFINITY, "done");
-        let (report, files) = outcome.map_err(Failure::study)?;
-        output.answer(&report, || summary(&report, &files.index))?;
+        let Studied { report, files, supposed } = outcome.map_err(Failure::study)?;
+        let supposed = match (self.what_if, supposed) {
+            (Some(what_if), Some((files, supposed))) => {
+                let moves = report::moved(&report, &supposed).map_err(Failure::study)?;
+                let Injection { backend, delay } = what_if;
+                let page = files.index.display();
+                format!("\nif each call of {backend} took {delay:?} longer (computed, not measured)\n{moves}{page}\n")
+            }
+            _ => String::new(),
+        };
+        output.answer(&report, || summary(&report, &supposed, &files.index))?;
         Ok(ExitCode::SUCCESS)
     }
 
@@ -127,8 +141,8 @@ impl Compare {
     }
 }
 
-/// What a person reads in the terminal: the rules, and where the rest is.
-fn summary(report: &Report, index: &Path) -> String {
+/// What a person reads in the terminal: the rules, what was supposed, and where the rest is.
+fn summary(report: &Report, supposed: &str, index: &Path) -> String {
     let mut text = String::new();
     for answer in report.answers.iter().filter(|answer| !answer.rules.is_empty()) {
         text.push_str(&format!("{:<4}{}\n", answer.id, answer.question));
@@ -145,6 +159,6 @@ fn summary(report: &Report, index: &Path) -> String {
     for warning in &report.warnings {
         text.push_str(&format!("note  {warning}\n"));
     }
-    text.push_str(&format!("\n{}\n", index.display()));
+    text.push_str(&format!("{supposed}\n{}\n", index.display()));
     text
 }

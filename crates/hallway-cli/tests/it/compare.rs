@@ -80,6 +80,30 @@ fn a_study_writes_a_report_and_compares_with_another() {
     hallway(&["compare", json, other, "--fail-on-move"]).exits(1);
 }
 
+/// What is computed is what was measured and nothing else: only the backend that is supposed to be slower is.
+#[test]
+fn what_if_a_backend_were_slower_is_computed() {
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().join("report");
+    let ran =
+        hallway(&[&args(&out).each_ref().map(String::as_str)[..], &["--what-if", "sqlite=200"]].concat()).exits(0);
+    assert!(ran.text().contains("if each call of sqlite took 200µs longer (computed, not measured)"), "{ran:?}");
+    let report =
+        |file: &str| -> serde_json::Value { serde_json::from_slice(&fs::read(out.join(file)).unwrap()).unwrap() };
+    let [found, supposed] = ["crossover.json", "what-if/crossover.json"].map(report);
+    assert!(out.join("what-if/index.html").is_file());
+    assert!(supposed["warnings"].to_string().contains("Computed, not measured"), "{supposed:#}");
+    let cost = |report: &serde_json::Value, backend: &str| {
+        let primitives = report["primitives"].as_array().unwrap();
+        let get = primitives.iter().find(|one| one["backend"] == backend && one["op"] == "get").unwrap();
+        get["median_ns"].as_f64().unwrap()
+    };
+    let longer = |backend| cost(&supposed, backend) - cost(&found, backend);
+    assert!((longer("sqlite") - 200e3).abs() < 1.0, "{}", longer("sqlite"));
+    assert_eq!(longer("moka-bytes"), 0.0);
+    hallway(&["compare", "--what-if", "sqlite"]).exits(2).complains("BACKEND=MICROSECONDS");
+}
+
 /// Every round of a point that is done is kept.
 #[test]
 fn an_interrupted_study_goes_on() {

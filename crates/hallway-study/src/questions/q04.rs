@@ -7,14 +7,14 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use self::mix::{Mix, Tail};
-use self::tiers::{Parts, Tiers, least_reads_per_write, read_share};
+use self::tiers::{Tiers, least_reads_per_write, read_share};
 use crate::Result;
 use crate::chart::{Axis, Chart, Lines, Mark, Scale, Series, Spot, Style, Unit};
 use crate::formulas::hit_ratio_with_write_share;
 use crate::lab::{Backend, Lab};
 use crate::report::{Crossover, Figure, Table, Validation, Verdict};
-use crate::rounds::Point;
-use crate::study::{Depth, Findings, Found, GET, MEAN, Pairing, Question, Run, SET, common_rounds, drawn_median};
+use crate::rounds::{Cell, Point};
+use crate::study::{Chain, Depth, Findings, Found, MEAN, Pairing, Question, Run, drawn_median};
 
 /// The axis is reads per write.
 const GROUP: &str = "Q4/request";
@@ -38,6 +38,10 @@ impl Question for CopiesWithWrites {
         "When does a cache pay although there are writes?"
     }
 
+    fn composes_tiers(&self) -> bool {
+        true
+    }
+
     async fn points(&self, lab: &Lab, depth: Depth) -> Result<Vec<Point>> {
         let reads_per_write: &[u64] = depth.pick(&[1, 9, 99], &[1, 4, 9, 19, 99]);
         let mut points = at(lab, reads_per_write).await?;
@@ -45,7 +49,7 @@ impl Question for CopiesWithWrites {
             for tiers in Tiers::present(lab.has(Backend::RedisTcp)) {
                 let (store, _) = tiers.open(lab).await?;
                 let mix = Mix::begin(lab, &store, ENDLESS).await?;
-                points.push(Point::new(READS, tiers.name(), 1.0, mix.single()));
+                points.push(Point::new(READS, tiers.name(), 1.0, slowed(lab, tiers, mix.single(), ENDLESS)));
             }
         }
         Ok(points)
@@ -70,7 +74,7 @@ impl Question for CopiesWithWrites {
             self,
             "requests of one task to 64 keys by chance, of which every so many-th writes; hallway's TieredStore over the database, where a write ends the copies; every read is compared with the last write",
         );
-        let costs = Costs::of(found);
+        let chain = found.chain(found.database());
         let mut marks = Vec::new();
         for tiers in Tiers::present(found.has(Backend::RedisTcp)).into_iter().skip(1) {
             let judged = found.judge(&pairing(Tiers::Database, tiers))?;
@@ -82,11 +86,11 @@ impl Question for CopiesWithWrites {
         }
         let both = found.judge(&pairing(Tiers::Shared, Tiers::Both))?;
         both.into_iter().for_each(|crossover| findings.judge(crossover));
-        if let Some(figure) = figure(found, costs.as_ref(), marks) {
+        if let Some(figure) = figure(found, chain.as_ref(), marks) {
             findings.answer.figures.push(figure);
         }
-        if let Some(costs) = &costs {
-            findings.answer.tables.push(self.means(found, costs, &mut findings.validation)?);
+        if let Some(chain) = &chain {
+            findings.answer.tables.push(self.means(found, chain, &mut findings.validation)?);
         }
         if let Some(table) = self.tails(found)? {
             findings.answer.tables.push(table);
@@ -113,17 +117,16 @@ async fn at(lab: &Lab, reads_per_write: &[u64]) -> Result<Vec<Point>> {
         let (store, _) = tiers.open(lab).await?;
         for reads in reads_per_write {
             let mix = Mix::begin(lab, &store, *reads).await?;
-            points.push(Point::new(GROUP, tiers.name(), *reads as f64, slowed(lab, tiers, &mix, *reads)));
+            points.push(Point::new(GROUP, tiers.name(), *reads as f64, slowed(lab, tiers, mix.cell(), *reads)));
         }
     }
     Ok(points)
 }
 
-/// The delay that was asked for, if the database is to be slowed down: once for each write, and each read that comes
-/// there is slowed down by nothing.
-fn slowed(lab: &Lab, tiers: Tiers, mix: &Mix, reads: u64) -> crate::rounds::Cell {
-    let calls = if tiers == Tiers::Database { 1.0 } else { 2.0 / (reads + 1) as f64 };
-    mix.cell().delayed(lab.injected_delay(lab.database()).mul_f64(calls))
+/// The delay that was asked for, as often as a request calls Redis and the database.
+fn slowed(lab: &Lab, tiers: Tiers, cell: Cell, reads: u64) -> Cell {
+    let [shared, database] = tiers.calls(reads as f64);
+    lab.injected(lab.database(), lab.injected(Backend::RedisTcp, cell, shared), database)
 }
 
 fn pairing(a: Tiers, b: Tiers) -> Pairing<'static> {
@@ -160,53 +163,18 @@ fn mark(point: &crate::report::CrossingPoint) -> Mark {
     }
 }
 
-/// The rounds of what the formulas need.
-struct Costs([Vec<f64>; 6]);
-
-impl Costs {
-    /// Without Redis its costs are none: nothing that is asked about then has them.
-    fn of(found: &Found<'_>) -> Option<Self> {
-        let local = Backend::MokaBytes;
-        let database = found.database();
-        let own = [(GET, local), (SET, local), (GET, database), (SET, database)]
-            .map(|(group, backend)| found.primitive_means(group, backend));
-        let rounds = common_rounds(&own.each_ref().map(Vec::as_slice));
-        let shared = |group| match found.shared() {
-            Some(shared) => found.primitive_means(group, shared),
-            None => vec![0.0; rounds],
-        };
-        let [local_get, local_set, database_get, database_set] = own;
-        let costs = Self([local_get, local_set, shared(GET), shared(SET), database_get, database_set]);
-        (costs.rounds() > 0).then_some(costs)
-    }
-
-    fn rounds(&self) -> usize {
-        common_rounds(&self.0.each_ref().map(Vec::as_slice))
-    }
-
-    fn drawn(&self, drawn: &[usize]) -> Parts {
-        let [local_get, local_set, shared_get, shared_set, database_get, database_set] =
-            self.0.each_ref().map(|rounds| drawn_median(rounds, drawn));
-        Parts { local_get, local_set, shared_get, shared_set, database_get, database_set }
-    }
-
-    fn middle(&self) -> Parts {
-        self.drawn(&(0..self.rounds()).collect::<Vec<_>>())
-    }
-}
-
-fn figure(found: &Found<'_>, costs: Option<&Costs>, marks: Vec<Mark>) -> Option<Figure> {
+fn figure(found: &Found<'_>, chain: Option<&Chain>, marks: Vec<Mark>) -> Option<Figure> {
     let mut series = Vec::new();
     for tiers in Tiers::present(found.has(Backend::RedisTcp)) {
         let measured = found.series(GROUP, tiers.name(), tiers.name());
         if measured.points.is_empty() {
             continue;
         }
-        if let Some(costs) = costs {
-            let parts = costs.middle();
+        if let Some(chain) = chain {
+            let all: Vec<usize> = (0..chain.rounds()).collect();
             // From 1 to 100 reads per write.
             let places = (0..=20).map(|step| 100_f64.powf(f64::from(step) / 20.0));
-            let spot = |x| Spot { x, y: tiers.mean(x, &parts), interval: None, label: None };
+            let spot = |x| Spot { x, y: tiers.mean(x, chain, &all), interval: None, label: None };
             let label = format!("{} by formula", tiers.name());
             series.push(Series { label, points: places.map(spot).collect(), style: Style::Computed });
         }
@@ -215,7 +183,7 @@ fn figure(found: &Found<'_>, costs: Option<&Costs>, marks: Vec<Mark>) -> Option<
     (!series.is_empty()).then(|| Figure {
         name: "q4-request".to_owned(),
         caption: format!(
-            "The mean of a request to {} with and without copies. Dashed: composed from single operations by F2, F3 and F7.",
+            "The mean of a request to {} with and without copies. Dashed: composed of hits, misses and writes by F1, F2 and F7.",
             found.database()
         ),
         chart: Chart::Lines(Lines {
@@ -230,13 +198,13 @@ fn figure(found: &Found<'_>, costs: Option<&Costs>, marks: Vec<Mark>) -> Option<
 
 impl CopiesWithWrites {
     /// Measured means beside those of the formulas, which are predictions that the study checks.
-    fn means(&self, found: &Found<'_>, costs: &Costs, validation: &mut Vec<Validation>) -> Result<Table> {
-        let parts = costs.middle();
+    fn means(&self, found: &Found<'_>, chain: &Chain, validation: &mut Vec<Validation>) -> Result<Table> {
+        let all: Vec<usize> = (0..chain.rounds()).collect();
         let mut rows = Vec::new();
         for tiers in Tiers::present(found.has(Backend::RedisTcp)) {
             for (reads, rounds) in found.curve(GROUP, tiers.name()) {
                 let measured = drawn_median(&rounds, &(0..rounds.len()).collect::<Vec<_>>());
-                let predicted = tiers.mean(reads, &parts);
+                let predicted = tiers.mean(reads, chain, &all);
                 rows.push(vec![
                     tiers.name().to_owned(),
                     Unit::Share.text(read_share(reads)),
@@ -250,7 +218,7 @@ impl CopiesWithWrites {
                         predicted_ns: predicted,
                         measured_ns: measured,
                         ratio: predicted / measured,
-                        formulas: "F2, F3, F7".to_owned(),
+                        formulas: "F1, F2, F7".to_owned(),
                     });
                 }
             }
@@ -259,12 +227,12 @@ impl CopiesWithWrites {
                     tiers.name().to_owned(),
                     Unit::Share.text(1.0),
                     Unit::Nanos.text(cost.median),
-                    Unit::Nanos.text(tiers.mean(f64::INFINITY, &parts)),
+                    Unit::Nanos.text(tiers.mean(f64::INFINITY, chain, &all)),
                     String::new(),
                 ]);
             }
             if tiers != Tiers::Database {
-                let pays = match least_reads_per_write(tiers, &parts) {
+                let pays = match least_reads_per_write(tiers, chain) {
                     Some(least) => format!("from {} reads per write", Unit::Count.text(least)),
                     None => "never".to_owned(),
                 };

@@ -156,7 +156,8 @@ async fn at(lab: &Lab, group: &str, op: Op, tasks: &[usize]) -> Result<Vec<Point
                 let inner = inner.clone();
                 async move { Ok(inner.run(iterations).await? / share) }
             });
-            points.push(Point::new(group, backend.name(), *concurrency as f64, cell.verified_as(&all)));
+            let cell = cell.verified_as(&all).supposing(all.supposed() / share);
+            points.push(Point::new(group, backend.name(), *concurrency as f64, cell));
         }
     }
     Ok(points)

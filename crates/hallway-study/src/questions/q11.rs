@@ -141,7 +141,7 @@ async fn at(lab: &Lab, batches: &[usize]) -> Result<Vec<Point>> {
         let (store, keys) = seeded(lab, backend, &workload).await?;
         for (series, _, way) in SERIES.into_iter().filter(|(_, whose, _)| *whose == backend) {
             for batch in batches {
-                let calls = if way == Way::Sequential { *batch as u32 } else { 1 };
+                let calls = if way == Way::Sequential { *batch as f64 } else { 1.0 };
                 let cell = cell(store.clone(), keys.clone(), workload.clone(), way, *batch);
                 points.push(Point::new(GROUP, series, *batch as f64, lab.injected(backend, cell, calls)));
             }

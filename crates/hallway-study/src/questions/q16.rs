@@ -123,7 +123,7 @@ async fn at(lab: &Lab, tasks: &[usize]) -> Result<Vec<Point>> {
     let mut points = Vec::new();
     for way in Way::ALL {
         for tasks in tasks {
-            let cell = lab.injected(lab.database(), herd.bursts(way, *tasks, &source), 1);
+            let cell = lab.injected(lab.database(), herd.bursts(way, *tasks, &source), 1.0);
             points.push(Point::new(GROUP, way.name(), *tasks as f64, cell));
         }
     }

@@ -61,7 +61,9 @@ pub enum Change {
 }
 
 impl Change {
-    fn text(self) -> &'static str {
+    /// In a word.
+    #[must_use]
+    pub fn text(self) -> &'static str {
         match self {
             Self::Appeared => "appeared",
             Self::Disappeared => "disappeared",

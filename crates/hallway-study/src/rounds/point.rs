@@ -43,6 +43,7 @@ type Verify = dyn Fn() -> Pin<Box<dyn Future<Output = Result<()>> + Send>> + Sen
 pub struct Cell {
     run: Arc<Run>,
     verify: Option<Arc<Verify>>,
+    supposed: Duration,
 }
 
 impl fmt::Debug for Cell {
@@ -57,7 +58,7 @@ impl Cell {
     where
         F: Future<Output = Result<Duration>> + Send + 'static,
     {
-        Self { run: Arc::new(move |iterations| Box::pin(run(iterations))), verify: None }
+        Self { run: Arc::new(move |iterations| Box::pin(run(iterations))), verify: None, supposed: Duration::ZERO }
     }
 
     /// The same work over a store that this looks at after the last round.
@@ -73,6 +74,19 @@ impl Cell {
     #[must_use]
     pub fn verified_as(self, other: &Self) -> Self {
         Self { verify: other.verify.clone(), ..self }
+    }
+
+    /// The same work, of which each iteration would take so much longer if a backend did. Nothing is added to what is
+    /// measured; see [`Measured::slower`](super::Measured::slower).
+    #[must_use]
+    pub fn supposing(self, longer: Duration) -> Self {
+        Self { supposed: self.supposed + longer, ..self }
+    }
+
+    /// How much longer each iteration would take.
+    #[must_use]
+    pub fn supposed(&self) -> Duration {
+        self.supposed
     }
 
     /// A lane that runs a plan; its number of iterations is criterion's to choose.
@@ -121,6 +135,7 @@ impl Cell {
             }
         })
         .verified_as(self)
+        .supposing(self.supposed.mul_f64(1.0 + share))
     }
 
     /// The same work with so much time added to each iteration.
@@ -132,6 +147,7 @@ impl Cell {
             async move { Ok(cell.run(iterations).await? + spin(by.mul_f64(iterations as f64))) }
         })
         .verified_as(self)
+        .supposing(self.supposed)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -72,6 +73,19 @@ impl Measured {
             _ => Err(format!("{}: a sample without numbers; remove the folder and measure it again", folder.display())
                 .into()),
         }
+    }
+
+    /// The same as if every iteration of these points took so much longer.
+    #[must_use]
+    pub fn slower(&self, by: &BTreeMap<PointId, Duration>) -> Self {
+        let mut slower = self.clone();
+        for (id, longer) in by {
+            for cost in slower.points.get_mut(id).into_iter().flat_map(BTreeMap::values_mut) {
+                cost.median += longer.as_nanos() as f64;
+                cost.mean += longer.as_nanos() as f64;
+            }
+        }
+        slower
     }
 
     /// Adds one round of a point in which every iteration took the same.
@@ -256,6 +270,23 @@ mod tests {
         let complete = measured.complete(5);
         assert_eq!(complete.rounds(&PointId::new("Q1/get", "moka", 64.0)), [1.0, 2.0, 3.0, 4.0, 5.0]);
         assert!(complete.curve("Q1/get", "redis").is_empty());
+    }
+
+    #[test]
+    fn what_would_take_longer_does_in_every_round() {
+        let [redis, moka] = ["redis", "moka"].map(|series| PointId::new("Q1/get", series, 64.0));
+        let mut measured = Measured::default();
+        for round in 1..=2 {
+            measured.insert(redis.clone(), round, 1_000.0);
+            measured.insert(moka.clone(), round, 10.0);
+        }
+        let longer = Duration::from_micros(200);
+        let other = PointId::new("Q1/get", "nobody", 64.0);
+        let slower = measured.slower(&BTreeMap::from([(redis.clone(), longer), (other.clone(), longer)]));
+        assert_eq!(slower.rounds(&redis), [201_000.0; 2]);
+        assert_eq!(slower.means(&redis), [201_000.0; 2]);
+        assert_eq!(slower.rounds(&moka), [10.0; 2]);
+        assert!(slower.rounds(&other).is_empty());
     }
 
     #[test]

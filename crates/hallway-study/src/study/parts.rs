@@ -60,12 +60,12 @@ impl Part {
     }
 
     /// Calls of Redis and of the database in each.
-    fn calls(self) -> [u32; 2] {
+    fn calls(self) -> [f64; 2] {
         match self {
-            Self::LocalHit => [0, 0],
-            Self::LocalFill | Self::LocalWrite => [0, 1],
-            Self::SharedHit => [1, 0],
-            Self::SharedFill | Self::SharedWrite => [2, 1],
+            Self::LocalHit => [0.0, 0.0],
+            Self::LocalFill | Self::LocalWrite => [0.0, 1.0],
+            Self::SharedHit => [1.0, 0.0],
+            Self::SharedFill | Self::SharedWrite => [2.0, 1.0],
         }
     }
 

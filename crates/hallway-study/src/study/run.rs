@@ -1,5 +1,6 @@
 //! The study itself, from claiming its folder to the report.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub struct Plan {
     pub seed: u64,
     /// A backend to slow down, to see that the study notices.
     pub injection: Option<Injection>,
+    /// A backend that could be slower: what would be found then is computed from what is found.
+    pub supposed: Option<Injection>,
     /// Access traces to measure hit ratios with, beside the built-in ones.
     pub traces: Vec<PathBuf>,
     /// Drops what an interrupted study has left in the folder.
@@ -70,6 +73,20 @@ impl Plan {
     }
 }
 
+/// What a study comes to.
+#[derive(Debug)]
+pub struct Studied {
+    /// What was found.
+    pub report: Report,
+    /// Where it was written.
+    pub files: Files,
+    /// What would be found if a backend was slower ([`Plan::supposed`]), and where that was written.
+    pub supposed: Option<(Files, Report)>,
+}
+
+/// The folder, in that of the study, of what was supposed.
+const SUPPOSED: &str = "what-if";
+
 /// How often brackets are halved, in full mode.
 const REFINEMENTS: usize = 2;
 
@@ -82,7 +99,7 @@ const REFINEMENTS: usize = 2;
 /// If a question is not known, the folder holds something else, a named server does not answer, a read was wrong (the
 /// study is void then), or it was told to stop ([`Interrupted`](super::Interrupted)). What was measured before is kept, and the next call with
 /// the same plan goes on.
-pub fn run(plan: &Plan, progress: &dyn Progress, stop: &Stop) -> Result<(Report, Files)> {
+pub fn run(plan: &Plan, progress: &dyn Progress, stop: &Stop) -> Result<Studied> {
     let questions = chosen(&plan.only)?;
     for trace in &plan.traces {
         // Not after half an hour.
@@ -96,7 +113,8 @@ pub fn run(plan: &Plan, progress: &dyn Progress, stop: &Stop) -> Result<(Report,
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let watch = Watch::begin();
-    let lab = runtime.block_on(Lab::open(&plan.choices, &plan.out, plan.injection))?.with_traces(plan.traces.clone());
+    let lab = runtime.block_on(Lab::open(&plan.choices, &plan.out, plan.injection))?;
+    let lab = lab.with_traces(plan.traces.clone()).supposing(plan.supposed);
     for absent in lab.absent() {
         progress.say(&format!("not measured: {}: {}", absent.what, absent.why));
     }
@@ -109,12 +127,12 @@ pub fn run(plan: &Plan, progress: &dyn Progress, stop: &Stop) -> Result<(Report,
     runtime.shutdown_timeout(Duration::from_secs(5));
     let cleared =
         cleared.map_err(|error| format!("what the study wrote into a server could not be taken away: {error}"));
-    let mut report = match (report, cleared) {
-        (Ok(mut report), Err(left)) => {
+    let (mut report, supposed) = match (report, cleared) {
+        (Ok((mut report, supposed)), Err(left)) => {
             report.warnings.push(left);
-            report
+            (report, supposed)
         }
-        (Ok(report), Ok(())) => report,
+        (Ok(reports), Ok(())) => reports,
         (Err(error), cleared) => {
             if let Err(left) = cleared {
                 progress.say(&left);
@@ -127,8 +145,12 @@ pub fn run(plan: &Plan, progress: &dyn Progress, stop: &Stop) -> Result<(Report,
         report.warnings.insert(0, told);
     }
     let files = report::write(&report, &plan.out)?;
+    let supposed = match supposed {
+        Some(supposed) => Some((report::write(&supposed, &plan.out.join(SUPPOSED))?, supposed)),
+        None => None,
+    };
     state.complete()?;
-    Ok((report, files))
+    Ok(Studied { report, files, supposed })
 }
 
 #[expect(clippy::too_many_arguments, reason = "what a study is made of, named once")]
@@ -141,11 +163,22 @@ fn study(
     watch: &Watch,
     progress: &dyn Progress,
     stop: &Stop,
-) -> Result<Report> {
+) -> Result<(Report, Option<Report>)> {
     let depth = plan.depth();
     let driver = Driver::new(&state.criterion(), runtime.handle().clone(), plan.times(), true)?;
-    let mut under_way =
-        UnderWay { plan, state, runtime, questions, lab, driver, progress, stop, done: 0.0, ahead: 0.0 };
+    let mut under_way = UnderWay {
+        plan,
+        state,
+        runtime,
+        questions,
+        lab,
+        driver,
+        progress,
+        stop,
+        done: 0.0,
+        ahead: 0.0,
+        supposed: BTreeMap::new(),
+    };
     let servers = runtime.block_on(lab.servers())?;
     let points = points(runtime, questions, lab, depth)?;
     under_way.expect(&points);
@@ -171,10 +204,24 @@ fn study(
     }
     let known = found(lab, depth, &measured, &runs, &wire, &backends)?;
     let env = watch.end(&plan.out, known.noise.overall.map(f64::exp_m1), servers);
+    let supposed = match plan.supposed {
+        Some(supposed) => {
+            let slower = measured.slower(&under_way.supposed);
+            let known = found(lab, depth, &slower, &runs, &wire, &backends)?;
+            let mut report = assemble(plan, state.started(), env.clone(), answers(questions, &known), &known);
+            report.warnings.push(format!(
+                "Computed, not measured: as if each call of {} took {:?} longer. Replays, runs and open loops are as they \
+                 were measured.",
+                supposed.backend, supposed.delay
+            ));
+            Some(report)
+        }
+        None => None,
+    };
     let mut report = assemble(plan, state.started(), env, answers(questions, &known), &known);
     report.warnings = warnings(&report, watch.load_per_core().unwrap_or(0.0), &known)?;
     report.warnings.extend(watch.doubts(lab));
-    Ok(report)
+    Ok((report, supposed))
 }
 
 fn points(runtime: &Runtime, questions: &[Box<dyn Question>], lab: &Lab, depth: Depth) -> Result<Vec<Point>> {

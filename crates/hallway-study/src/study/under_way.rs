@@ -1,5 +1,8 @@
 //! A study that is measuring: points in rounds, runs, and what is done of both.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use tokio::runtime::Runtime;
 
 use super::found::Found;
@@ -9,7 +12,7 @@ use super::run::Plan;
 use super::state::{Runs, State};
 use crate::Result;
 use crate::lab::Lab;
-use crate::rounds::{Driver, Measured, Point, shuffled};
+use crate::rounds::{Driver, Measured, Point, PointId, shuffled};
 
 /// How often a cell is run before it counts.
 const WARM_UP: u64 = 20;
@@ -27,6 +30,8 @@ pub(super) struct UnderWay<'a> {
     /// Seconds of work.
     pub(super) done: f64,
     pub(super) ahead: f64,
+    /// How much longer the points would take if a backend did.
+    pub(super) supposed: BTreeMap<PointId, Duration>,
 }
 
 impl UnderWay<'_> {
@@ -47,6 +52,7 @@ impl UnderWay<'_> {
 
     /// Every point in every round, but for what is there already.
     pub(super) fn measure(&mut self, points: &[Point]) -> Result<()> {
+        self.supposed.extend(points.iter().map(|point| (point.id.clone(), point.cell.supposed())));
         let before = Measured::read(&self.state.criterion())?;
         let rounds = self.plan.rounds();
         // A round that does not count: caches fill, statements are prepared, pages are read.

@@ -52,7 +52,7 @@ fn keeping(proxy: &Arc<DelayProxy>, cell: &Cell) -> Cell {
             took
         }
     });
-    keeping.verified_as(cell)
+    keeping.verified_as(cell).supposing(cell.supposed())
 }
 
 /// The round trip as such: the shortest command there is, over a connection of its own.

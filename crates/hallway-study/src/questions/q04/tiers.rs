@@ -1,4 +1,4 @@
-//! The architectures of Q4, as users put them together, and what F2, F3 and F7 say of each.
+//! The architectures of Q4, as users put them together, and what F1, F2 and F7 say of each.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,18 +9,15 @@ use hallway::sql::SqlStore;
 use hallway::{KvStore, NamespaceOptions, StoreUrl, TieredStore};
 
 use crate::Result;
-use crate::formulas::{CachingTier, hit_ratio_with_write_share, mean_of_requests, tiered_mean};
+use crate::formulas::hit_ratio_with_write_share;
 use crate::lab::{Backend, Lab};
 use crate::load::contenders::until_ready;
+use crate::study::{Chain, Hits};
 
 /// How long the tiers may take to connect, and Redis to answer: a machine that is measured is busy.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Copies live longer than any measurement: only writes end them.
 const TTL: Duration = Duration::from_secs(3_600);
-/// Writes of the shared tier that a fill takes: the lease and the copy.
-const WRITES_OF_FILL: f64 = 2.0;
-/// Writes of the shared tier that a write takes: the marker and its end.
-const WRITES_OF_MARKER: f64 = 2.0;
 
 /// Who answers reads in front of the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,36 +93,40 @@ impl Tiers {
         Ok((Arc::new(tiers.clone()), Some(tiers)))
     }
 
-    /// The mean of a request by the costs of the parts, with so many reads per write.
+    /// How often a request calls Redis and the database, with so many reads per write.
+    pub(super) fn calls(self, reads_per_write: f64) -> [f64; 2] {
+        let reads = read_share(reads_per_write);
+        let hits = reads * hit_ratio_with_write_share(1.0, 1.0 - reads);
+        // Of a miss or a write: of Redis the look and the fill, or the marker and its end.
+        let others = 1.0 - hits;
+        match self {
+            Self::Database => [0.0, 1.0],
+            Self::Local => [0.0, others],
+            Self::Shared => [hits + 2.0 * others, others],
+            Self::Both => [2.0 * others, others],
+        }
+    }
+
+    /// How often copies answer, with so many reads per write.
     ///
     /// Without a limit of room the hit ratio is the share of the reads (F7, and F3 without a TTL). A write ends both
     /// copies, so behind local copies of the only process the shared tier finds nothing.
-    pub(super) fn mean(self, reads_per_write: f64, parts: &Parts) -> f64 {
+    fn hits(self, reads_per_write: f64) -> Hits {
         let reads = read_share(reads_per_write);
         let hit_ratio = hit_ratio_with_write_share(1.0, 1.0 - reads);
-        let local = CachingTier { hit_ratio, read: parts.local_get, fill: parts.local_set };
-        let shared =
-            |hit_ratio| CachingTier { hit_ratio, read: parts.shared_get, fill: WRITES_OF_FILL * parts.shared_set };
-        let marker = WRITES_OF_MARKER * parts.shared_set;
-        let (tiers, invalidate) = match self {
-            Self::Database => (Vec::new(), 0.0),
-            Self::Local => (vec![local], parts.local_set),
-            Self::Shared => (vec![shared(hit_ratio)], marker),
-            Self::Both => (vec![local, shared(0.0)], parts.local_set + marker),
+        let (local, shared) = match self {
+            Self::Database => (None, None),
+            Self::Local => (Some(hit_ratio), None),
+            Self::Shared => (None, Some(hit_ratio)),
+            Self::Both => (Some(hit_ratio), Some(0.0)),
         };
-        mean_of_requests(reads, tiered_mean(&tiers, parts.database_get), parts.database_set + invalidate)
+        Hits { local, shared }
     }
-}
 
-/// What the parts of a request cost, nanoseconds.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Parts {
-    pub(super) local_get: f64,
-    pub(super) local_set: f64,
-    pub(super) shared_get: f64,
-    pub(super) shared_set: f64,
-    pub(super) database_get: f64,
-    pub(super) database_set: f64,
+    /// The mean of a request, with so many reads per write, composed of its parts in these rounds (F1, F2).
+    pub(super) fn mean(self, reads_per_write: f64, chain: &Chain, drawn: &[usize]) -> f64 {
+        chain.request(self.hits(reads_per_write), 1.0 - read_share(reads_per_write), drawn)
+    }
 }
 
 /// The share of reads among all requests.
@@ -137,8 +138,9 @@ pub(super) fn read_share(reads_per_write: f64) -> f64 {
 }
 
 /// The fewest reads per write at which copies pay by the formulas; `None` if they do not up to a million.
-pub(super) fn least_reads_per_write(tiers: Tiers, parts: &Parts) -> Option<f64> {
-    let pays = |ln: f64| tiers.mean(ln.exp(), parts) < Tiers::Database.mean(ln.exp(), parts);
+pub(super) fn least_reads_per_write(tiers: Tiers, chain: &Chain) -> Option<f64> {
+    let all: Vec<usize> = (0..chain.rounds()).collect();
+    let pays = |ln: f64| tiers.mean(ln.exp(), chain, &all) < Tiers::Database.mean(ln.exp(), chain, &all);
     let (mut low, mut high) = (1e-3_f64.ln(), 1e6_f64.ln());
     if !pays(high) {
         return None;
@@ -156,34 +158,16 @@ pub(super) fn least_reads_per_write(tiers: Tiers, parts: &Parts) -> Option<f64> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::formulas::break_even_hit_ratio_with_writes;
-
-    const PARTS: Parts = Parts {
-        local_get: 1.0,
-        local_set: 2.0,
-        shared_get: 50.0,
-        shared_set: 60.0,
-        database_get: 400.0,
-        database_set: 1_000.0,
-    };
 
     #[test]
-    fn the_means_by_hand() {
-        // Every second request reads, and half of the reads hit.
-        assert_eq!(Tiers::Database.mean(1.0, &PARTS), 700.0);
-        assert_eq!(Tiers::Local.mean(1.0, &PARTS), 0.5 * (1.0 + 0.5 * 402.0) + 0.5 * 1_002.0);
-        assert_eq!(Tiers::Shared.mean(1.0, &PARTS), 0.5 * (50.0 + 0.5 * 520.0) + 0.5 * 1_120.0);
-        assert_eq!(Tiers::Both.mean(1.0, &PARTS), 0.5 * (1.0 + 0.5 * (50.0 + 520.0 + 2.0)) + 0.5 * 1_122.0);
-    }
-
-    #[test]
-    fn the_fewest_reads_per_write_are_where_f2_meets_f7() {
-        let least = least_reads_per_write(Tiers::Shared, &PARTS).unwrap();
-        let reads = read_share(least);
-        let hit_ratio = break_even_hit_ratio_with_writes(50.0, 120.0, 400.0, 120.0, reads);
-        assert!((hit_ratio - reads).abs() < 1e-6, "{least}: {hit_ratio} {reads}");
-        let slow = Parts { shared_get: 500.0, ..PARTS };
-        assert_eq!(least_reads_per_write(Tiers::Shared, &slow), None);
+    fn the_calls_by_hand() {
+        // Of nine reads 8.1 hit: 0.9 miss, and one writes.
+        let expected = [(Tiers::Database, [0.0, 1.0]), (Tiers::Local, [0.0, 0.19]), (Tiers::Both, [0.38, 0.19])];
+        for (tiers, calls) in expected.into_iter().chain([(Tiers::Shared, [0.81 + 0.38, 0.19])]) {
+            for (found, exact) in tiers.calls(9.0).into_iter().zip(calls) {
+                assert!((found - exact).abs() < 1e-12, "{tiers:?}: {found} {exact}");
+            }
+        }
     }
 
     #[test]

@@ -5,14 +5,18 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::costs::middle;
 use super::visits::{SESSIONS, Visits};
 use crate::lab::{Backend, Lab};
-use crate::study::drawn_median;
 use crate::{Failure, Result};
 
 /// Requests per save: YCSB A, its "session store", and B, which mostly reads.
-pub(super) const MIXES: [(&str, u64); 2] =
+pub(super) const MIXES: [(&str, u32); 2] =
     [("YCSB A, every second request saves", 2), ("read mostly, one in 20 saves", 20)];
+/// Requests of a turn: whole cycles of each mix.
+const TURN: u32 = 20;
+/// Loads and saves that are timed alone after each turn of a mix.
+const ALONE: u32 = 10;
 /// Visitors at once.
 const CROWD: usize = 16;
 /// Parts of a measurement of capacity: enough for an interval.
@@ -21,14 +25,26 @@ const SLICES: usize = 5;
 /// What one backend has done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Served {
-    /// Mean of a request in each of [`MIXES`], nanoseconds.
-    pub(super) mixes: Vec<f64>,
+    /// Of each of [`MIXES`].
+    pub(super) mixes: Vec<Mixed>,
     /// Loads per second of a crowd, by slice.
     pub(super) loads: Vec<f64>,
     /// Touches per second.
     pub(super) touches: Vec<f64>,
     /// Loads followed by a save, per second.
     pub(super) saves: Vec<f64>,
+}
+
+/// A mix, and its parts beside it: what the machine does meanwhile hits all alike. Means of turns, of which the middle: a
+/// disturbed one does not move it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct Mixed {
+    /// A request of the mix, nanoseconds.
+    pub(super) request_ns: f64,
+    /// A load among loads alone.
+    pub(super) load_ns: f64,
+    /// A save among saves alone.
+    pub(super) save_ns: f64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -45,7 +61,7 @@ pub(super) async fn serve(lab: &Lab, backend: Backend, mix: Duration, slice: Dur
     let mut mixes = Vec::new();
     for (_, requests_per_save) in MIXES {
         let visits = visits.clone();
-        mixes.push(tokio::spawn(async move { mean(&visits, requests_per_save, mix).await }).await??);
+        mixes.push(tokio::spawn(async move { mixed(&visits, requests_per_save, mix).await }).await??);
     }
     Ok(Served {
         mixes,
@@ -55,24 +71,35 @@ pub(super) async fn serve(lab: &Lab, backend: Backend, mix: Duration, slice: Dur
     })
 }
 
-/// Requests of one visitor after the other, in whole cycles: the middle of their means, which a disturbed one does not
-/// move.
-async fn mean(visits: &Visits, requests_per_save: u64, lasts: Duration) -> Result<f64> {
+/// Requests of one visitor after the other, by turns with loads and saves alone.
+async fn mixed(visits: &Visits, requests_per_save: u32, lasts: Duration) -> Result<Mixed> {
     let start = Instant::now();
-    let mut means = Vec::new();
-    let mut number = 0;
-    while start.elapsed() < lasts || means.is_empty() {
-        let cycle = Instant::now();
-        for request in 1..=requests_per_save {
-            let mut session = visits.load(number % SESSIONS).await?;
-            if request == requests_per_save {
+    let [mut requests, mut loads, mut saves] = [const { Vec::new() }; 3];
+    let mean = |since: Instant, count: u32| since.elapsed().as_nanos() as f64 / f64::from(count);
+    let mut numbers = (0..SESSIONS).cycle();
+    let mut number = || numbers.next().unwrap_or_default();
+    while start.elapsed() < lasts || requests.is_empty() {
+        let turn = Instant::now();
+        for request in 1..=TURN {
+            let mut session = visits.load(number()).await?;
+            if request % requests_per_save == 0 {
                 visits.save(&mut session).await?;
             }
-            number += 1;
         }
-        means.push(cycle.elapsed().as_nanos() as f64 / requests_per_save as f64);
+        requests.push(mean(turn, TURN));
+        let turn = Instant::now();
+        for _ in 0..ALONE {
+            visits.load(number()).await?;
+        }
+        loads.push(mean(turn, ALONE));
+        let mut session = visits.load(number()).await?;
+        let turn = Instant::now();
+        for _ in 0..ALONE {
+            visits.save(&mut session).await?;
+        }
+        saves.push(mean(turn, ALONE));
     }
-    Ok(drawn_median(&means, &(0..means.len()).collect::<Vec<_>>()))
+    Ok(Mixed { request_ns: middle(&requests), load_ns: middle(&loads), save_ns: middle(&saves) })
 }
 
 /// What so many visitors get done together in each slice, per second.

@@ -1,5 +1,6 @@
 //! The answer to Q14 from a study made by hand.
 
+use super::mixed::Mixed;
 use super::*;
 use crate::report::{Status, Verdict};
 use crate::study::Sample;
@@ -16,9 +17,9 @@ fn sample(costs: &[(Backend, f64, f64)]) -> Sample {
     sample
 }
 
-fn served(mean: f64) -> Value {
+fn served(mixed: Mixed) -> Value {
     let rates = |rate: f64| vec![rate; 5];
-    let served = Served { mixes: vec![mean; 2], loads: rates(9_500.0), touches: rates(1e9), saves: rates(500.0) };
+    let served = Served { mixes: vec![mixed; 2], loads: rates(9_500.0), touches: rates(1e9), saves: rates(500.0) };
     serde_json::to_value(served).unwrap()
 }
 
@@ -30,7 +31,7 @@ fn a_file_wins_while_few_requests_save() {
         (Backend::RedisTcp, 70.0, 100.0),
         (Backend::Postgres, 120.0, 900.0),
     ]);
-    sample.run("Q14", "sqlite", served(270e3));
+    sample.run("Q14", "sqlite", served(Mixed { request_ns: 300e3, load_ns: 20e3, save_ns: 500e3 }));
     let killed = Killed { server: "redis, nothing kept on disk".to_owned(), made: 200, left: 0 };
     sample.run("Q14", KILL_REDIS, serde_json::to_value([killed]).unwrap());
     let findings = SessionsBelong.answer(&sample.found()).unwrap();
@@ -50,7 +51,9 @@ fn a_file_wins_while_few_requests_save() {
     assert!(findings.answer.rules.iter().any(|rule| rule.contains("lost 200 of 200")), "{:?}", findings.answer.rules);
     // Every second request saves: 20 + 500 / 2.
     assert_eq!(findings.validation[0].predicted_ns, 270e3);
-    assert_eq!(findings.validation[0].ratio, 1.0);
+    assert_eq!(findings.validation[0].ratio, 0.9);
+    // One in 20 saves: 20 + 500 / 20.
+    assert_eq!(findings.validation[1].predicted_ns, 45e3);
     // PostgreSQL was there and was not killed.
     assert_eq!(findings.answer.status, Status::Partly);
     assert!(findings.not_measured[0].what.contains("killed postgres"), "{:?}", findings.not_measured);

@@ -7,6 +7,7 @@
 //! The loops run on worker threads, never inside `block_on`, and start together. Every value that is read is checked.
 
 pub mod contenders;
+pub mod controls;
 pub mod machine;
 pub mod published;
 pub mod ratios;

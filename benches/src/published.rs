@@ -1,4 +1,5 @@
-//! What the documents say of measurements: tables, sentences and figures made from the raw results in `docs/benchmarks`.
+//! What the documents say of measurements: tables, sentences and figures made from the raw results in `docs/benchmarks`, and
+//! the costs that the advisor ships.
 //!
 //! A document holds blocks, `<!-- bench-tables: NAME -->` to `<!-- end -->`; everything between the two is made here, and
 //! nothing else is touched. [`generate`] gives every file as it has to be. What nobody measured yet is a block that says
@@ -6,10 +7,12 @@
 
 mod blocks;
 mod decisions;
+mod defaults;
 mod goals;
 mod raw;
 mod rivals;
 mod study;
+mod trust;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -66,7 +69,7 @@ impl Generated {
     }
 }
 
-/// Every document and figure as the raw results below this root have it.
+/// Every document and figure, and the advisor's defaults, as the raw results below this root have it.
 ///
 /// # Errors
 /// If a raw result cannot be understood, a document is missing, or one of its blocks has no end or an unknown name.
@@ -81,6 +84,9 @@ pub fn generate(root: &Path) -> Result<Generated> {
     }
     for (name, chart) in &shown {
         generated.files.insert(Path::new(FOLDER).join(format!("{name}.svg")), svg(chart));
+    }
+    if let Some(defaults) = defaults::text(raw.study())? {
+        generated.files.insert(defaults::FILE.into(), defaults);
     }
     for entry in fs::read_dir(root.join(FOLDER))? {
         let path = Path::new(FOLDER).join(entry?.file_name());
@@ -110,13 +116,16 @@ fn block(name: &str, raw: &Raw, link: &str, shown: &mut BTreeMap<String, Chart>)
     Ok(match name {
         "answers" => study::answers(raw.study(), 3),
         "answers-short" => study::answers(raw.study(), 1),
+        "controls" => trust::controls(&raw.controls),
         "goals" => goals::table(&raw.goals),
         "goals-by-tasks" => goals::by_tasks(&raw.goals),
         "goals-missed" => goals::missed(&raw.goals),
+        "injected" => trust::injected(&raw.injected)?,
         "lost" => rivals::lost(&raw.peers, &raw.sessions),
         "not-measured" => study::not_measured(raw.study()),
         "peers" => rivals::tables(&raw.peers, rivals::PEERS),
         "raw" => raw.table(),
+        "repeated" => trust::repeated(&raw.studies)?,
         "rules" => decisions::rules(raw.study())?,
         "sessions" => rivals::tables(&raw.sessions, rivals::SESSIONS),
         "study-machine" => study::machine(raw.study()),

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
-use hallway_bench::{Op, Plan, Result, Workload};
+use hallway_bench::controls::{Control, Controls};
+use hallway_bench::machine::Origin;
+use hallway_bench::{Op, Plan, Result, Stage, Workload};
 use hallway_study::chart::Scale;
 use hallway_study::lab::{Backend, Choice, Choices, Lab, SLOWER, Shape};
 use hallway_study::report::Verdict;
@@ -17,16 +19,21 @@ use tempfile::TempDir;
 /// One backend under five names. The first three tell the noise; the fourth is judged by it, and the last is slower.
 const SERIES: [&str; 5] = ["a", "b", "c", "d", "slower"];
 const GROUP: &str = "controls/get";
+/// What people type.
+const COMMAND: &str = "cargo run --release -p hallway-bench --bin controls --";
 const BACKENDS: [Backend; 2] = [Backend::MokaBytes, Backend::Sqlite];
 
 #[derive(Parser)]
 struct Args {
     /// Studies, one after the other
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
     runs: u64,
     /// Rounds of each
     #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(5..))]
     rounds: u32,
+    /// Print JSON on standard output, instead of a sentence; the line for each study goes to standard error either way
+    #[arg(long)]
+    json: bool,
 }
 
 fn main() -> ExitCode {
@@ -42,7 +49,7 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<bool> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let (mut equal, mut found) = (0, 0);
+    let mut studies = Vec::new();
     for seed in 0..args.runs {
         let folder = TempDir::new()?;
         let none = Choices { redis: Choice::None, postgres: Choice::None };
@@ -61,20 +68,32 @@ fn run(args: &Args) -> Result<bool> {
         let judge = Judge::new(floor, seed);
         let same = judge.judge(&curves(&measured, "c", "d")?);
         let slower = judge.judge(&curves(&measured, "d", "slower")?);
-        let is_equal = same.verdict == Verdict::Equal;
-        let is_found = slower.verdict == Verdict::NoCrossover && slower.winner == Some(Side::A);
-        equal += u64::from(is_equal);
-        found += u64::from(is_found);
         let [least, most] = [slower.overall.high, slower.overall.low].map(|log| (-log).exp());
-        println!(
+        let control = Control {
+            noise: floor.exp_m1(),
+            same: same.verdict,
+            slower: slower.verdict,
+            found: slower.verdict == Verdict::NoCrossover && slower.winner == Some(Side::A),
+            times: [least, most],
+        };
+        eprintln!(
             "{:>3}  noise {:>5.2} %  the same: {:?}  a fifth slower: {:?}, {least:.3} to {most:.3} times",
             seed + 1,
-            floor.exp_m1() * 100.0,
-            same.verdict,
-            slower.verdict,
+            control.noise * 100.0,
+            control.same,
+            control.slower,
         );
+        studies.push(control);
     }
-    println!("equal in {equal} of {}, found in {found} of {} (made {SLOWER} slower)", args.runs, args.runs);
+    let origin = runtime.block_on(Origin::here(&Stage::default(), COMMAND))?;
+    let controls = Controls { origin, rounds: args.rounds, slower_by: SLOWER, studies };
+    let (equal, found) = (controls.equal() as u64, controls.found() as u64);
+    match args.json {
+        true => println!("{}", serde_json::to_string_pretty(&controls)?),
+        false => {
+            println!("equal in {equal} of {}, found in {found} of {} (made {SLOWER} slower)", args.runs, args.runs)
+        }
+    }
     Ok(equal == args.runs && found == args.runs)
 }
 

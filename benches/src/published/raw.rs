@@ -9,8 +9,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use super::{goals, rivals, study};
+use super::{goals, rivals, study, trust};
 use crate::Result;
+use crate::controls::Controls;
 use crate::machine::Origin;
 use crate::ratios::Outcome;
 
@@ -23,7 +24,10 @@ pub(super) struct Raw {
     pub(super) goals: Vec<GoalRun>,
     pub(super) peers: Vec<RivalRun>,
     pub(super) sessions: Vec<RivalRun>,
-    studies: Vec<Report>,
+    pub(super) controls: Vec<Controls>,
+    pub(super) studies: Vec<Report>,
+    /// Without a delay, computed with one, measured with one.
+    pub(super) injected: Vec<Report>,
     files: Vec<Kept>,
 }
 
@@ -81,15 +85,26 @@ impl Raw {
                     raw.sessions.push(parse(name, &text, rivals::SESSIONS)?);
                     raw.sessions.last().map(|run| run.origin.clone())
                 }
-                "crossover" => {
+                "controls" => {
+                    raw.controls.push(parse(name, &text, trust::CONTROLS)?);
+                    raw.controls.last().map(|run| run.origin.clone())
+                }
+                kind @ ("crossover" | "injection") => {
                     let report = report::read(&path)?;
+                    if kind == "crossover" && report.slower.is_some() {
+                        return Err(format!(
+                            "{name} is a study of a backend that was made slower; call it injection-…"
+                        )
+                        .into());
+                    }
                     let origin = study::origin(&report);
-                    raw.studies.push(report);
+                    let kept = if kind == "crossover" { &mut raw.studies } else { &mut raw.injected };
+                    kept.push(report);
                     Some(origin)
                 }
                 _ => {
                     return Err(format!(
-                        "{name} is no raw result: those are crossover.json, peers.json, ratios-1.json, sessions.json"
+                        "{name} is no raw result: those are controls.json, crossover.json, injection-1-without.json, peers.json, ratios-1.json, sessions.json"
                     )
                     .into());
                 }

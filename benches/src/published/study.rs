@@ -1,7 +1,7 @@
 //! Blocks from the crossover study.
 
 use hallway_study::chart::Chart;
-use hallway_study::report::{Report, markdown};
+use hallway_study::report::{Report, StudyMode, markdown};
 
 use super::raw::missing;
 use crate::machine::Origin;
@@ -14,14 +14,23 @@ pub(super) fn origin(report: &Report) -> Origin {
     let env = &report.env;
     let servers = env.servers.iter().map(|server| format!("{} {}", server.name, server.version));
     let machine = [env.cpu.clone(), format!("{} cores", env.cores), env.kernel.clone()].into_iter().chain(servers);
-    Origin {
-        machine: machine.collect::<Vec<_>>().join(", "),
-        date: report.started.clone(),
-        command: match report.mode {
-            hallway_study::report::StudyMode::Full => "cargo hallway compare --full".to_owned(),
-            hallway_study::report::StudyMode::Quick => "cargo hallway compare".to_owned(),
-        },
+    Origin { machine: machine.collect::<Vec<_>>().join(", "), date: report.started.clone(), command: command(report) }
+}
+
+fn command(report: &Report) -> String {
+    let mut command = "cargo hallway compare".to_owned();
+    if report.mode == StudyMode::Full {
+        command.push_str(" --full");
     }
+    if report.answers.len() < hallway_study::study::questions().len() {
+        let ids: Vec<&str> = report.answers.iter().map(|answer| answer.id.as_str()).collect();
+        command.push_str(&format!(" --only {}", ids.join(",")));
+    }
+    if let Some(slower) = &report.slower {
+        let flag = if slower.computed { "what-if" } else { "inject" };
+        command.push_str(&format!(" --{flag} {}={}", slower.backend, slower.delay_us));
+    }
+    command
 }
 
 fn or_missing(study: Option<&Report>, text: impl FnOnce(&Report) -> String) -> String {

@@ -282,13 +282,14 @@ impl Lab {
         }
     }
 
-    /// A cell in which a lane of a backend runs a plan, slowed down if that was asked for.
+    /// A cell in which a lane of a backend runs a plan, [`injected`](Self::injected) once.
     #[must_use]
     pub fn cell(&self, backend: Backend, lane: &Arc<Lane>, plan: Plan) -> Cell {
         self.injected(backend, Cell::of_lane(Arc::clone(lane), plan), 1.0)
     }
 
-    /// A cell that calls a backend so often in each iteration, slowed down if that was asked for.
+    /// A cell that calls a backend so often in each iteration, one call after the other: slowed down if that was asked
+    /// for, and telling what it would take if that was supposed. Calls at the same time count once.
     #[must_use]
     pub fn injected(&self, backend: Backend, cell: Cell, calls: f64) -> Cell {
         let delay = |injection: Option<Injection>| {

@@ -17,6 +17,7 @@ mod under_way;
 
 pub use self::chain::{Chain, Hits};
 pub(crate) use self::drawn::{common_rounds, drawn_median};
+pub(crate) use self::found::{APART, BESIDE};
 pub use self::found::{Found, MEAN, MEDIAN, Pairing};
 pub use self::parts::{Beside, Part, TIERS, points as tier_points};
 pub(crate) use self::primitives::BYTES;

@@ -58,12 +58,14 @@ pub(crate) struct Compare {
     /// Drop what an interrupted study has left in the folder, instead of going on with it
     #[arg(long)]
     restart: bool,
-    /// Make each call of a backend slower, to see that the study notices: BACKEND=MICROSECONDS, such as redis-tcp=200
-    #[arg(long, value_name = "BACKEND=US")]
+    /// Make each call of a backend slower in the rounds and in replays through tiers, to see that the study notices:
+    /// BACKEND=MICROSECONDS, such as redis-tcp=200
+    #[arg(long, value_name = "BACKEND=US", conflicts_with = "reports")]
     inject: Option<Injection>,
-    /// Compute, from what is measured, what would be found if each call of a backend took longer, and say which points
-    /// would move: BACKEND=MICROSECONDS, such as redis-tcp=200. DIR/what-if holds the report
-    #[arg(long, value_name = "BACKEND=US")]
+    /// Compute what would be found if each call of a backend took longer, and say which points would move:
+    /// BACKEND=MICROSECONDS, such as redis-tcp=200. From a finished study in DIR, else from one that is measured now;
+    /// DIR/what-if holds the report
+    #[arg(long, value_name = "BACKEND=US", conflicts_with = "reports")]
     what_if: Option<Injection>,
     /// Exit with 1 if a crossing point moved, a verdict turned, or a pair appeared or disappeared; for two reports
     #[arg(long, requires = "reports")]

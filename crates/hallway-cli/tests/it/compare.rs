@@ -101,7 +101,21 @@ fn what_if_a_backend_were_slower_is_computed() {
     let longer = |backend| cost(&supposed, backend) - cost(&found, backend);
     assert!((longer("sqlite") - 200e3).abs() < 1.0, "{}", longer("sqlite"));
     assert_eq!(longer("moka-bytes"), 0.0);
+
+    // A finished study is not measured again, whatever is supposed of it.
+    let sample = || fs::read(out.join("criterion/Q11_get/sqlite-many/1/r01/sample.json")).unwrap();
+    let (measured, main) = (sample(), fs::read(out.join("crossover.json")).unwrap());
+    let again =
+        hallway(&[&args(&out).each_ref().map(String::as_str)[..], &["--what-if", "sqlite=500"]].concat()).exits(0);
+    assert!(again.stderr.contains("computing from the study"), "{again:?}");
+    assert!((cost(&report("what-if/crossover.json"), "sqlite") - cost(&found, "sqlite") - 500e3).abs() < 1.0);
+    assert_eq!((sample(), fs::read(out.join("crossover.json")).unwrap()), (measured, main));
+
+    hallway(&[&args(&out).each_ref().map(String::as_str)[..], &["--what-if", "redis-tcp=200"]].concat())
+        .exits(2)
+        .complains("redis-tcp cannot be slower, because it is not there");
     hallway(&["compare", "--what-if", "sqlite"]).exits(2).complains("BACKEND=MICROSECONDS");
+    hallway(&["compare", "--inject", "sqlite=0"]).exits(2).complains("name a delay");
 }
 
 /// Every round of a point that is done is kept.

@@ -165,7 +165,10 @@ impl Costs {
     /// Takes what a report of this machine measured; what it did not measure stays.
     #[must_use]
     pub fn with_report(mut self, report: &Report) -> Self {
-        let note = format!("crossover.json of {}", report.started.split('T').next().unwrap_or_default());
+        let mut note = format!("crossover.json of {}", report.started.split('T').next().unwrap_or_default());
+        if let Some(slower) = &report.slower {
+            note.push_str(&format!(", {} made {} us slower", slower.backend, slower.delay_us));
+        }
         self.take(&report.primitives, Basis::Report, &note);
         self
     }

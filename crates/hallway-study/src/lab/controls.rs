@@ -34,6 +34,9 @@ impl FromStr for Injection {
         let (backend, delay) = text.split_once('=').ok_or("write BACKEND=MICROSECONDS, such as redis-tcp=200")?;
         let micros: u64 =
             delay.trim_end_matches("us").parse().map_err(|_| format!("{delay} is no number of microseconds"))?;
+        if micros == 0 {
+            return Err("a backend that takes 0 microseconds longer is the same one; name a delay".to_owned());
+        }
         Ok(Self { backend: backend.parse()?, delay: Duration::from_micros(micros) })
     }
 }

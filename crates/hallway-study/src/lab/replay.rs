@@ -166,7 +166,7 @@ impl Lab {
     /// What a backend that was made slower on purpose would have added.
     fn slowed(&self, replay: &Replay, replayed: &Replayed) -> Duration {
         let shared =
-            if replay.tiers.shared { replayed.shared_hits + 2 * (replayed.loads + replayed.writes) } else { 0 };
+            if replay.tiers.shared { replayed.shared_hits + 3 * replayed.loads + 2 * replayed.writes } else { 0 };
         let database = replayed.loads + replayed.writes;
         let added = |backend, calls: u64| self.injected_delay(backend).mul_f64(calls as f64);
         added(Backend::RedisTcp, shared) + added(replay.database, database)

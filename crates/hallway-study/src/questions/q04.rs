@@ -96,7 +96,7 @@ impl Question for CopiesWithWrites {
             findings.answer.tables.push(table);
         }
         findings.answer.caveats.push(
-            "One process without other instances: behind its own local copies the shared tier finds nothing and only costs. Several instances are asked about in Q7.".to_owned(),
+            "One process without other instances: behind its own local copies the shared tier answers one read after each that misses, and costs a look, a lease and a fill. Several instances are asked about in Q7.".to_owned(),
         );
         findings.answer.caveats.push(
             "Requests are spread evenly over few keys, so nothing but writes ends copies; with too little room, or keys that are asked for once, hit ratios are lower.".to_owned(),
@@ -123,7 +123,7 @@ async fn at(lab: &Lab, reads_per_write: &[u64]) -> Result<Vec<Point>> {
     Ok(points)
 }
 
-/// The delay that was asked for, as often as a request calls Redis and the database.
+/// The delay that was asked for or supposed, as often as a request calls Redis and the database.
 fn slowed(lab: &Lab, tiers: Tiers, cell: Cell, reads: u64) -> Cell {
     let [shared, database] = tiers.calls(reads as f64);
     lab.injected(lab.database(), lab.injected(Backend::RedisTcp, cell, shared), database)

@@ -24,6 +24,9 @@ pub struct Report {
     pub rounds: u32,
     /// Where it was measured.
     pub env: Environment,
+    /// The backend that was slower than it is, if one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slower: Option<Slower>,
     /// Why its numbers are to be read with care, if they are.
     pub warnings: Vec<String>,
     /// The questions, in their order.
@@ -40,6 +43,17 @@ pub struct Report {
     pub validation: Vec<Validation>,
     /// What was not measured, and why.
     pub not_measured: Vec<NotMeasured>,
+}
+
+/// A backend each call of which took longer than by itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Slower {
+    /// Which.
+    pub backend: String,
+    /// By how many microseconds.
+    pub delay_us: f64,
+    /// Whether that was added to what was measured of the backend as it is; else it was measured so.
+    pub computed: bool,
 }
 
 /// How thorough a study was.
@@ -182,6 +196,9 @@ pub struct Crossover {
     pub factor: Option<[f64; 2]>,
     /// For `inconclusive`: beyond which end at least 95 % of the resamples cross.
     pub beyond: Option<String>,
+    /// For `inconclusive`: the part of the axis that lies beyond that end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub side: Option<[f64; 2]>,
     /// How it was found: `paired-loglog-bootstrap`, `ratio-bootstrap`, `formula`.
     pub method: String,
     /// The same by a physical model.

@@ -14,8 +14,11 @@ pub struct Comparison {
     pub moves: Vec<Move>,
     /// Crossing points of pairs that both reports judged.
     pub points: usize,
-    /// Those of them whose 95 % intervals overlap. A point that only one report found does not.
+    /// Those of them whose 95 % intervals overlap. A point that only one report found does not, unless the other one was
+    /// too noisy for a point and says on which side of a place it would be: then that side is its interval.
     pub overlapping: usize,
+    /// Those of the overlapping ones that overlap with no more than such a side.
+    pub one_sided: usize,
     /// Why a difference may come from how it was measured rather than from what was measured.
     pub notes: Vec<String>,
 }
@@ -115,12 +118,13 @@ pub fn moved(old: &Report, new: &Report) -> Result<Comparison> {
     let gone = old.crossovers.iter().filter(is_gone);
     let moves = both.iter().map(|(old, new)| became(&new.id, *old, Some(new)));
     let moves = moves.chain(gone.map(|old| became(&old.id, Some(old), None))).collect();
-    let (mut points, mut overlapping) = (0, 0);
+    let (mut points, mut overlapping, mut one_sided) = (0, 0, 0);
     for (old, new) in both.iter().filter_map(|(old, new)| Some(((*old)?, new))) {
         points += old.points.len().max(new.points.len());
         overlapping += pairs(old, new).filter(|(old, new)| overlap(old.ci95, new.ci95)).count();
+        one_sided += usize::from(is_on_side(old, new) || is_on_side(new, old));
     }
-    Ok(Comparison { moves, points, overlapping, notes: notes(old, new) })
+    Ok(Comparison { moves, points, overlapping: overlapping + one_sided, one_sided, notes: notes(old, new) })
 }
 
 fn became(id: &str, old: Option<&Crossover>, new: Option<&Crossover>) -> Move {
@@ -154,6 +158,15 @@ fn change(old: &Crossover, new: &Crossover) -> Change {
 
 fn pairs<'a>(old: &'a Crossover, new: &'a Crossover) -> impl Iterator<Item = (&'a CrossingPoint, &'a CrossingPoint)> {
     old.points.iter().zip(&new.points)
+}
+
+/// Whether the only point of one is where the other, too noisy for a point, says that it would be.
+fn is_on_side(one: &Crossover, noisy: &Crossover) -> bool {
+    let is_too_noisy = noisy.verdict == Verdict::Inconclusive;
+    match (one.points.as_slice(), noisy.side.filter(|_| is_too_noisy)) {
+        ([point], Some(side)) => overlap(point.ci95, side),
+        _ => false,
+    }
 }
 
 fn overlap(one: [f64; 2], other: [f64; 2]) -> bool {
@@ -205,6 +218,9 @@ impl fmt::Display for Comparison {
         write!(f, "{changed} of {} crossovers changed", self.moves.len())?;
         if self.points > 0 {
             write!(f, "; the intervals of {} of {} crossing points overlap", self.overlapping, self.points)?;
+            if self.one_sided > 0 {
+                write!(f, ", {} of them with the side that a verdict too noisy for a point leaves", self.one_sided)?;
+            }
         }
         writeln!(f)
     }

@@ -76,8 +76,8 @@ impl Cell {
         Self { verify: other.verify.clone(), ..self }
     }
 
-    /// The same work, of which each iteration would take so much longer if a backend did. Nothing is added to what is
-    /// measured; see [`Measured::slower`](super::Measured::slower).
+    /// The same work, of which each iteration would take so much longer if a backend did, beside what was supposed
+    /// before. Nothing is added to what is measured; see [`Measured::slower`](super::Measured::slower).
     #[must_use]
     pub fn supposing(self, longer: Duration) -> Self {
         Self { supposed: self.supposed + longer, ..self }

@@ -56,6 +56,10 @@ impl Judgement {
                 Beyond::Above(x) => format!("> {}", unit.text(x)),
                 Beyond::Below(x) => format!("< {}", unit.text(x)),
             }),
+            side: self.beyond.map(|beyond| match beyond {
+                Beyond::Above(x) => [x, self.range[1]],
+                Beyond::Below(x) => [self.range[0], x],
+            }),
             method: method.to_owned(),
             rule: sentence::sentence(self, [&pair.a, &pair.b], &pair.axis, cross_check.as_ref()),
             cross_check,

@@ -42,6 +42,11 @@ pub const MEDIAN: &str = "median_ns";
 /// Means over operations of several kinds, composed or mixed, nanoseconds.
 pub const MEAN: &str = "mean_ns";
 
+/// Of a prediction: its parts are those of the rounds.
+pub(crate) const APART: &str = "parts of the rounds";
+/// Of a prediction: its parts were timed by turns with what it is held against.
+pub(crate) const BESIDE: &str = "parts by turns with it";
+
 /// Two curves to judge.
 #[derive(Debug, Clone)]
 pub struct Pairing<'a> {

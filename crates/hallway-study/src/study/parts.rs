@@ -59,13 +59,14 @@ impl Part {
         }
     }
 
-    /// Calls of Redis and of the database in each.
+    /// Calls of Redis and of the database in each: a miss looks, takes the lease and fills.
     fn calls(self) -> [f64; 2] {
         match self {
             Self::LocalHit => [0.0, 0.0],
             Self::LocalFill | Self::LocalWrite => [0.0, 1.0],
             Self::SharedHit => [1.0, 0.0],
-            Self::SharedFill | Self::SharedWrite => [2.0, 1.0],
+            Self::SharedFill => [3.0, 1.0],
+            Self::SharedWrite => [2.0, 1.0],
         }
     }
 

@@ -10,13 +10,13 @@ use super::control::Noise;
 use super::found::Found;
 use super::progress::{Progress, Stop};
 use super::question::{Depth, Findings, Question};
-use super::state::{Runs, State};
+use super::state::{Runs, SUPPOSED, State};
 use super::summing_up::{assemble, warnings};
 use super::under_way::UnderWay;
 use super::{parts, primitives};
 use crate::failure::refused;
 use crate::lab::{Backend, Choices, Injection, Lab, Profile, Watch, changes, controls};
-use crate::report::{self, Files, NotMeasured, Report, StudyMode, WireProfile};
+use crate::report::{self, Files, NotMeasured, Report, Slower, StudyMode, WireProfile};
 use crate::rounds::{Driver, Measured, Point, Times, sweep};
 use crate::trace::Reader;
 use crate::{Result, questions};
@@ -84,14 +84,14 @@ pub struct Studied {
     pub supposed: Option<(Files, Report)>,
 }
 
-/// The folder, in that of the study, of what was supposed.
-const SUPPOSED: &str = "what-if";
-
 /// How often brackets are halved, in full mode.
 const REFINEMENTS: usize = 2;
 
 /// Measures, or goes on measuring, and writes what was found into the folder of the plan. Blocks; must not be called on a
 /// worker of a runtime.
+///
+/// A finished study of the same plan is kept where something is supposed ([`Plan::supposed`]), which is then computed from
+/// it without measuring anything; else it begins anew.
 ///
 /// However it ends, private servers are stopped and what was written into others is taken away.
 ///
@@ -108,7 +108,8 @@ pub fn run(plan: &Plan, progress: &dyn Progress, stop: &Stop) -> Result<Studied>
     }
     let mut state = State::claim(plan)?;
     if state.is_resumed() {
-        progress.say(&format!("going on with the study in {}", plan.out.display()));
+        let how = if state.is_finished() { "computing from" } else { "going on with" };
+        progress.say(&format!("{how} the study in {}", plan.out.display()));
         sweep(&state.criterion())?;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -118,8 +119,8 @@ pub fn run(plan: &Plan, progress: &dyn Progress, stop: &Stop) -> Result<Studied>
     for absent in lab.absent() {
         progress.say(&format!("not measured: {}: {}", absent.what, absent.why));
     }
-    let report = state
-        .same_stores(&lab.identity())
+    let report = slower_ones_are_there(plan, &lab)
+        .and_then(|()| state.same_stores(&lab.identity()))
         .and_then(|()| study(plan, &state, &runtime, &questions, &lab, &watch, progress, stop));
     let cleared = runtime.block_on(lab.clear());
     // The servers of the study go before its last word.
@@ -141,13 +142,34 @@ pub fn run(plan: &Plan, progress: &dyn Progress, stop: &Stop) -> Result<Studied>
         }
     };
     if let Some(injection) = plan.injection {
-        let told = format!("each call of {} was made {:?} slower on purpose", injection.backend, injection.delay);
-        report.warnings.insert(0, told);
+        report.slower = Some(slower(injection, false));
+        report.warnings.insert(
+            0,
+            format!(
+                "each call of {} in the rounds, and of replays through tiers, was made {:?} slower on purpose; other runs were not",
+                injection.backend, injection.delay
+            ),
+        );
+    }
+    if state.is_finished() {
+        // Summed up anew, as this version does it; where and how it was measured stays.
+        let measured = report::read(&plan.out.join("crossover.json"))?;
+        (report.env, report.warnings) = (measured.env, measured.warnings);
     }
     let files = report::write(&report, &plan.out)?;
-    let supposed = match supposed {
-        Some(supposed) => Some((report::write(&supposed, &plan.out.join(SUPPOSED))?, supposed)),
-        None => None,
+    let supposed = match (supposed, plan.supposed) {
+        (Some(mut supposed), Some(injection)) => {
+            supposed.env = report.env.clone();
+            supposed.slower = Some(slower(injection, true));
+            supposed.warnings = vec![format!(
+                "Computed, not measured: as if each call of {} took {:?} longer. Replays, runs and open loops are as they \
+                 were measured.",
+                injection.backend, injection.delay
+            )];
+            supposed.warnings.extend(report.warnings.clone());
+            Some((report::write(&supposed, &plan.out.join(SUPPOSED))?, supposed))
+        }
+        _ => None,
     };
     state.complete()?;
     Ok(Studied { report, files, supposed })
@@ -187,9 +209,19 @@ fn study(
     let wire = runtime.block_on(Profile::measure(lab))?;
     let backends = lab.present(&Backend::ALL);
     let mut measured = under_way.measured()?;
-    for _ in 0..depth.pick(0, REFINEMENTS) {
+    if plan.supposed.is_some() {
+        under_way.recall(&measured)?;
+    }
+    let refinements = if state.is_finished() { 0 } else { depth.pick(0, REFINEMENTS) };
+    for _ in 0..refinements {
         let known = found(lab, depth, &measured, &runs, &wire, &backends)?;
         answers(questions, &known);
+        if plan.supposed.is_some() {
+            let slower = measured.slower(&under_way.supposed);
+            let supposed = found(lab, depth, &slower, &runs, &wire, &backends)?;
+            answers(questions, &supposed);
+            known.wants.borrow_mut().extend(supposed.wants.take());
+        }
         let between = under_way.between(&known)?;
         if between.is_empty() {
             break;
@@ -205,16 +237,10 @@ fn study(
     let known = found(lab, depth, &measured, &runs, &wire, &backends)?;
     let env = watch.end(&plan.out, known.noise.overall.map(f64::exp_m1), servers);
     let supposed = match plan.supposed {
-        Some(supposed) => {
+        Some(_) => {
             let slower = measured.slower(&under_way.supposed);
             let known = found(lab, depth, &slower, &runs, &wire, &backends)?;
-            let mut report = assemble(plan, state.started(), env.clone(), answers(questions, &known), &known);
-            report.warnings.push(format!(
-                "Computed, not measured: as if each call of {} took {:?} longer. Replays, runs and open loops are as they \
-                 were measured.",
-                supposed.backend, supposed.delay
-            ));
-            Some(report)
+            Some(assemble(plan, state.started(), env.clone(), answers(questions, &known), &known))
         }
         None => None,
     };
@@ -222,6 +248,26 @@ fn study(
     report.warnings = warnings(&report, watch.load_per_core().unwrap_or(0.0), &known)?;
     report.warnings.extend(watch.doubts(lab));
     Ok((report, supposed))
+}
+
+fn slower(injection: Injection, computed: bool) -> Slower {
+    let delay_us = injection.delay.as_secs_f64() * 1e6;
+    Slower { backend: injection.backend.name().to_owned(), delay_us, computed }
+}
+
+/// What is not there cannot be slower.
+fn slower_ones_are_there(plan: &Plan, lab: &Lab) -> Result<()> {
+    for injection in plan.injection.iter().chain(&plan.supposed) {
+        if !lab.has(injection.backend) {
+            let absent = lab.absent().iter().map(|absent| format!("{}: {}", absent.what, absent.why));
+            return Err(refused(format!(
+                "{} cannot be slower, because it is not there ({})",
+                injection.backend,
+                absent.collect::<Vec<_>>().join("; ")
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn points(runtime: &Runtime, questions: &[Box<dyn Question>], lab: &Lab, depth: Depth) -> Result<Vec<Point>> {

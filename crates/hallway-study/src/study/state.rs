@@ -14,6 +14,8 @@ use crate::report::StudyMode;
 
 /// Where the lock is kept.
 const LOCK: &str = "study.lock";
+/// The folder of what was supposed, in that of the study.
+pub(super) const SUPPOSED: &str = "what-if";
 /// How the folders of SQLite's files begin.
 const DATABASES: &str = "sqlite-";
 
@@ -52,6 +54,7 @@ pub(super) struct State {
 
 impl State {
     /// Makes the folder this study's: goes on with it if it was interrupted there, begins anew if another was finished.
+    /// What is only supposed of a finished study is computed from it.
     pub(super) fn claim(plan: &Plan) -> Result<Self> {
         let folder = plan.out.clone();
         fs::create_dir_all(&folder).map_err(|error| format!("cannot make the folder {}: {error}", folder.display()))?;
@@ -69,6 +72,10 @@ impl State {
                 remove_databases(&folder)?;
                 Ok(Self { folder, file, resumed: true, _lock: lock })
             }
+            Some(file) if file.complete && file.study == study && plan.supposed.is_some() && !plan.restart => {
+                remove_databases(&folder)?;
+                Ok(Self { folder, file, resumed: true, _lock: lock })
+            }
             Some(file) if !file.complete && file.study != study && !plan.restart => Err(refused(format!(
                 "{} holds another study that was not finished; --restart drops it, --out chooses another folder",
                 folder.display()
@@ -79,7 +86,7 @@ impl State {
             ))),
             _ => {
                 remove_databases(&folder)?;
-                for old in ["criterion", "runs"] {
+                for old in ["criterion", "runs", SUPPOSED] {
                     match fs::remove_dir_all(folder.join(old)) {
                         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
                         _ => {}
@@ -115,6 +122,11 @@ impl State {
     /// Whether a study is gone on with.
     pub(super) fn is_resumed(&self) -> bool {
         self.resumed
+    }
+
+    /// Whether that one was finished: then nothing is to be measured.
+    pub(super) fn is_finished(&self) -> bool {
+        self.file.complete
     }
 
     /// When the study began.

@@ -60,6 +60,7 @@ pub(super) fn assemble(
         seed: plan.seed,
         rounds: plan.rounds(),
         env,
+        slower: None,
         warnings: Vec::new(),
         answers: Vec::new(),
         crossovers: Vec::new(),

@@ -1,6 +1,6 @@
 //! A study that is measuring: points in rounds, runs, and what is done of both.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
@@ -42,7 +42,9 @@ impl UnderWay<'_> {
             self.ahead = runs.map(|run| run.seconds).sum();
         }
         self.ahead += points.len() as f64 * f64::from(self.plan.rounds()) * self.plan.seconds_per_point();
-        self.progress.begin(self.ahead);
+        if !self.state.is_finished() {
+            self.progress.begin(self.ahead);
+        }
     }
 
     /// What is there of every point that has all its rounds.
@@ -103,16 +105,35 @@ impl UnderWay<'_> {
         Ok(runs)
     }
 
+    /// Learns what is supposed of points that this study put between others before it was interrupted.
+    pub(super) fn recall(&mut self, measured: &Measured) -> Result<()> {
+        let unknown = measured.ids().filter(|id| !self.supposed.contains_key(id));
+        let unknown: BTreeSet<(String, String)> = unknown.map(|id| (id.group.clone(), id.x.clone())).collect();
+        for (group, x) in unknown {
+            // Of other places none is known that could be asked for.
+            let Ok(x) = x.parse() else { continue };
+            let points = self.refined(&group, x)?;
+            self.supposed.extend(points.into_iter().map(|point| (point.id, point.cell.supposed())));
+        }
+        Ok(())
+    }
+
+    /// What the question of a group has at a place between others.
+    fn refined(&self, group: &str, x: f64) -> Result<Vec<Point>> {
+        let is_of =
+            |question: &dyn Question| group.strip_prefix(question.id()).is_some_and(|rest| rest.starts_with('/'));
+        let mut points = Vec::new();
+        for question in self.questions.iter().filter(|question| is_of(&***question)) {
+            points.extend(self.runtime.block_on(question.refine(self.lab, group, x))?);
+        }
+        Ok(points)
+    }
+
     /// The points between others at which judgements would like to know more.
     pub(super) fn between(&self, found: &Found<'_>) -> Result<Vec<Point>> {
         let mut between: Vec<Point> = Vec::new();
         for want in found.wants.borrow().iter() {
-            let is_of = |question: &dyn Question| {
-                want.group.strip_prefix(question.id()).is_some_and(|rest| rest.starts_with('/'))
-            };
-            for question in self.questions.iter().filter(|question| is_of(&***question)) {
-                between.extend(self.runtime.block_on(question.refine(self.lab, &want.group, want.x))?);
-            }
+            between.extend(self.refined(&want.group, want.x)?);
         }
         between.sort_by(|a, b| a.id.cmp(&b.id));
         between.dedup_by(|a, b| a.id == b.id);

@@ -61,6 +61,7 @@ fn crossover(id: &str, question: &str, [a, b]: [&str; 2], verdict: Verdict, rule
         winner: None,
         factor: None,
         beyond: None,
+        side: None,
         method: "paired-loglog-bootstrap".into(),
         cross_check: None,
         rule: rule.into(),
@@ -205,6 +206,7 @@ pub(crate) fn report() -> Report {
         seed: 42,
         rounds: 5,
         env: environment(),
+        slower: None,
         warnings: vec![
             "The load before the study was 0.6 per core; more than 0.3 makes times uncertain.".into(),
             HOSTILE.into(),

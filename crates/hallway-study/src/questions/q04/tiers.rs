@@ -96,21 +96,20 @@ impl Tiers {
     /// How often a request calls Redis and the database, with so many reads per write.
     pub(super) fn calls(self, reads_per_write: f64) -> [f64; 2] {
         let reads = read_share(reads_per_write);
-        let hits = reads * hit_ratio_with_write_share(1.0, 1.0 - reads);
-        // Of a miss or a write: of Redis the look and the fill, or the marker and its end.
-        let others = 1.0 - hits;
-        match self {
-            Self::Database => [0.0, 1.0],
-            Self::Local => [0.0, others],
-            Self::Shared => [hits + 2.0 * others, others],
-            Self::Both => [2.0 * others, others],
-        }
+        let Hits { local, shared } = self.hits(reads_per_write);
+        let beyond_local = reads * (1.0 - local.unwrap_or(0.0));
+        let looks = beyond_local * shared.unwrap_or(0.0);
+        let (misses, writes) = (beyond_local - looks, 1.0 - reads);
+        // A miss looks, takes the lease and fills; a write sets the marker and takes it away.
+        let redis = if shared.is_some() { looks + 3.0 * misses + 2.0 * writes } else { 0.0 };
+        [redis, misses + writes]
     }
 
     /// How often copies answer, with so many reads per write.
     ///
     /// Without a limit of room the hit ratio is the share of the reads (F7, and F3 without a TTL). A write ends both
-    /// copies, so behind local copies of the only process the shared tier finds nothing.
+    /// copies; the next read fills the shared tier alone, the one after it finds that and keeps a local copy, so that the
+    /// local tier hits what was read twice since, and the shared one what was read once.
     fn hits(self, reads_per_write: f64) -> Hits {
         let reads = read_share(reads_per_write);
         let hit_ratio = hit_ratio_with_write_share(1.0, 1.0 - reads);
@@ -118,7 +117,7 @@ impl Tiers {
             Self::Database => (None, None),
             Self::Local => (Some(hit_ratio), None),
             Self::Shared => (None, Some(hit_ratio)),
-            Self::Both => (Some(hit_ratio), Some(0.0)),
+            Self::Both => (Some(hit_ratio * hit_ratio), Some(hit_ratio / (1.0 + hit_ratio))),
         };
         Hits { local, shared }
     }
@@ -161,9 +160,10 @@ mod tests {
 
     #[test]
     fn the_calls_by_hand() {
-        // Of nine reads 8.1 hit: 0.9 miss, and one writes.
-        let expected = [(Tiers::Database, [0.0, 1.0]), (Tiers::Local, [0.0, 0.19]), (Tiers::Both, [0.38, 0.19])];
-        for (tiers, calls) in expected.into_iter().chain([(Tiers::Shared, [0.81 + 0.38, 0.19])]) {
+        // Of ten requests one writes and 0.9 miss. Of the 8.1 that hit, 0.81 were read once since the last write.
+        let expected = [(Tiers::Database, [0.0, 1.0]), (Tiers::Local, [0.0, 0.19])];
+        let with_redis = [(Tiers::Shared, [0.81 + 0.27 + 0.2, 0.19]), (Tiers::Both, [0.081 + 0.27 + 0.2, 0.19])];
+        for (tiers, calls) in expected.into_iter().chain(with_redis) {
             for (found, exact) in tiers.calls(9.0).into_iter().zip(calls) {
                 assert!((found - exact).abs() < 1e-12, "{tiers:?}: {found} {exact}");
             }

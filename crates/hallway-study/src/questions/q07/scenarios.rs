@@ -77,8 +77,8 @@ impl Outcome {
     /// Which formulas were used, beside the composition.
     pub(super) fn formulas(&self) -> &'static str {
         match self.shared {
-            Some(_) => "F1; hits counted in memory",
-            None => "F1, F7; hits of moka counted in memory",
+            Some(_) => "F1; hits counted in memory; parts by turns with it",
+            None => "F1, F7; hits of moka counted in memory; parts by turns with it",
         }
     }
 }

@@ -26,6 +26,7 @@ fn report(crossovers: Vec<Crossover>) -> Report {
         seed: 1,
         rounds: 5,
         env,
+        slower: None,
         warnings: Vec::new(),
         answers: Vec::new(),
         crossovers,
@@ -64,6 +65,7 @@ fn at(id: &str, points: &[[f64; 3]]) -> Crossover {
         factor: None,
         winner: points.is_empty().then(|| "redis".into()),
         beyond: None,
+        side: None,
         method: "paired-semilog-bootstrap".into(),
         cross_check: None,
         rule: String::new(),
@@ -102,6 +104,29 @@ fn pairs_of_one_report_only_appear_and_disappear_and_count_for_no_overlap() {
     let changes: Vec<_> = comparison.moves.iter().map(|one| (one.id.as_str(), one.change)).collect();
     assert_eq!(changes, [("both", Change::Kept), ("fresh", Change::Appeared), ("gone", Change::Disappeared)]);
     assert_eq!((comparison.points, comparison.overlapping), (1, 1));
+}
+
+/// Too noisy for a point, a verdict may still say beyond which place the point lies.
+#[test]
+fn a_side_of_a_noisy_verdict_is_an_interval_and_no_verdict_is_none() {
+    let point = || report(vec![at("Q7", &[[110.0, 140.0, 180.0]])]);
+    let noisy = |verdict, side| report(vec![Crossover { verdict, winner: None, side, ..at("Q7", &[]) }]);
+    for (verdict, side, overlaps) in [
+        (Verdict::Inconclusive, Some([170.0, 5_000.0]), 1),
+        (Verdict::Inconclusive, Some([190.0, 5_000.0]), 0),
+        (Verdict::Inconclusive, Some([0.0, 120.0]), 1),
+        (Verdict::Inconclusive, Some([0.0, 100.0]), 0),
+        (Verdict::Inconclusive, None, 0),
+        (Verdict::NoCrossover, Some([170.0, 5_000.0]), 0),
+    ] {
+        for comparison in [moved(&point(), &noisy(verdict, side)), moved(&noisy(verdict, side), &point())] {
+            let comparison = comparison.unwrap();
+            let counted = (comparison.points, comparison.overlapping, comparison.one_sided);
+            assert_eq!(counted, (1, overlaps, overlaps), "{verdict:?} {side:?}");
+            assert_eq!(comparison.moves[0].change, Change::Turned);
+            assert_eq!(comparison.to_string().contains("1 of them with the side"), overlaps == 1);
+        }
+    }
 }
 
 #[test]

@@ -1,0 +1,171 @@
+//! Blocks on the study itself: what a second one of the same machine finds, and whether a backend that is slower on
+//! purpose moves the points as far as it must.
+
+use hallway_study::report::markdown::words;
+use hallway_study::report::{self, Comparison, Report, Slower};
+
+use super::raw::missing;
+use crate::Result;
+use crate::controls::Controls;
+
+/// What measures the controls.
+pub(super) const CONTROLS: &str =
+    "cargo run --release -p hallway-bench --bin controls -- --runs 20 --json > docs/benchmarks/controls.json";
+
+/// What measures two studies.
+const TWICE: &str = "cargo hallway compare --full --start --out report-1; cargo hallway compare --full --start --out report-2; cp report-1/crossover.json docs/benchmarks/crossover-1.json; cp report-2/crossover.json docs/benchmarks/crossover.json";
+
+/// What computes and then measures a slower Redis.
+const SLOWER: &str = "cargo hallway compare --full --start --only Q2,Q3,Q4,Q11,Q14 --what-if redis-tcp=200 --out a; cargo hallway compare --full --start --only Q2,Q3,Q4,Q11,Q14 --inject redis-tcp=200 --out b; cp a/crossover.json docs/benchmarks/injection-1-without.json; cp a/what-if/crossover.json docs/benchmarks/injection-2-computed.json; cp b/crossover.json docs/benchmarks/injection-3-measured.json";
+
+/// How often one backend measured twice was said to be equal, and a slower one found.
+pub(super) fn controls(runs: &[Controls]) -> String {
+    let Some(run) = runs.last() else { return missing(CONTROLS) };
+    let studies = run.studies.len();
+    let mut noise: Vec<f64> = run.studies.iter().map(|one| one.noise * 100.0).collect();
+    noise.sort_by(f64::total_cmp);
+    let least = run.studies.iter().map(|one| one.times[0]).fold(f64::INFINITY, f64::min);
+    let most = run.studies.iter().map(|one| one.times[1]).fold(0.0, f64::max);
+    format!(
+        "Of {studies} studies of {} rounds, {} said `equal` of one backend measured twice, and {} found one that was made {:.0} % slower, as {least:.2} to {most:.2} times. Measured twice, one backend differed by {:.1} % (median, at most {:.1} %).\n",
+        run.rounds,
+        run.equal(),
+        run.found(),
+        run.slower_by * 100.0,
+        noise.get(studies / 2).copied().unwrap_or_default(),
+        noise.last().copied().unwrap_or_default(),
+    )
+}
+
+/// Two studies of one machine, point by point.
+///
+/// # Errors
+/// If they cannot be compared.
+pub(super) fn repeated(studies: &[Report]) -> Result<String> {
+    let [.., first, second] = studies else { return Ok(missing(TWICE)) };
+    let moves = report::moved(first, second)?;
+    let mut text = String::from("| pair | one study | another | |\n|---|---|---|---|\n");
+    for one in with_points(&moves) {
+        let [before, now] = [&one.old, &one.new].map(place);
+        text.push_str(&format!("| `{}` | {before} | {now} | {} |\n", one.id, one.change.text()));
+    }
+    for note in &moves.notes {
+        text.push_str(&format!("\nBetween the two another {}.\n", words(note)));
+    }
+    Ok(format!("{text}\n{}\n", overlapping(&moves)))
+}
+
+/// Without a delay, computed with one, and measured with one.
+///
+/// # Errors
+/// If they cannot be compared.
+pub(super) fn injected(studies: &[Report]) -> Result<String> {
+    let (without, computed, measured) = match studies {
+        [] => return Ok(missing(SLOWER)),
+        [without, computed, measured] => (without, computed, measured),
+        other => {
+            return Err(format!("there are {} raw results injection-…; it takes three: {SLOWER}", other.len()).into());
+        }
+    };
+    let (Some(said), Some(made)) = (&computed.slower, &measured.slower) else {
+        return Err("of the raw results injection-…, the second is to be computed and the third measured".into());
+    };
+    if without.slower.is_some() || !said.computed || *made != (Slower { computed: false, ..said.clone() }) {
+        return Err(format!(
+            "the raw results injection-… are not the same delay, computed and measured: {said:?}, {made:?}"
+        )
+        .into());
+    }
+    let moves = report::moved(computed, measured)?;
+    let mut text = String::from("| pair | without | computed | measured | |\n|---|---|---|---|---|\n");
+    for one in with_points(&moves) {
+        let before = report::moved(without, computed)?.moves.into_iter().find(|before| before.id == one.id);
+        let without = place(&before.and_then(|before| before.old));
+        let [computed, measured] = [&one.old, &one.new].map(place);
+        text.push_str(&format!("| `{}` | {without} | {computed} | {measured} | {} |\n", one.id, one.change.text()));
+    }
+    Ok(format!(
+        "Each call of {} takes {} us longer.\n\n{text}\n{} Compared are the computed and the measured ones.\n",
+        said.backend,
+        said.delay_us,
+        overlapping(&moves)
+    ))
+}
+
+fn place(found: &Option<report::Found>) -> String {
+    words(found.as_ref().map_or("not judged", |found| &found.text))
+}
+
+fn with_points(moves: &Comparison) -> impl Iterator<Item = &report::Move> {
+    let has = |found: &Option<report::Found>| found.as_ref().is_some_and(|found| !found.points.is_empty());
+    // What only one of the two asked about is not compared.
+    let asked = |one: &&report::Move| one.old.is_some() && one.new.is_some();
+    moves.moves.iter().filter(asked).filter(move |one| has(&one.old) || has(&one.new))
+}
+
+fn overlapping(moves: &Comparison) -> String {
+    match moves.overlap() {
+        Some(share) => {
+            let sides = match moves.one_sided {
+                0 => String::new(),
+                some => format!(", {some} of them with the side that a verdict too noisy for a point leaves"),
+            };
+            let (overlapping, points) = (moves.overlapping, moves.points);
+            format!(
+                "The intervals of {overlapping} of {points} crossing points overlap ({:.0} %){sides}.",
+                share * 100.0
+            )
+        }
+        None => "There is no crossing point in either.".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn study() -> Report {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/hallway-study/testdata/report/crossover.json");
+        report::read(path.as_ref()).unwrap()
+    }
+
+    #[test]
+    fn a_point_that_moved_is_told_and_does_not_overlap() {
+        let first = study();
+        let mut second = study();
+        let all = first.crossovers.iter().map(|one| one.points.len()).sum::<usize>();
+        let moved = second.crossovers.iter_mut().find(|one| !one.points.is_empty()).unwrap();
+        let id = moved.id.clone();
+        let point = &mut moved.points[0];
+        point.ci95 = point.ci95.map(|end| end * 1e3);
+        point.x *= 1e3;
+        let text = repeated(&[first.clone(), second.clone()]).unwrap();
+        assert!(text.contains(&format!("| `{id}` | ")) && text.contains("| moved |"), "{text}");
+        assert!(text.contains(&format!("The intervals of {} of {all} crossing points overlap", all - 1)), "{text}");
+        let slower = |computed| Some(Slower { backend: "redis-tcp".to_owned(), delay_us: 200.0, computed });
+        let computed = Report { slower: slower(true), ..first.clone() };
+        second.slower = slower(false);
+        let text = injected(&[first.clone(), computed.clone(), second.clone()]).unwrap();
+        injected(&[first.clone(), second.clone(), computed.clone()]).unwrap_err();
+        injected(&[first.clone(), computed]).unwrap_err();
+        assert!(text.contains("| moved |") && text.contains("Compared are the computed"), "{text}");
+    }
+
+    #[test]
+    fn controls_are_counted() {
+        let study = |same: &str, found: bool| serde_json::json!({"noise": 0.031, "same": same, "slower": "no_crossover", "found": found, "times": [1.18, 1.22]});
+        let run = serde_json::json!({
+            "machine": "m", "date": "d", "command": "c", "rounds": 12, "slower_by": 0.2,
+            "studies": [study("equal", true), study("inconclusive", true), study("equal", false)]
+        });
+        let text = controls(&[serde_json::from_value(run).unwrap()]);
+        assert!(text.starts_with("Of 3 studies of 12 rounds, 2 said `equal` of one backend measured twice, and 2 found one that was made 20 % slower, as 1.18 to 1.22 times. Measured twice, one backend differed by 3.1 %"), "{text}");
+        assert!(controls(&[]).contains("--bin controls"));
+    }
+
+    #[test]
+    fn one_study_is_not_two() {
+        assert!(repeated(&[study()]).unwrap().contains("--out report-2"));
+        assert!(injected(&[]).unwrap().contains("--inject redis-tcp=200"));
+    }
+}

@@ -120,7 +120,7 @@ fn block(name: &str, raw: &Raw, link: &str, shown: &mut BTreeMap<String, Chart>)
         "goals" => goals::table(&raw.goals),
         "goals-by-tasks" => goals::by_tasks(&raw.goals),
         "goals-missed" => goals::missed(&raw.goals),
-        "injected" => trust::injected(&raw.injected)?,
+        "injected" => trust::injected(&raw.studies, &raw.injected)?,
         "lost" => rivals::lost(&raw.peers, &raw.sessions),
         "not-measured" => study::not_measured(raw.study()),
         "peers" => rivals::tables(&raw.peers, rivals::PEERS),

@@ -26,7 +26,7 @@ pub(super) struct Raw {
     pub(super) sessions: Vec<RivalRun>,
     pub(super) controls: Vec<Controls>,
     pub(super) studies: Vec<Report>,
-    /// Without a delay, computed with one, measured with one.
+    /// Computed with a delay, and measured with one.
     pub(super) injected: Vec<Report>,
     files: Vec<Kept>,
 }
@@ -104,7 +104,7 @@ impl Raw {
                 }
                 _ => {
                     return Err(format!(
-                        "{name} is no raw result: those are controls.json, crossover.json, injection-1-without.json, peers.json, ratios-1.json, sessions.json"
+                        "{name} is no raw result: those are controls.json, crossover.json, injection-1-computed.json, peers.json, ratios-1.json, sessions.json"
                     )
                     .into());
                 }

@@ -16,7 +16,7 @@ pub(super) const CONTROLS: &str =
 const TWICE: &str = "cargo hallway compare --full --start --out report-1; cargo hallway compare --full --start --out report-2; cp report-1/crossover.json docs/benchmarks/crossover-1.json; cp report-2/crossover.json docs/benchmarks/crossover.json";
 
 /// What computes and then measures a slower Redis.
-const SLOWER: &str = "cargo hallway compare --full --start --only Q2,Q3,Q4,Q11,Q14 --what-if redis-tcp=200 --out a; cargo hallway compare --full --start --only Q2,Q3,Q4,Q11,Q14 --inject redis-tcp=200 --out b; cp a/crossover.json docs/benchmarks/injection-1-without.json; cp a/what-if/crossover.json docs/benchmarks/injection-2-computed.json; cp b/crossover.json docs/benchmarks/injection-3-measured.json";
+const SLOWER: &str = "cargo hallway compare --full --start --what-if redis-tcp=200 --out a; cargo hallway compare --full --start --only Q2,Q3,Q4,Q11,Q14 --inject redis-tcp=200 --out b; cp a/crossover.json docs/benchmarks/; cp a/what-if/crossover.json docs/benchmarks/injection-1-computed.json; cp b/crossover.json docs/benchmarks/injection-2-measured.json";
 
 /// How often one backend measured twice was said to be equal, and a slower one found.
 pub(super) fn controls(runs: &[Controls]) -> String {
@@ -55,22 +55,28 @@ pub(super) fn repeated(studies: &[Report]) -> Result<String> {
     Ok(format!("{text}\n{}\n", overlapping(&moves)))
 }
 
-/// Without a delay, computed with one, and measured with one.
+/// A study without a delay, what is computed from it with one, and what was measured with that.
 ///
 /// # Errors
-/// If they cannot be compared.
-pub(super) fn injected(studies: &[Report]) -> Result<String> {
-    let (without, computed, measured) = match studies {
+/// If they cannot be compared, or do not belong together.
+pub(super) fn injected(studies: &[Report], injected: &[Report]) -> Result<String> {
+    let (computed, measured) = match injected {
         [] => return Ok(missing(SLOWER)),
-        [without, computed, measured] => (without, computed, measured),
+        [computed, measured] => (computed, measured),
         other => {
-            return Err(format!("there are {} raw results injection-…; it takes three: {SLOWER}", other.len()).into());
+            return Err(format!("there are {} raw results injection-…; it takes two: {SLOWER}", other.len()).into());
         }
     };
-    let (Some(said), Some(made)) = (&computed.slower, &measured.slower) else {
-        return Err("of the raw results injection-…, the second is to be computed and the third measured".into());
+    let Some(without) = studies.iter().find(|study| study.started == computed.started) else {
+        return Err(format!(
+            "there is no study from which injection-1-computed.json was computed; measure both: {SLOWER}"
+        )
+        .into());
     };
-    if without.slower.is_some() || !said.computed || *made != (Slower { computed: false, ..said.clone() }) {
+    let (Some(said), Some(made)) = (&computed.slower, &measured.slower) else {
+        return Err("of the raw results injection-…, the first is to be computed and the second measured".into());
+    };
+    if !said.computed || *made != (Slower { computed: false, ..said.clone() }) {
         return Err(format!(
             "the raw results injection-… are not the same delay, computed and measured: {said:?}, {made:?}"
         )
@@ -145,9 +151,11 @@ mod tests {
         let slower = |computed| Some(Slower { backend: "redis-tcp".to_owned(), delay_us: 200.0, computed });
         let computed = Report { slower: slower(true), ..first.clone() };
         second.slower = slower(false);
-        let text = injected(&[first.clone(), computed.clone(), second.clone()]).unwrap();
-        injected(&[first.clone(), second.clone(), computed.clone()]).unwrap_err();
-        injected(&[first.clone(), computed]).unwrap_err();
+        let studies = [first];
+        let text = injected(&studies, &[computed.clone(), second.clone()]).unwrap();
+        injected(&studies, &[second.clone(), computed.clone()]).unwrap_err();
+        injected(&studies, &[computed.clone()]).unwrap_err();
+        injected(&[], &[computed, second]).unwrap_err();
         assert!(text.contains("| moved |") && text.contains("Compared are the computed"), "{text}");
     }
 
@@ -166,6 +174,6 @@ mod tests {
     #[test]
     fn one_study_is_not_two() {
         assert!(repeated(&[study()]).unwrap().contains("--out report-2"));
-        assert!(injected(&[]).unwrap().contains("--inject redis-tcp=200"));
+        assert!(injected(&[], &[]).unwrap().contains("--inject redis-tcp=200"));
     }
 }

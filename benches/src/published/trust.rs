@@ -154,7 +154,7 @@ mod tests {
         let studies = [first];
         let text = injected(&studies, &[computed.clone(), second.clone()]).unwrap();
         injected(&studies, &[second.clone(), computed.clone()]).unwrap_err();
-        injected(&studies, &[computed.clone()]).unwrap_err();
+        injected(&studies, std::slice::from_ref(&computed)).unwrap_err();
         injected(&[], &[computed, second]).unwrap_err();
         assert!(text.contains("| moved |") && text.contains("Compared are the computed"), "{text}");
     }

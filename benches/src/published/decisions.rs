@@ -17,7 +17,7 @@ fn costs(study: Option<&Report>) -> (Costs, &'static str) {
     let shipped = Costs::shipped();
     match study {
         Some(study) => (shipped.with_report(study), "costs of single operations from the study"),
-        None => (shipped, "costs of single operations shipped with hallway: orders of magnitude of one machine"),
+        None => (shipped, "costs of single operations shipped with hallway, measured on one machine"),
     }
 }
 

@@ -33,7 +33,8 @@ fn an_answer_says_why_what_would_change_it_and_what_it_rests_on() {
         "database_get_us = 1100: given",
         "redis_rtt_us = 300: given",
         "keys = 76349: assumption",
-        "orders of magnitude",
+        "shipped default (measured on ",
+        "may be 3 times as fast or as slow",
         "careful ",
         "[stores]",
     ] {

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use hallway_study::lab::{Choice, Choices};
+use hallway_study::placement::Placement;
 use hallway_study::report::StudyMode;
 use hallway_study::study::{self, Plan, Progress, Stop};
 
@@ -48,6 +49,14 @@ impl Progress for Lines {
     }
 }
 
+/// Cores of their own for the study and its servers, where the machine has them.
+fn placed() -> Placement {
+    Placement::pinned().unwrap_or_else(|why| {
+        eprintln!("the study and its servers share all cores: {why}");
+        Placement::Shared
+    })
+}
+
 fn main() -> ExitCode {
     let args = Args::parse();
     let choice = if args.start { Choice::Start } else { Choice::Find };
@@ -55,7 +64,7 @@ fn main() -> ExitCode {
         mode: if args.full { StudyMode::Full } else { StudyMode::Quick },
         only: args.only,
         out: args.out,
-        choices: Choices { redis: choice.clone(), postgres: choice },
+        choices: Choices { redis: choice.clone(), postgres: choice, placement: placed() },
         seed: 42,
         injection: None,
         supposed: None,

@@ -1,7 +1,7 @@
 //! What the program `controls` finds: whether a study here says `equal` of one backend measured twice, and finds one that
 //! is slower.
 
-use hallway_study::report::Verdict;
+use hallway_study::report::{StudyMode, Verdict};
 use serde::{Deserialize, Serialize};
 
 use crate::machine::Origin;
@@ -12,8 +12,14 @@ pub struct Controls {
     /// Where, when and how.
     #[serde(flatten)]
     pub origin: Origin,
+    /// As which study they measured.
+    pub mode: StudyMode,
     /// How many rounds each had.
     pub rounds: u32,
+    /// Which cores they and their servers ran on.
+    pub placement: String,
+    /// What was measured.
+    pub backends: Vec<String>,
     /// By which share of its own time one backend was made slower.
     pub slower_by: f64,
     /// One by one.

@@ -3,17 +3,18 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::Parser;
 use hallway_bench::controls::{Control, Controls};
 use hallway_bench::machine::Origin;
 use hallway_bench::{Op, Plan, Result, Stage, Workload};
 use hallway_study::chart::Scale;
-use hallway_study::lab::{Backend, Choice, Choices, Lab, SLOWER, Shape};
-use hallway_study::report::Verdict;
-use hallway_study::rounds::{Driver, Measured, Point, PointId, Times, shuffled};
+use hallway_study::lab::{CONTROL_BACKENDS, Choice, Choices, Lab, SLOWER, Shape};
+use hallway_study::placement::Placement;
+use hallway_study::report::{StudyMode, Verdict};
+use hallway_study::rounds::{Driver, Measured, Point, PointId, shuffled};
 use hallway_study::statistics::{Curves, Judge, Side, noise_floor};
+use hallway_study::study::Depth;
 use tempfile::TempDir;
 
 /// One backend under five names. The first three tell the noise; the fourth is judged by it, and the last is slower.
@@ -21,16 +22,18 @@ const SERIES: [&str; 5] = ["a", "b", "c", "d", "slower"];
 const GROUP: &str = "controls/get";
 /// What people type.
 const COMMAND: &str = "cargo run --release -p hallway-bench --bin controls --";
-const BACKENDS: [Backend; 2] = [Backend::MokaBytes, Backend::Sqlite];
 
 #[derive(Parser)]
 struct Args {
     /// Studies, one after the other
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
     runs: u64,
-    /// Rounds of each
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(5..))]
-    rounds: u32,
+    /// As a full study measures, not a quick one
+    #[arg(long)]
+    full: bool,
+    /// On all cores, as a study does with `--placement shared`
+    #[arg(long)]
+    shared: bool,
     /// Print JSON on standard output, instead of a sentence; the line for each study goes to standard error either way
     #[arg(long)]
     json: bool,
@@ -48,18 +51,20 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<bool> {
+    let mode = if args.full { StudyMode::Full } else { StudyMode::Quick };
+    let placement = if args.shared { Placement::Shared } else { Placement::pinned()? };
+    let pinned = placement.study()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let choices = Choices { redis: Choice::Start, postgres: Choice::Start, placement: placement.clone() };
     let mut studies = Vec::new();
     for seed in 0..args.runs {
+        let depth = Depth { mode, seed };
         let folder = TempDir::new()?;
-        let none = Choices { redis: Choice::None, postgres: Choice::None };
-        let lab = runtime.block_on(Lab::open(&none, folder.path(), None))?;
+        let lab = runtime.block_on(Lab::open(&choices, folder.path(), None))?;
         let points = runtime.block_on(points(&lab))?;
-        // Many short rounds: what SQLite's reads take depends on which core its thread is on, and that stays for a round.
-        let times = Times { warm_up: Duration::from_millis(20), measurement: Duration::from_millis(40) };
         let home = folder.path().join("criterion");
-        let driver = Driver::new(&home, runtime.handle().clone(), times, true)?;
-        for round in 1..=args.rounds {
+        let driver = Driver::new(&home, runtime.handle().clone(), depth.times(), true)?;
+        for round in 1..=depth.rounds() {
             for point in shuffled(&points, seed, round) {
                 driver.measure(point, round)?;
             }
@@ -89,8 +94,12 @@ fn run(args: &Args) -> Result<bool> {
         );
         studies.push(control);
     }
+    drop(pinned);
     let origin = runtime.block_on(Origin::here(&Stage::default(), COMMAND))?;
-    let controls = Controls { origin, rounds: args.rounds, slower_by: SLOWER, studies };
+    let placement = placement.to_string();
+    let backends = CONTROL_BACKENDS.map(|backend| backend.name().to_owned()).to_vec();
+    let rounds = Depth { mode, seed: 0 }.rounds();
+    let controls = Controls { origin, mode, rounds, placement, backends, slower_by: SLOWER, studies };
     let (equal, found) = (controls.equal() as u64, controls.found() as u64);
     match args.json {
         true => println!("{}", serde_json::to_string_pretty(&controls)?),
@@ -105,7 +114,7 @@ async fn points(lab: &Lab) -> Result<Vec<Point>> {
     let workload = Arc::new(Workload::new(1_000, 256, 4));
     let plan = Plan { op: Op::Get, concurrency: 1, iterations: 0, latencies: false };
     let mut points = Vec::new();
-    for (index, backend) in BACKENDS.into_iter().enumerate() {
+    for (index, backend) in CONTROL_BACKENDS.into_iter().enumerate() {
         let lane = lab.lane(backend, Shape::Bytes, &workload).await?;
         let cell = lab.cell(backend, &lane, plan);
         for series in SERIES {
@@ -118,11 +127,11 @@ async fn points(lab: &Lab) -> Result<Vec<Point>> {
 
 fn curves(measured: &Measured, a: &str, b: &str) -> Result<Curves> {
     let of = |series: &str| -> Vec<Vec<f64>> {
-        (1..=BACKENDS.len()).map(|x| measured.rounds(&PointId::new(GROUP, series, x as f64))).collect()
+        (1..=CONTROL_BACKENDS.len()).map(|x| measured.rounds(&PointId::new(GROUP, series, x as f64))).collect()
     };
     let (a, b) = (of(a), of(b));
     let rounds = a.iter().chain(&b).map(Vec::len).min().unwrap_or(0);
     let by_round =
         |side: &[Vec<f64>]| (0..rounds).map(|round| side.iter().map(|point| point[round]).collect()).collect();
-    Curves::new(Scale::Linear, (1..=BACKENDS.len()).map(|x| x as f64).collect(), by_round(&a), by_round(&b))
+    Curves::new(Scale::Linear, (1..=CONTROL_BACKENDS.len()).map(|x| x as f64).collect(), by_round(&a), by_round(&b))
 }

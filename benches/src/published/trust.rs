@@ -2,14 +2,15 @@
 //! purpose moves the points as far as it must.
 
 use hallway_study::report::markdown::words;
-use hallway_study::report::{self, Comparison, Report, Slower};
+use hallway_study::report::{self, Comparison, Report, Slower, StudyMode};
 
 use super::raw::missing;
 use crate::Result;
 use crate::controls::Controls;
 
 /// What measures the controls.
-pub(super) const CONTROLS: &str = "taskset -c 0 cargo run --release -p hallway-bench --bin controls -- --runs 20 --rounds 24 --json > docs/benchmarks/controls-one-core.json";
+pub(super) const CONTROLS: &str =
+    "cargo run --release -p hallway-bench --bin controls -- --json > docs/benchmarks/controls.json";
 
 /// What measures two studies.
 const TWICE: &str = "cargo hallway compare --full --start --out report-1; cargo hallway compare --full --start --out report-2; cp report-1/crossover.json docs/benchmarks/crossover-1.json; cp report-2/crossover.json docs/benchmarks/crossover.json";
@@ -26,15 +27,19 @@ pub(super) fn controls(runs: &[Controls]) -> String {
 }
 
 fn controlled(run: &Controls) -> String {
-    // Cores that the program might use, not those of the machine.
-    let cores = run.origin.machine.split(", ").find(|part| part.ends_with(" cores")).unwrap_or("unknown cores");
     let studies = run.studies.len();
     let mut noise: Vec<f64> = run.studies.iter().map(|one| one.noise * 100.0).collect();
     noise.sort_by(f64::total_cmp);
     let least = run.studies.iter().map(|one| one.times[0]).fold(f64::INFINITY, f64::min);
     let most = run.studies.iter().map(|one| one.times[1]).fold(0.0, f64::max);
     format!(
-        "On {cores}: of {studies} studies of {} rounds, {} said `equal` of one backend measured twice, and {} found one that was made {:.0} % slower, as {least:.2} to {most:.2} times. Measured twice, one backend differed by {:.1} % (median, at most {:.1} %).",
+        "{}, {} ({}): of {studies} studies of {} rounds, {} said `equal` of one backend measured twice, and {} found one that was made {:.0} % slower, as {least:.2} to {most:.2} times. Measured twice, one backend differed by {:.1} % (median, at most {:.1} %).",
+        match run.mode {
+            StudyMode::Quick => "As quick studies measure",
+            StudyMode::Full => "As full studies measure",
+        },
+        run.backends.join(", "),
+        run.placement,
         run.rounds,
         run.equal(),
         run.found(),
@@ -170,11 +175,12 @@ mod tests {
     fn controls_are_counted() {
         let study = |same: &str, found: bool| serde_json::json!({"noise": 0.031, "same": same, "slower": "no_crossover", "found": found, "times": [1.18, 1.22]});
         let run = serde_json::json!({
-            "machine": "m, 2 cores, k", "date": "d", "command": "c", "rounds": 12, "slower_by": 0.2,
+            "machine": "m", "date": "d", "command": "c", "mode": "full", "rounds": 12, "placement": "shared",
+            "backends": ["moka", "sqlite"], "slower_by": 0.2,
             "studies": [study("equal", true), study("inconclusive", true), study("equal", false)]
         });
         let text = controls(&[serde_json::from_value(run).unwrap()]);
-        assert!(text.starts_with("- On 2 cores: of 3 studies of 12 rounds, 2 said `equal` of one backend measured twice, and 2 found one that was made 20 % slower, as 1.18 to 1.22 times. Measured twice, one backend differed by 3.1 %"), "{text}");
+        assert!(text.starts_with("- As full studies measure, moka, sqlite (shared): of 3 studies of 12 rounds, 2 said `equal` of one backend measured twice, and 2 found one that was made 20 % slower, as 1.18 to 1.22 times. Measured twice, one backend differed by 3.1 %"), "{text}");
         assert!(controls(&[]).contains("--bin controls"));
     }
 

@@ -32,6 +32,7 @@ pub use self::tiers::Tiers;
 pub use self::wire::Profile;
 use crate::load::contenders::{OurCache, Ours, Typed};
 use crate::load::{Driver, Lane, Plan, Workload};
+use crate::placement::Placement;
 use crate::report::{NotMeasured, Server};
 use crate::rounds::Cell;
 use crate::{Failure, Result};
@@ -52,6 +53,8 @@ pub struct Choices {
     pub redis: Choice,
     /// PostgreSQL.
     pub postgres: Choice,
+    /// Which cores they run on, if the study starts them.
+    pub placement: Placement,
 }
 
 /// Why a server of somebody else has no such database.
@@ -63,6 +66,7 @@ const ASYNC_NEEDS: &str =
 pub struct Lab {
     redis: Option<Redis>,
     postgres: Option<Postgres>,
+    placement: Placement,
     sqlite: TempDir,
     /// In front of all names, so that nobody else's entries are met.
     name: String,
@@ -87,11 +91,13 @@ impl Lab {
         let sqlite = TempDir::with_prefix_in("sqlite-", out)
             .map_err(|error| format!("cannot make a folder in {}: {error}", out.display()))?;
         let mut absent = Vec::new();
-        let redis = keep("redis", place::redis(&choices.redis, &name).await?, &mut absent);
+        let redis = keep("redis", place::redis(&choices.redis, &choices.placement, &name).await?, &mut absent);
         // Last: it makes tables, which nothing would drop if anything after it failed.
-        let postgres = keep("postgres", place::postgres(&choices.postgres, &name).await?, &mut absent);
-        let (names, traces) = (AtomicU64::new(0), Vec::new());
-        let mut lab = Self { redis, postgres, sqlite, name, names, injection, supposed: None, absent, traces };
+        let postgres =
+            keep("postgres", place::postgres(&choices.postgres, &choices.placement, &name).await?, &mut absent);
+        let (names, traces, placement) = (AtomicU64::new(0), Vec::new(), choices.placement.clone());
+        let mut lab =
+            Self { redis, postgres, placement, sqlite, name, names, injection, supposed: None, absent, traces };
         let parts = lab.missing_parts();
         lab.absent.extend(parts);
         Ok(lab)
@@ -142,6 +148,12 @@ impl Lab {
     #[must_use]
     pub fn absent(&self) -> &[NotMeasured] {
         &self.absent
+    }
+
+    /// Which cores a server runs on that a question starts for itself.
+    #[must_use]
+    pub fn placement(&self) -> &Placement {
+        &self.placement
     }
 
     /// Redis, if there is one.

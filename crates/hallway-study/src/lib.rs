@@ -5,6 +5,7 @@
 //! - [`formulas`] are what is computed instead of measured;
 //! - [`lab`] is the stores of a study: started, found or given;
 //! - [`load`] is work for stores and the loop that measures it;
+//! - [`placement`] says which cores a study and its servers run on;
 //! - [`report`] is what a study found, as data and as files to look at;
 //! - [`rounds`] measures points with criterion, so that a drift of the machine hits all alike;
 //! - [`statistics`] says where measured curves cross, with intervals;
@@ -18,6 +19,7 @@ pub mod formulas;
 pub mod lab;
 pub mod load;
 mod markup;
+pub mod placement;
 mod questions;
 pub mod report;
 pub mod rounds;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use hallway_study::lab::{Choice, Choices, Injection};
+use hallway_study::placement::Placement;
 use hallway_study::report::{self, Report, StudyMode};
 use hallway_study::study::{self, Plan, Progress, Silent, Stop, Studied};
 
@@ -49,6 +50,9 @@ pub(crate) struct Compare {
     /// Leave Redis and PostgreSQL out, even if they are running
     #[arg(long)]
     no_servers: bool,
+    /// Which cores the study and the servers that it starts run on: some each, or all of them both
+    #[arg(long, value_name = "HOW", default_value = "pinned", value_parser = ["pinned", "shared"])]
+    placement: String,
     /// Key log whose hit ratios are to be in the report; may be given several times
     #[arg(long = "trace", value_name = "FILE")]
     traces: Vec<PathBuf>,
@@ -80,18 +84,18 @@ impl Compare {
         if let [old, new] = self.reports.as_slice() {
             return moved::run(old, new, self.fail_on_move, output);
         }
+        let progress: Arc<dyn Progress> = if self.quiet { Arc::new(Silent) } else { Arc::new(Shown::default()) };
         let plan = Plan {
             mode: if self.full { StudyMode::Full } else { StudyMode::Quick },
             only: self.only.clone(),
             out: self.out.clone(),
-            choices: self.choices()?,
+            choices: self.choices(&*progress)?,
             seed: self.seed,
             injection: self.inject,
             supposed: self.what_if,
             traces: self.traces.clone(),
             restart: self.restart,
         };
-        let progress: Arc<dyn Progress> = if self.quiet { Arc::new(Silent) } else { Arc::new(Shown::default()) };
         let stop = Stop::default();
         // The study has a runtime of its own and must not run on a worker of this one.
         let mut study = {
@@ -125,10 +129,18 @@ impl Compare {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn choices(&self) -> Result<Choices, Failure> {
+    fn choices(&self, progress: &dyn Progress) -> Result<Choices, Failure> {
+        let placement = match self.placement.as_str() {
+            "shared" => Ok(Placement::Shared),
+            _ => Placement::pinned(),
+        };
         Ok(Choices {
             redis: self.choice(self.redis.as_deref(), self.redis_file.as_deref())?,
             postgres: self.choice(self.postgres.as_deref(), self.postgres_file.as_deref())?,
+            placement: placement.unwrap_or_else(|why| {
+                progress.say(&format!("the study and its servers share all cores: {why}"));
+                Placement::Shared
+            }),
         })
     }
 

@@ -5,11 +5,14 @@ use std::path::Path;
 use std::process::Command;
 
 use super::{Lab, Postgres};
+#[cfg(doc)]
+use crate::placement::Placement;
 use crate::report::{Environment, Server};
 
 /// Looks at the machine from the first measurement to the last.
 #[derive(Debug)]
 pub struct Watch {
+    cores: usize,
     load: Option<f64>,
     ticks: Ticks,
 }
@@ -22,16 +25,16 @@ struct Ticks {
 }
 
 impl Watch {
-    /// Begins to look.
+    /// Begins to look. All cores count that this thread may use now: to be called before it is [placed](Placement).
     #[must_use]
     pub fn begin() -> Self {
-        Self { load: load(), ticks: Ticks::now() }
+        Self { cores: std::thread::available_parallelism().map_or(1, usize::from), load: load(), ticks: Ticks::now() }
     }
 
     /// Load average for each core before the first measurement, where the system tells.
     #[must_use]
     pub fn load_per_core(&self) -> Option<f64> {
-        Some(self.load? / cores() as f64)
+        Some(self.load? / self.cores as f64)
     }
 
     /// Why numbers measured on this machine are to be read with care, whatever they are.
@@ -52,12 +55,12 @@ impl Watch {
 
     /// What was seen.
     #[must_use]
-    pub fn end(&self, folder: &Path, noise_floor: Option<f64>, servers: Vec<Server>) -> Environment {
+    pub fn end(&self, folder: &Path, noise_floor: Option<f64>, lab: &Lab, servers: Vec<Server>) -> Environment {
         let now = Ticks::now();
         let all = now.all.saturating_sub(self.ticks.all);
         Environment {
             cpu: processor(),
-            cores: cores(),
+            cores: self.cores,
             governor: read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
             kernel: format!("Linux {}", read("/proc/sys/kernel/osrelease").unwrap_or_default()),
             hallway: env!("CARGO_PKG_VERSION").to_owned(),
@@ -65,7 +68,7 @@ impl Watch {
             toolchain: toolchain(),
             load: [self.load, load()],
             steal: (all > 0).then(|| now.stolen.saturating_sub(self.ticks.stolen) as f64 / all as f64),
-            placement: "shared".to_owned(),
+            placement: lab.placement().to_string(),
             filesystem: filesystem(folder),
             noise_floor,
             servers,
@@ -107,10 +110,6 @@ fn toolchain() -> Option<String> {
     Some(format!("{version}, {profile}"))
 }
 
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
 /// The model of the processor.
 #[must_use]
 pub fn processor() -> String {
@@ -148,6 +147,7 @@ fn filesystem(folder: &Path) -> Option<String> {
 mod tests {
     use super::*;
     use crate::lab::{Choice, Choices};
+    use crate::placement::Placement;
 
     #[test]
     fn stolen_time_is_the_eighth_number_and_guests_are_not_counted_twice() {
@@ -165,8 +165,8 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_study_in_memory_is_doubted() {
-        let choices = Choices { redis: Choice::None, postgres: Choice::None };
-        let watch = Watch { load: None, ticks: Ticks::default() };
+        let choices = Choices { redis: Choice::None, postgres: Choice::None, placement: Placement::Shared };
+        let watch = Watch { cores: 2, load: None, ticks: Ticks::default() };
         let memory = tempfile::TempDir::new_in("/dev/shm").unwrap();
         let doubts = watch.doubts(&Lab::open(&choices, memory.path(), None).await.unwrap());
         let [file, load] = &doubts[..] else { panic!("{doubts:?}") };

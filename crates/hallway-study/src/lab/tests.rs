@@ -17,7 +17,7 @@ const EVERY: [Backend; 4] = [Backend::Postgres, Backend::PostgresUnlogged, Backe
 async fn given(redis: Option<String>, postgres: Option<String>) -> (Lab, TempDir) {
     let out = TempDir::new().unwrap();
     let choice = |url: Option<String>| url.map_or(Choice::None, Choice::Url);
-    let choices = Choices { redis: choice(redis), postgres: choice(postgres) };
+    let choices = Choices { redis: choice(redis), postgres: choice(postgres), placement: Placement::Shared };
     (Lab::open(&choices, out.path(), None).await.unwrap(), out)
 }
 
@@ -177,7 +177,7 @@ async fn a_found_redis_that_takes_no_writes_is_left_alone_and_a_named_one_ends_t
     let left_alone = found_redis(&replica.url(), &[], "probe").await.unwrap_err().to_string();
     assert!(left_alone.contains("no writes"), "{left_alone}");
     let out = TempDir::new().unwrap();
-    let choices = Choices { redis: Choice::Url(replica.url()), postgres: Choice::None };
+    let choices = Choices { redis: Choice::Url(replica.url()), postgres: Choice::None, placement: Placement::Shared };
     let failure = Lab::open(&choices, out.path(), None).await.unwrap_err().to_string();
     assert!(failure.contains(&replica.port().to_string()), "{failure}");
 }
@@ -266,7 +266,7 @@ async fn a_setting_that_changes_under_a_study_shows() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_private_server_that_is_not_as_planned_voids() {
     let out = TempDir::new().unwrap();
-    let choices = Choices { redis: Choice::Start, postgres: Choice::None };
+    let choices = Choices { redis: Choice::Start, postgres: Choice::None, placement: Placement::Shared };
     let lab = Lab::open(&choices, out.path(), None).await.unwrap();
     lab.servers().await.unwrap();
     lab.redis().unwrap().started().unwrap().cli(&["CONFIG", "SET", "appendonly", "yes"]);

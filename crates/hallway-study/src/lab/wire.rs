@@ -121,12 +121,13 @@ fn most_common<T: PartialEq + Clone>(seen: &[T]) -> Option<T> {
 mod tests {
     use super::*;
     use crate::lab::{Choice, Choices};
+    use crate::placement::Placement;
 
     /// Independent of the machine, so exact.
     #[tokio::test(flavor = "multi_thread")]
     async fn single_operations_take_one_round_trip() {
         let out = tempfile::TempDir::new().unwrap();
-        let choices = Choices { redis: Choice::Start, postgres: Choice::Start };
+        let choices = Choices { redis: Choice::Start, postgres: Choice::Start, placement: Placement::Shared };
         let lab = Lab::open(&choices, out.path(), None).await.unwrap();
         let profiles = Profile::measure(&lab).await.unwrap();
         assert_eq!(profiles.len(), 8, "{profiles:?}");

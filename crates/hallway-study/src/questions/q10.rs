@@ -71,7 +71,7 @@ impl Question for Saturation {
         }
         told::open(found, &mut findings)?;
         findings.answer.caveats.push(
-            "Client and servers share the cores, so a server of its own saturates later; which backend bends first transfers better than where.".to_owned(),
+            "Client and servers are on one machine, so a server of its own saturates later; which backend bends first transfers better than where.".to_owned(),
         );
         for (backend, server) in [(Backend::RedisTcp, "redis"), (Backend::Postgres, "postgres")] {
             if !found.has(backend) {

@@ -75,8 +75,8 @@ impl Question for SessionsBelong {
 
     async fn run(&self, name: &str, lab: &Lab, depth: Depth) -> Result<Value> {
         Ok(match name {
-            KILL_REDIS => serde_json::to_value(killed::redis().await?)?,
-            KILL_POSTGRES => serde_json::to_value(killed::postgres(&["on", "off"]).await?)?,
+            KILL_REDIS => serde_json::to_value(killed::redis(lab.placement()).await?)?,
+            KILL_POSTGRES => serde_json::to_value(killed::postgres(lab.placement(), &["on", "off"]).await?)?,
             backend => {
                 let [mix, slice] = depth.pick([0.2, 0.08], [2.0, 0.6]).map(Duration::from_secs_f64);
                 serde_json::to_value(mixed::serve(lab, backend.parse()?, mix, slice).await?)?
@@ -111,7 +111,7 @@ impl Question for SessionsBelong {
         findings.answer.tables.push(fit::table());
         self.losses(found, &mut findings)?;
         findings.answer.caveats.push(
-            "Client and servers share the cores, so capacities are lower than with a server of its own. At f = 1 a session that is in use ends with its first timeout: it is the floor of the writes, not a setting.".to_owned(),
+            "Client and servers are on one machine, so capacities are lower than with a server of its own. At f = 1 a session that is in use ends with its first timeout: it is the floor of the writes, not a setting.".to_owned(),
         );
         findings.answer.caveats.push(
             "Loads and saves of the curves were measured apart. Where requests load and save by turns each may cost more, because another thread has to be woken for each; what such mixes cost beside the prediction is under Validation.".to_owned(),

@@ -88,7 +88,7 @@ pub struct Environment {
     pub load: [Option<f64>; 2],
     /// Share of processor time that the host gave to others.
     pub steal: Option<f64>,
-    /// Whether client and servers share cores: `shared` or `pinned`.
+    /// Whether client and servers share cores: `shared`, or `pinned` and where.
     pub placement: String,
     /// File system of SQLite's file.
     pub filesystem: Option<String>,

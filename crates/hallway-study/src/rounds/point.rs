@@ -123,16 +123,14 @@ impl Cell {
         }
     }
 
-    /// The same work made slower by this share of its own time: a difference that a study has to find.
+    /// The same work reported as longer by this share of its own time: a difference that a study has to find. Exactly that
+    /// share, because nothing is done for longer: what was in the way of extra work would be a difference as well.
     #[must_use]
     pub fn slowed(&self, share: f64) -> Self {
         let cell = self.clone();
         Self::new(move |iterations| {
             let cell = cell.clone();
-            async move {
-                let took = cell.run(iterations).await?;
-                Ok(took + spin(took.mul_f64(share)))
-            }
+            async move { Ok(cell.run(iterations).await?.mul_f64(1.0 + share)) }
         })
         .verified_as(self)
         .supposing(self.supposed.mul_f64(1.0 + share))

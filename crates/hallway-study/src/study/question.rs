@@ -1,5 +1,7 @@
 //! What a question of the study is: the points it needs, the runs it needs, and the answer from both.
 
+use std::time::Duration;
+
 use std::fmt;
 
 use async_trait::async_trait;
@@ -9,7 +11,7 @@ use super::Found;
 use crate::Result;
 use crate::lab::Lab;
 use crate::report::{Answer, Crossover, Fit, NotMeasured, StudyMode, Validation};
-use crate::rounds::Point;
+use crate::rounds::{Point, Times};
 
 /// How much a question may ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +30,19 @@ impl Depth {
             StudyMode::Quick => quick,
             StudyMode::Full => full,
         }
+    }
+
+    /// How often each point is measured. Fewer than five rounds give no interval to believe in.
+    #[must_use]
+    pub fn rounds(self) -> u32 {
+        self.pick(5, 12)
+    }
+
+    /// For how long each time.
+    #[must_use]
+    pub fn times(self) -> Times {
+        let [warm_up, measurement] = self.pick([40, 80], [100, 200]).map(Duration::from_millis);
+        Times { warm_up, measurement }
     }
 }
 

@@ -17,7 +17,7 @@ use super::{parts, primitives};
 use crate::failure::refused;
 use crate::lab::{Backend, Choices, Injection, Lab, Profile, Watch, changes, controls};
 use crate::report::{self, Files, NotMeasured, Report, Slower, StudyMode, WireProfile};
-use crate::rounds::{Driver, Measured, Point, Times, sweep};
+use crate::rounds::{Driver, Measured, Point, sweep};
 use crate::trace::Reader;
 use crate::{Result, questions};
 
@@ -48,27 +48,16 @@ impl Plan {
     /// How often each point is measured. Fewer than five rounds give no interval to believe in.
     #[must_use]
     pub fn rounds(&self) -> u32 {
-        match self.mode {
-            StudyMode::Quick => 5,
-            StudyMode::Full => 12,
-        }
+        self.depth().rounds()
     }
 
     pub(super) fn depth(&self) -> Depth {
         Depth { mode: self.mode, seed: self.seed }
     }
 
-    fn times(&self) -> Times {
-        let (warm_up, measurement) = match self.mode {
-            StudyMode::Quick => (40, 80),
-            StudyMode::Full => (100, 200),
-        };
-        Times { warm_up: Duration::from_millis(warm_up), measurement: Duration::from_millis(measurement) }
-    }
-
     /// What a point takes in a round, with criterion's own work.
     pub(super) fn seconds_per_point(&self) -> f64 {
-        let times = self.times();
+        let times = self.depth().times();
         (times.warm_up + times.measurement).as_secs_f64() * 1.7
     }
 }
@@ -112,8 +101,10 @@ pub fn run(plan: &Plan, progress: &dyn Progress, stop: &Stop) -> Result<Studied>
         progress.say(&format!("{how} the study in {}", plan.out.display()));
         sweep(&state.criterion())?;
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let watch = Watch::begin();
+    // Before the runtime: its threads have the cores of this one.
+    let _pinned = plan.choices.placement.study()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let lab = runtime.block_on(Lab::open(&plan.choices, &plan.out, plan.injection))?;
     let lab = lab.with_traces(plan.traces.clone()).supposing(plan.supposed);
     for absent in lab.absent() {
@@ -187,7 +178,7 @@ fn study(
     stop: &Stop,
 ) -> Result<(Report, Option<Report>)> {
     let depth = plan.depth();
-    let driver = Driver::new(&state.criterion(), runtime.handle().clone(), plan.times(), true)?;
+    let driver = Driver::new(&state.criterion(), runtime.handle().clone(), depth.times(), true)?;
     let mut under_way = UnderWay {
         plan,
         state,
@@ -235,7 +226,7 @@ fn study(
         return Err(format!("what was measured is void: {}", changes.join("; ")).into());
     }
     let known = found(lab, depth, &measured, &runs, &wire, &backends)?;
-    let env = watch.end(&plan.out, known.noise.overall.map(f64::exp_m1), servers);
+    let env = watch.end(&plan.out, known.noise.overall.map(f64::exp_m1), lab, servers);
     let supposed = match plan.supposed {
         Some(_) => {
             let slower = measured.slower(&under_way.supposed);

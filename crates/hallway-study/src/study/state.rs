@@ -10,6 +10,8 @@ use serde_json::Value;
 use super::Plan;
 use crate::Result;
 use crate::failure::refused;
+use crate::lab::Choice;
+use crate::placement::Placement;
 use crate::report::StudyMode;
 
 /// Where the lock is kept.
@@ -29,6 +31,8 @@ struct Identity {
     only: Vec<String>,
     injection: Option<String>,
     servers: String,
+    #[serde(default = "shared")]
+    placement: String,
     traces: Vec<PathBuf>,
 }
 
@@ -176,16 +180,22 @@ fn identity(plan: &Plan) -> Identity {
         injection: plan.injection.map(|injection| format!("{injection:?}")),
         // A URL may hold a password, and a private server has another port each time.
         servers: format!("{} {}", kind(&plan.choices.redis), kind(&plan.choices.postgres)),
+        placement: plan.choices.placement.to_string(),
         traces: plan.traces.clone(),
     }
 }
 
-fn kind(choice: &crate::lab::Choice) -> &'static str {
+/// Where studies ran that do not say so.
+fn shared() -> String {
+    Placement::Shared.to_string()
+}
+
+fn kind(choice: &Choice) -> &'static str {
     match choice {
-        crate::lab::Choice::Find => "find",
-        crate::lab::Choice::None => "none",
-        crate::lab::Choice::Start => "start",
-        crate::lab::Choice::Url(_) => "url",
+        Choice::Find => "find",
+        Choice::None => "none",
+        Choice::Start => "start",
+        Choice::Url(_) => "url",
     }
 }
 

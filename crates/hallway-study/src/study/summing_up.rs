@@ -17,7 +17,7 @@ const MOST_NOISE: f64 = 0.10;
 
 pub(super) fn warnings(report: &Report, load_per_core: f64, found: &Found<'_>) -> Result<Vec<String>> {
     let mut warnings = vec![
-        "Client and servers share the cores of this machine: ratios and round trips transfer to others, absolute throughput does not."
+        "Client and servers are on one machine and share what it has: ratios and round trips transfer to others, absolute throughput does not."
             .to_owned(),
     ];
     if report.env.steal.is_some_and(|steal| steal > MOST_STEAL) {

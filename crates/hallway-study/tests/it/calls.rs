@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hallway_study::lab::{Backend, Choice, Choices, Injection, Lab};
+use hallway_study::placement::Placement;
 use hallway_study::report::StudyMode;
 use hallway_study::rounds::Cell;
 use hallway_study::study::{Depth, questions, tier_points};
@@ -20,7 +21,9 @@ async fn redis_is_called_as_often_as_points_say() {
     let proxy = FaultProxy::start(server.addr()).unwrap();
     let out = TempDir::new().unwrap();
     let redis = Choice::Url(format!("redis://{}", proxy.addr()));
-    let lab = Lab::open(&Choices { redis, postgres: Choice::Start }, out.path(), None).await.unwrap();
+    let lab = Lab::open(&Choices { redis, postgres: Choice::Start, placement: Placement::Shared }, out.path(), None)
+        .await
+        .unwrap();
     let lab = lab.supposing(Some(Injection { backend: Backend::RedisTcp, delay: DELAY }));
     let mut points = tier_points(&lab).await.unwrap();
     for question in questions().into_iter().filter(|question| ["Q3", "Q4", "Q11"].contains(&question.id())) {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use hallway_study::lab::{Choice, Choices, Lab};
+use hallway_study::placement::Placement;
 use hallway_study::report::StudyMode;
 use hallway_study::study::{self, Depth, Question};
 use serde_json::Value;
@@ -12,7 +13,7 @@ const DEPTH: Depth = Depth { mode: StudyMode::Quick, seed: 42 };
 /// A lab in a folder of its own.
 async fn lab(choice: Choice) -> (Lab, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let choices = Choices { redis: choice.clone(), postgres: choice };
+    let choices = Choices { redis: choice.clone(), postgres: choice, placement: Placement::Shared };
     (Lab::open(&choices, folder.path(), None).await.unwrap(), folder)
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use hallway_study::lab::{Choice, Choices, Lab};
+use hallway_study::placement::Placement;
 use hallway_study::report::StudyMode;
 use hallway_study::rounds::{Point, shuffled};
 use hallway_study::study::{Depth, questions};
@@ -20,7 +21,7 @@ async fn exercise(id: &str, choice: Choice) -> BTreeMap<String, Value> {
 /// The same, with the points.
 async fn exercise_all(id: &str, choice: Choice) -> (Vec<Point>, BTreeMap<String, Value>) {
     let out = TempDir::new().unwrap();
-    let choices = Choices { redis: choice.clone(), postgres: choice };
+    let choices = Choices { redis: choice.clone(), postgres: choice, placement: Placement::Shared };
     let lab = Lab::open(&choices, out.path(), None).await.unwrap();
     let depth = QUICK;
     let question = questions().into_iter().find(|question| question.id() == id).unwrap();
@@ -153,7 +154,7 @@ async fn q14_loses_what_is_only_in_memory_and_nothing_that_is_on_disk() {
 #[tokio::test(flavor = "multi_thread")]
 async fn q14_finds_what_a_database_has_acknowledged() {
     let out = TempDir::new().unwrap();
-    let none = Choices { redis: Choice::None, postgres: Choice::None };
+    let none = Choices { redis: Choice::None, postgres: Choice::None, placement: Placement::Shared };
     let lab = Lab::open(&none, out.path(), None).await.unwrap();
     let question = questions().into_iter().find(|question| question.id() == "Q14").unwrap();
     let killed = question.run("kill-postgres", &lab, QUICK).await.unwrap();

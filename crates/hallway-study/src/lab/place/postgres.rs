@@ -9,6 +9,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::url::{options, with_option};
 use super::{Choice, LONG_PATIENCE, Origin, PATIENCE, Placed, answers, patient, shown, slow, takes_writes, whole};
+use crate::placement::Placement;
 use crate::{Failure, Result};
 
 /// The database of a private server that does not wait for the disk.
@@ -187,7 +188,7 @@ impl fmt::Debug for Postgres {
     }
 }
 
-pub(in crate::lab) async fn postgres(choice: &Choice, name: &str) -> Result<Placed<Postgres>> {
+pub(in crate::lab) async fn postgres(choice: &Choice, placement: &Placement, name: &str) -> Result<Placed<Postgres>> {
     match choice {
         Choice::None => Ok(Err("left out by --no-servers".into())),
         Choice::Find => {
@@ -206,7 +207,7 @@ pub(in crate::lab) async fn postgres(choice: &Choice, name: &str) -> Result<Plac
             Ok(Err(why))
         }
         Choice::Start => {
-            let server = PostgresServer::start(PostgresOptions::default())?;
+            let server = placement.serving(|| PostgresServer::start(PostgresOptions::default()))?;
             server.try_psql(&format!("CREATE DATABASE {ASYNC_DATABASE}"))?;
             server.try_psql(&format!("ALTER DATABASE {ASYNC_DATABASE} SET synchronous_commit = off"))?;
             at(&server.url(), Origin::Started, Some(server), name).await.map(Ok)

@@ -10,6 +10,7 @@ use hallway_testkit::servers::{RedisOptions, RedisServer};
 
 use super::told::{Told, connect};
 use super::{Choice, Origin, PATIENCE, Placed, answers, patient, shown, takes_writes, whole};
+use crate::placement::Placement;
 use crate::{Failure, Result};
 
 /// Where Redis usually listens, and its socket.
@@ -128,7 +129,7 @@ impl fmt::Debug for Redis {
     }
 }
 
-pub(in crate::lab) async fn redis(choice: &Choice, name: &str) -> Result<Placed<Redis>> {
+pub(in crate::lab) async fn redis(choice: &Choice, placement: &Placement, name: &str) -> Result<Placed<Redis>> {
     match choice {
         Choice::None => Ok(Err("left out by --no-servers".into())),
         Choice::Find => {
@@ -139,7 +140,7 @@ pub(in crate::lab) async fn redis(choice: &Choice, name: &str) -> Result<Placed<
             Ok(found(&url, &SOCKETS.map(PathBuf::from), name).await)
         }
         Choice::Start => {
-            let server = RedisServer::start(RedisOptions::default())?;
+            let server = placement.serving(|| RedisServer::start(RedisOptions::default()))?;
             let (url, socket_url) = (server.url(), server.unix_url());
             takes_writes(&*hallway::open(&patient(&url)?).await?, name).await?;
             Ok(Ok(Redis {

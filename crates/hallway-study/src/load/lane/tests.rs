@@ -82,6 +82,12 @@ async fn writes_that_overlap_are_no_lost_writes() {
 }
 
 #[tokio::test]
+async fn a_fifth_slower_is_told_as_a_fifth_longer() {
+    let cell = Cell::new(|iterations| async move { Ok(std::time::Duration::from_micros(10 * iterations)) });
+    assert_eq!(cell.slowed(0.2).run(100).await.unwrap(), std::time::Duration::from_micros(1200));
+}
+
+#[tokio::test]
 async fn who_has_no_store_has_nothing_to_verify() {
     Cell::new(|_| async { Ok(std::time::Duration::ZERO) }).verify().await.unwrap();
 }

@@ -64,7 +64,7 @@ impl Offered {
         let lasts = cell_lasts(depth);
         let offer = |per_second| {
             let readers = readers.clone();
-            open_loop(Offer { per_second, lasts, seed: depth.seed }, move |index| {
+            open_loop(Offer { per_second, lasts, seed: depth.seed }, lab.placement(), move |index| {
                 let readers = readers.clone();
                 async move { readers.read(index as usize).await }
             })

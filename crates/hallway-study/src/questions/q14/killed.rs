@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::visits::{self, Visitor};
 use crate::Result;
+use crate::placement::Placement;
 
 /// Sessions that were acknowledged before the kill.
 const MADE: usize = 200;
@@ -27,13 +28,13 @@ pub(super) struct Killed {
 }
 
 /// Redis as the study has it, and with a log.
-pub(super) async fn redis() -> Result<Vec<Killed>> {
+pub(super) async fn redis(placement: &Placement) -> Result<Vec<Killed>> {
     let kept = RedisOptions::default().with_config("appendonly", "yes").with_config("appendfsync", "everysec");
     let variants =
         [("redis, nothing kept on disk", RedisOptions::default()), ("redis, appendonly with everysec", kept)];
     let mut killed = Vec::new();
     for (name, options) in variants {
-        let server = RedisServer::start(options)?;
+        let server = placement.serving(|| RedisServer::start(options))?;
         let url = server.url();
         killed.push(
             kill(name, &url, || {
@@ -47,10 +48,11 @@ pub(super) async fn redis() -> Result<Vec<Killed>> {
 }
 
 /// PostgreSQL as it is by default, and as it is when commits do not wait for the disk.
-pub(super) async fn postgres(settings: &[&str]) -> Result<Vec<Killed>> {
+pub(super) async fn postgres(placement: &Placement, settings: &[&str]) -> Result<Vec<Killed>> {
     let mut killed = Vec::new();
     for setting in settings {
-        let server = PostgresServer::start(PostgresOptions::default().with_setting("synchronous_commit", *setting))?;
+        let options = PostgresOptions::default().with_setting("synchronous_commit", *setting);
+        let server = placement.serving(|| PostgresServer::start(options))?;
         let url = server.url();
         let name = format!("postgres, synchronous_commit = {setting}");
         killed.push(

@@ -20,7 +20,7 @@ pub struct Controls {
     pub placement: String,
     /// What was measured.
     pub backends: Vec<String>,
-    /// By which share of its own time one backend was made slower.
+    /// By which share of its own time one backend was told as slower: exactly that, because nothing is done for longer.
     pub slower_by: f64,
     /// One by one.
     pub studies: Vec<Control>,
@@ -33,9 +33,9 @@ pub struct Control {
     pub noise: f64,
     /// What was said of one backend measured twice.
     pub same: Verdict,
-    /// What was said of the backend and the one that was made slower.
+    /// What was said of the backend and the one that was told as slower.
     pub slower: Verdict,
-    /// Whether the one that was not slowed down was said to win.
+    /// Whether the one that was not was said to win.
     pub found: bool,
     /// How many times as long the slower one took over all points, 95 % interval.
     pub times: [f64; 2],
@@ -48,9 +48,15 @@ impl Controls {
         self.studies.iter().filter(|one| one.same == Verdict::Equal).count()
     }
 
-    /// In how many the slower one was found.
+    /// In how many the slower one was found by the verdict, at every point.
     #[must_use]
     pub fn found(&self) -> usize {
         self.studies.iter().filter(|one| one.found).count()
+    }
+
+    /// In how many it was found over all points, by which a study warns that it sees no small differences.
+    #[must_use]
+    pub fn found_on_the_whole(&self) -> usize {
+        self.studies.iter().filter(|one| one.times[0] > 1.0).count()
     }
 }

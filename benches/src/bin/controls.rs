@@ -52,7 +52,11 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<bool> {
     let mode = if args.full { StudyMode::Full } else { StudyMode::Quick };
-    let placement = if args.shared { Placement::Shared } else { Placement::pinned()? };
+    let placement = if args.shared {
+        Placement::Shared
+    } else {
+        Placement::pinned().map_err(|why| format!("{why}; --shared measures on all cores"))?
+    };
     let pinned = placement.study()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let choices = Choices { redis: Choice::Start, postgres: Choice::Start, placement: placement.clone() };
@@ -100,14 +104,16 @@ fn run(args: &Args) -> Result<bool> {
     let backends = CONTROL_BACKENDS.map(|backend| backend.name().to_owned()).to_vec();
     let rounds = Depth { mode, seed: 0 }.rounds();
     let controls = Controls { origin, mode, rounds, placement, backends, slower_by: SLOWER, studies };
-    let (equal, found) = (controls.equal() as u64, controls.found() as u64);
+    let (equal, found, whole) = (controls.equal(), controls.found(), controls.found_on_the_whole());
     match args.json {
         true => println!("{}", serde_json::to_string_pretty(&controls)?),
-        false => {
-            println!("equal in {equal} of {}, found in {found} of {} (made {SLOWER} slower)", args.runs, args.runs)
-        }
+        false => println!(
+            "of {}: equal in {equal}, {SLOWER} slower found in {whole} on the whole, in {found} by a verdict for every point",
+            args.runs
+        ),
     }
-    Ok(equal == args.runs && found == args.runs)
+    let runs = controls.studies.len();
+    Ok(equal == runs && whole == runs)
 }
 
 async fn points(lab: &Lab) -> Result<Vec<Point>> {

@@ -1,5 +1,6 @@
 //! What operations cost where nobody measured: the advisor's defaults, from the newest full study.
 
+use hallway_study::advisor::Operation;
 use hallway_study::report::{Primitive, Report, StudyMode};
 use serde::Serialize;
 
@@ -11,22 +12,6 @@ pub(super) const FILE: &str = "crates/hallway-study/src/advisor/defaults.json";
 /// Another machine may be so many times as fast or as slow: the interval of a default says so.
 const ELSEWHERE: f64 = 3.0;
 
-/// What the advisor needs to know, by backend and operation.
-const NEEDED: [(&str, &str); 12] = [
-    ("moka-typed", "get"),
-    ("moka-typed", "set"),
-    ("moka-bytes", "get"),
-    ("moka-bytes", "set"),
-    ("sqlite", "get"),
-    ("sqlite", "set"),
-    ("redis-tcp", "get"),
-    ("redis-tcp", "set"),
-    ("postgres", "get"),
-    ("postgres", "set"),
-    ("postgres-unlogged", "get"),
-    ("postgres-unlogged", "set"),
-];
-
 #[derive(Serialize)]
 struct Defaults<'a> {
     source: String,
@@ -37,7 +22,8 @@ struct Defaults<'a> {
 /// The text of [`FILE`]; `None` unless the study is a full one that measured all that the advisor cannot do without.
 pub(super) fn text(study: Option<&Report>) -> Result<Option<String>> {
     let Some(study) = study.filter(|study| study.mode == StudyMode::Full) else { return Ok(None) };
-    let primitives: Option<Vec<Primitive>> = NEEDED.into_iter().map(|needed| default(study, needed)).collect();
+    let primitives: Option<Vec<Primitive>> =
+        Operation::ALL.into_iter().map(|operation| default(study, operation)).collect();
     let Some(primitives) = primitives else { return Ok(None) };
     let day = study.started.split('T').next().unwrap_or_default();
     let source = format!(
@@ -48,20 +34,15 @@ pub(super) fn text(study: Option<&Report>) -> Result<Option<String>> {
     Ok(Some(format!("{}\n", serde_json::to_string_pretty(&defaults)?)))
 }
 
-/// What was measured, or of what was not, what costs the same: a value is kept in this process whatever it is, and a
-/// table that is not logged is read as any other.
-fn default(study: &Report, (backend, op): (&str, &str)) -> Option<Primitive> {
-    let measured = |backend: &str| {
+/// What was measured of an operation, or of one that costs the same.
+fn default(study: &Report, operation: Operation) -> Option<Primitive> {
+    let measured = |operation: Operation| {
+        let (backend, op) = operation.primitive();
         let all = study.primitives.iter();
         all.filter(|one| one.backend == backend && one.op == op)
             .find(|one| one.bytes == 256 && one.tasks == 1 && one.batch == 1 && one.rtt_us == 0.0)
     };
-    let like = match (backend, op) {
-        ("moka-typed", "set") => "moka-bytes",
-        ("postgres-unlogged", "get") => "postgres",
-        _ => backend,
-    };
-    let found = measured(backend).or_else(|| measured(like))?;
+    let found = measured(operation).or_else(|| measured(operation.like()?))?;
     // Three digits: more would claim what is not known.
     let rounded = |nanos: f64| {
         let unit = 10_f64.powf(nanos.log10().floor() - 2.0);
@@ -69,7 +50,7 @@ fn default(study: &Report, (backend, op): (&str, &str)) -> Option<Primitive> {
     };
     let median_ns = rounded(found.median_ns);
     let [low, high] = [found.ci95[0].min(median_ns / ELSEWHERE), found.ci95[1].max(median_ns * ELSEWHERE)].map(rounded);
-    Some(Primitive { backend: backend.to_owned(), median_ns, ci95: [low, high], ..found.clone() })
+    Some(Primitive { backend: operation.primitive().0.to_owned(), median_ns, ci95: [low, high], ..found.clone() })
 }
 
 #[cfg(test)]
@@ -80,9 +61,10 @@ mod tests {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/hallway-study/testdata/report/crossover.json");
         let mut study = hallway_study::report::read(path.as_ref()).unwrap();
         study.mode = StudyMode::Full;
-        study.primitives = NEEDED
+        study.primitives = Operation::ALL
             .into_iter()
-            .filter(|needed| !matches!(needed, ("moka-typed", "set") | ("postgres-unlogged", "get")))
+            .filter(|operation| operation.like().is_none())
+            .map(Operation::primitive)
             .map(|(backend, op)| Primitive {
                 backend: backend.to_owned(),
                 op: op.to_owned(),
@@ -103,7 +85,7 @@ mod tests {
         let defaults: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(defaults["basis"], "shipped");
         let primitives = defaults["primitives"].as_array().unwrap();
-        assert_eq!(primitives.len(), NEEDED.len());
+        assert_eq!(primitives.len(), Operation::ALL.len());
         for one in primitives {
             assert_eq!(one["median_ns"], 123_000.0, "{one}");
             assert_eq!((&one["ci95"][0], &one["ci95"][1]), (&41_000.0.into(), &500_000.0.into()), "{one}");

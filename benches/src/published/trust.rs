@@ -12,8 +12,8 @@ use crate::controls::Controls;
 pub(super) const CONTROLS: &str =
     "cargo run --release -p hallway-bench --bin controls -- --json > docs/benchmarks/controls.json";
 
-/// What measures two studies.
-const TWICE: &str = "cargo hallway compare --full --start --out report-1; cargo hallway compare --full --start --out report-2; cp report-1/crossover.json docs/benchmarks/crossover-1.json; cp report-2/crossover.json docs/benchmarks/crossover.json";
+/// What measures two studies. In between the load has to fall to which the first one has brought the machine.
+const TWICE: &str = "cargo hallway compare --full --start --out report-1; sleep 300; cargo hallway compare --full --start --out report-2; cp report-1/crossover.json docs/benchmarks/crossover-1.json; cp report-2/crossover.json docs/benchmarks/crossover.json";
 
 /// What computes and then measures a slower Redis.
 const SLOWER: &str = "cargo hallway compare --full --start --what-if redis-tcp=200 --out a; cargo hallway compare --full --start --only Q2,Q3,Q4,Q11,Q14 --inject redis-tcp=200 --out b; cp a/crossover.json docs/benchmarks/; cp a/what-if/crossover.json docs/benchmarks/injection-1-computed.json; cp b/crossover.json docs/benchmarks/injection-2-measured.json";
@@ -33,7 +33,7 @@ fn controlled(run: &Controls) -> String {
     let least = run.studies.iter().map(|one| one.times[0]).fold(f64::INFINITY, f64::min);
     let most = run.studies.iter().map(|one| one.times[1]).fold(0.0, f64::max);
     format!(
-        "{}, {} ({}): of {studies} studies of {} rounds, {} said `equal` of one backend measured twice, and {} found one that was made {:.0} % slower, as {least:.2} to {most:.2} times. Measured twice, one backend differed by {:.1} % (median, at most {:.1} %).",
+        "{}, {} ({}): of {studies} studies of {} rounds, {} said `equal` of one backend measured twice, and {} found one that was told as {:.0} % slower on the whole, as {least:.2} to {most:.2} times, {} of them by a verdict for every point. Measured twice, one backend differed by {:.1} % (median, at most {:.1} %).",
         match run.mode {
             StudyMode::Quick => "As quick studies measure",
             StudyMode::Full => "As full studies measure",
@@ -42,8 +42,9 @@ fn controlled(run: &Controls) -> String {
         run.placement,
         run.rounds,
         run.equal(),
-        run.found(),
+        run.found_on_the_whole(),
         run.slower_by * 100.0,
+        run.found(),
         noise.get(studies / 2).copied().unwrap_or_default(),
         noise.last().copied().unwrap_or_default(),
     )
@@ -103,9 +104,10 @@ pub(super) fn injected(studies: &[Report], injected: &[Report]) -> Result<String
         text.push_str(&format!("| `{}` | {without} | {computed} | {measured} | {} |\n", one.id, one.change.text()));
     }
     Ok(format!(
-        "Each call of {} takes {} us longer.\n\n{text}\n{} Compared are the computed and the measured ones.\n",
+        "Each call of {} takes {} us longer. Placement: {}.\n\n{text}\n{} Compared are the computed and the measured ones.\n",
         said.backend,
         said.delay_us,
+        words(&measured.env.placement),
         overlapping(&moves)
     ))
 }
@@ -169,6 +171,7 @@ mod tests {
         injected(&studies, std::slice::from_ref(&computed)).unwrap_err();
         injected(&[], &[computed, second]).unwrap_err();
         assert!(text.contains("| moved |") && text.contains("Compared are the computed"), "{text}");
+        assert!(text.contains("200 us longer. Placement: shared."), "{text}");
     }
 
     #[test]
@@ -180,7 +183,7 @@ mod tests {
             "studies": [study("equal", true), study("inconclusive", true), study("equal", false)]
         });
         let text = controls(&[serde_json::from_value(run).unwrap()]);
-        assert!(text.starts_with("- As full studies measure, moka, sqlite (shared): of 3 studies of 12 rounds, 2 said `equal` of one backend measured twice, and 2 found one that was made 20 % slower, as 1.18 to 1.22 times. Measured twice, one backend differed by 3.1 %"), "{text}");
+        assert!(text.starts_with("- As full studies measure, moka, sqlite (shared): of 3 studies of 12 rounds, 2 said `equal` of one backend measured twice, and 3 found one that was told as 20 % slower on the whole, as 1.18 to 1.22 times, 2 of them by a verdict for every point. Measured twice, one backend differed by 3.1 %"), "{text}");
         assert!(controls(&[]).contains("--bin controls"));
     }
 

@@ -53,7 +53,7 @@ pub struct Choices {
     pub redis: Choice,
     /// PostgreSQL.
     pub postgres: Choice,
-    /// Which cores they run on, if the study starts them.
+    /// Which cores the study runs on, and which ones those of them that it starts.
     pub placement: Placement,
 }
 
@@ -150,7 +150,7 @@ impl Lab {
         &self.absent
     }
 
-    /// Which cores a server runs on that a question starts for itself.
+    /// Which cores the study runs on, and which ones the servers that it starts.
     #[must_use]
     pub fn placement(&self) -> &Placement {
         &self.placement

@@ -61,6 +61,10 @@ fn a_study_writes_a_report_and_compares_with_another() {
     assert_eq!(report["rounds"], 5);
     assert!(report["crossovers"].as_array().is_some_and(|all| !all.is_empty()), "{report:#}");
     assert!(report["not_measured"].to_string().contains("--no-servers"), "{report:#}");
+    // Where the machine has a core for each.
+    let is_alone = std::thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
+    let placement = report["env"]["placement"].as_str().unwrap();
+    assert!(placement.starts_with("pinned: the study on core") != is_alone, "{placement}");
     // As critcmp looks for them.
     assert!(out.join("criterion/Q11_get/sqlite-many/1/r05/estimates.json").is_file());
     assert!(
@@ -75,6 +79,13 @@ fn a_study_writes_a_report_and_compares_with_another() {
     let other = folder.path().join("other.json");
     fs::write(&other, turned.to_string()).unwrap();
     let other = other.to_str().unwrap();
+    let shared = folder.path().join("shared");
+    hallway(&[&args(&shared).each_ref().map(String::as_str)[..], &["--placement", "shared"]].concat()).exits(0);
+    let shared = shared.join("crossover.json");
+    assert!(fs::read_to_string(&shared).unwrap().contains("\"placement\": \"shared\""));
+    if !is_alone {
+        hallway(&["compare", json, shared.to_str().unwrap()]).exits(2).complains("the same placement");
+    }
     let moved = hallway(&["compare", json, other]).exits(0);
     assert!(moved.text().contains("turned"), "{moved:?}");
     hallway(&["compare", json, other, "--fail-on-move"]).exits(1);
@@ -114,6 +125,11 @@ fn what_if_a_backend_were_slower_is_computed() {
     hallway(&[&args(&out).each_ref().map(String::as_str)[..], &["--what-if", "redis-tcp=200"]].concat())
         .exits(2)
         .complains("redis-tcp cannot be slower, because it is not there");
+    // Nor is one added to that lacks what this version asks for.
+    fs::remove_dir_all(out.join("criterion/Q11_get/sqlite-many/1/r01")).unwrap();
+    hallway(&[&args(&out).each_ref().map(String::as_str)[..], &["--what-if", "sqlite=500"]].concat())
+        .exits(2)
+        .complains("lacks Q11/get/sqlite-many/1");
     hallway(&["compare", "--what-if", "sqlite"]).exits(2).complains("BACKEND=MICROSECONDS");
     hallway(&["compare", "--inject", "sqlite=0"]).exits(2).complains("name a delay");
 }
@@ -131,6 +147,16 @@ fn an_interrupted_study_goes_on() {
 
     let other = hallway(&["compare", "--no-servers", "--only", "Q1", "--out", out.to_str().unwrap()]);
     other.exits(2).complains("--restart");
+    // What an older version has left does not say where it ran: on all cores.
+    if std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1) {
+        let state = out.join("study.json");
+        let text = fs::read_to_string(&state).unwrap();
+        let mut old: serde_json::Value = serde_json::from_str(&text).unwrap();
+        old["study"].as_object_mut().unwrap().remove("placement").unwrap();
+        fs::write(&state, old.to_string()).unwrap();
+        study(&out).exits(2).complains("ran `shared`, and this one would run `pinned");
+        fs::write(&state, text).unwrap();
+    }
 
     // Told to stop, it clears up.
     let child = begun(&out, 3);

@@ -54,7 +54,8 @@ impl Operation {
     ];
 
     /// Backend and operation as a report names them.
-    fn primitive(self) -> (&'static str, &'static str) {
+    #[must_use]
+    pub fn primitive(self) -> (&'static str, &'static str) {
         match self {
             Self::DatabaseGet => ("postgres", "get"),
             Self::DatabaseSet => ("postgres", "set"),
@@ -73,7 +74,8 @@ impl Operation {
 
     /// What stands for it in a report that leaves it out: a table that is not logged is read as any other, and a value
     /// is kept at the same cost whatever it is.
-    fn like(self) -> Option<Self> {
+    #[must_use]
+    pub fn like(self) -> Option<Self> {
         match self {
             Self::MokaTypedSet => Some(Self::MokaBytesSet),
             Self::UnloggedGet => Some(Self::DatabaseGet),

@@ -1,4 +1,4 @@
-//! What a study must find, or must not: one backend measured twice, and one made slower on purpose.
+//! What a study must find, or must not: one backend measured twice, and one told as slower on purpose.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::rounds::Point;
 
 /// The group of controls, whose places are backends by number.
 pub const GROUP: &str = "control/get";
-/// A backend, the same once more, and the same made slower.
+/// A backend, the same once more, and the same told as slower: nothing is done for longer, so that it is exactly so.
 pub const SERIES: [&str; 3] = ["a", "a-again", "a-slower"];
 /// One backend of each kind, in the order of the places.
 pub const BACKENDS: [Backend; 4] = [Backend::MokaBytes, Backend::Sqlite, Backend::RedisTcp, Backend::Postgres];

@@ -99,11 +99,11 @@ where
     let lasts = schedule.last().copied().unwrap_or_default();
     let seen = Arc::new(Mutex::new(Seen::new()?));
     let runtime = Handle::current();
-    let (start, tasks) = {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let generator = {
         let (seen, placement) = (Arc::clone(&seen), placement.clone());
-        tokio::task::spawn_blocking(move || {
-            let generator = placement.generator()?;
-            let spin = if generator.is_punctual { PUNCTUAL_SPIN } else { SPIN };
+        move || {
+            let spin = if placement.generator()? { PUNCTUAL_SPIN } else { SPIN };
             let start = Instant::now();
             let mut tasks = Vec::with_capacity(schedule.len());
             for (index, after) in (0..).zip(schedule) {
@@ -119,9 +119,13 @@ where
                 }));
             }
             Ok::<_, Failure>((start, tasks))
-        })
-        .await??
+        }
     };
+    std::thread::Builder::new().name("generator".to_owned()).spawn(move || {
+        // Nobody waits for it any more, if it is not taken.
+        let _ = tell.send(generator());
+    })?;
+    let (start, tasks) = told.await.map_err(|_| "the thread that sends requests panicked")??;
     let requests = tasks.len() as u64;
     for task in tasks {
         match task.await? {

@@ -64,7 +64,7 @@ impl Question for Saturation {
     fn answer(&self, found: &Found<'_>) -> Result<Findings> {
         let mut findings = Findings::new(
             self,
-            "closed loop: so many tasks, each asking again when it is answered; open loop: a Poisson schedule at shares of what up to eight tasks get done, from the largest on down until enough of them are valid, times counted from when a request was due",
+            "closed loop: so many tasks, each asking again when it is answered; open loop: a Poisson schedule at shares of what up to eight tasks get done, from the largest on down until enough of them are valid, times counted from when a request was due, by a sender that runs beside the servers",
         );
         for (group, _) in GROUPS {
             self.closed(found, group, &mut findings)?;

@@ -6,6 +6,8 @@ use serde::Serialize;
 
 use super::{CrossingPoint, Crossover, Report, SCHEMA, Verdict, told};
 use crate::Result;
+use crate::failure::refused;
+use crate::placement::are_alike;
 
 /// Two reports beside each other.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -104,13 +106,12 @@ pub fn moved(old: &Report, new: &Report) -> Result<Comparison> {
             .into());
         }
     }
-    if old.env.placement != new.env.placement {
+    if !are_alike(&old.env.placement, &new.env.placement) {
         let (old, new) = (&old.env.placement, &new.env.placement);
-        return Err(format!(
+        return Err(refused(format!(
             "the older report was measured `{old}` and the newer one `{new}`, which does not compare: measure both with \
              the same placement"
-        )
-        .into());
+        )));
     }
     let judged_before = |id: &str| old.crossovers.iter().find(|one| one.id == id);
     let is_gone = |one: &&Crossover| !new.crossovers.iter().any(|other| other.id == one.id);
@@ -179,6 +180,7 @@ fn notes(old: &Report, new: &Report) -> Vec<String> {
     let mut notes: Vec<String> = [
         differ("processor", old.env.cpu.clone(), new.env.cpu.clone()),
         differ("cores", old.env.cores.to_string(), new.env.cores.to_string()),
+        differ("placement", old.env.placement.clone(), new.env.placement.clone()),
         differ("mode", mode(old), mode(new)),
     ]
     .into_iter()

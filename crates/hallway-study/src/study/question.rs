@@ -1,8 +1,7 @@
 //! What a question of the study is: the points it needs, the runs it needs, and the answer from both.
 
-use std::time::Duration;
-
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::Value;

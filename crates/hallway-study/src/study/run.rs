@@ -102,6 +102,9 @@ pub fn run(plan: &Plan, progress: &dyn Progress, stop: &Stop) -> Result<Studied>
         sweep(&state.criterion())?;
     }
     let watch = Watch::begin();
+    if let Some(why) = plan.choices.placement.asleep() {
+        progress.say(&format!("cores are not kept awake: {why}"));
+    }
     // Before the runtime: its threads have the cores of this one.
     let _pinned = plan.choices.placement.study()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

@@ -36,6 +36,13 @@ struct Identity {
     traces: Vec<PathBuf>,
 }
 
+impl Identity {
+    /// Whether the two differ by their placement at most.
+    fn is_but_for_cores(&self, other: &Self) -> bool {
+        Self { placement: other.placement.clone(), ..self.clone() } == *other
+    }
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 struct File {
     study: Identity,
@@ -76,9 +83,21 @@ impl State {
                 remove_databases(&folder)?;
                 Ok(Self { folder, file, resumed: true, _lock: lock })
             }
-            Some(file) if file.complete && file.study == study && plan.supposed.is_some() && !plan.restart => {
+            // Nothing of it is measured again, so that it does not matter where this runs.
+            Some(file)
+                if file.complete && file.study.is_but_for_cores(&study) && plan.supposed.is_some() && !plan.restart =>
+            {
                 remove_databases(&folder)?;
                 Ok(Self { folder, file, resumed: true, _lock: lock })
+            }
+            Some(file) if !file.complete && file.study.is_but_for_cores(&study) && !plan.restart => {
+                Err(refused(format!(
+                    "the study in {} that was not finished ran `{}`, and this one would run `{}`: go on with it by the same \
+                 --placement on the same cores, or drop it by --restart",
+                    folder.display(),
+                    file.study.placement,
+                    study.placement
+                )))
             }
             Some(file) if !file.complete && file.study != study && !plan.restart => Err(refused(format!(
                 "{} holds another study that was not finished; --restart drops it, --out chooses another folder",

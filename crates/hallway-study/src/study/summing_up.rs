@@ -38,7 +38,7 @@ pub(super) fn warnings(report: &Report, load_per_core: f64, found: &Found<'_>) -
         // Negative: the side that was not slowed down takes less time.
         if slower.high >= 0.0 {
             warnings.push(format!(
-                "A backend made {:.0} % slower on purpose was not found to be: this study sees no small differences.",
+                "A backend that was reported as {:.0} % slower on purpose was not found to be: this study sees no small differences.",
                 SLOWER * 100.0
             ));
         }

@@ -11,6 +11,7 @@ use super::question::Question;
 use super::run::Plan;
 use super::state::{Runs, State};
 use crate::Result;
+use crate::failure::refused;
 use crate::lab::Lab;
 use crate::rounds::{Driver, Measured, Point, PointId, shuffled};
 
@@ -57,8 +58,12 @@ impl UnderWay<'_> {
         self.supposed.extend(points.iter().map(|point| (point.id.clone(), point.cell.supposed())));
         let before = Measured::read(&self.state.criterion())?;
         let rounds = self.plan.rounds();
+        let missing = |point: &&Point| (1..=rounds).any(|round| !before.has(&point.id, round));
+        if let Some(point) = points.iter().find(missing) {
+            self.may_measure(&point.id.to_string())?;
+        }
         // A round that does not count: caches fill, statements are prepared, pages are read.
-        for point in points.iter().filter(|point| (1..=rounds).any(|round| !before.has(&point.id, round))) {
+        for point in points.iter().filter(missing) {
             self.stop.check()?;
             self.runtime.block_on(point.cell.run(WARM_UP)).map_err(|error| named(&point.id.to_string(), error))?;
         }
@@ -90,6 +95,7 @@ impl UnderWay<'_> {
                 let found = match self.state.find_run(question.id(), &run.name) {
                     Some(found) => found,
                     None => {
+                        self.may_measure(&name)?;
                         self.stop.check()?;
                         self.progress.at(self.done, &name);
                         let found = self.runtime.block_on(question.run(&run.name, self.lab, depth));
@@ -116,6 +122,18 @@ impl UnderWay<'_> {
             self.supposed.extend(points.into_iter().map(|point| (point.id, point.cell.supposed())));
         }
         Ok(())
+    }
+
+    /// What was finished is computed from, not added to: later numbers do not belong to it.
+    fn may_measure(&self, what: &str) -> Result<()> {
+        match self.state.is_finished() {
+            true => Err(refused(format!(
+                "the finished study in {} lacks {what}, and nothing is added to a finished one; --restart measures it \
+                 anew",
+                self.plan.out.display()
+            ))),
+            false => Ok(()),
+        }
     }
 
     /// What the question of a group has at a place between others.

@@ -27,7 +27,7 @@ pub(super) struct Killed {
     pub(super) left: usize,
 }
 
-/// Redis as the study has it, and with a log.
+/// Redis as the study has it, and with a log. A server that is started again has the cores that it had.
 pub(super) async fn redis(placement: &Placement) -> Result<Vec<Killed>> {
     let kept = RedisOptions::default().with_config("appendonly", "yes").with_config("appendfsync", "everysec");
     let variants =

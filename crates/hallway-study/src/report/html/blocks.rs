@@ -123,7 +123,7 @@ pub(super) fn not_measured(report: &Report) -> String {
 pub(super) fn environment(report: &Report) -> String {
     let mut text = String::from(
         "<section id=\"environment\">\n<h2>The machine</h2>\n<p>Ratios and round trips carry over to other machines. \
-         Absolute times do not: clients and servers shared these cores.</p>\n<dl class=\"facts\">\n",
+         Absolute times do not: clients and servers were on one machine.</p>\n<dl class=\"facts\">\n",
     );
     for (name, value) in told::environment(&report.env) {
         let _never_fails = writeln!(text, "<div><dt>{name}</dt><dd>{}</dd></div>", escape(&value));

@@ -173,7 +173,7 @@ fn what_was_measured_otherwise_is_noted() {
 #[test]
 fn what_does_not_compare_is_refused_with_the_remedy() {
     let (old, mut new) = (report(Vec::new()), report(Vec::new()));
-    new.env.placement = "pinned".into();
+    new.env.placement = "pinned: the study on core 0, servers that it starts on core 1, kept awake".into();
     assert!(moved(&old, &new).unwrap_err().to_string().contains("same placement"));
     new.schema = "crossover/9".into();
     let error = moved(&old, &new).unwrap_err().to_string();

@@ -50,12 +50,15 @@ fn controlled(run: &Controls) -> String {
     )
 }
 
-/// Two studies of one machine, point by point.
+/// The newest study and the newest before it that ran on the same cores, point by point.
 ///
 /// # Errors
 /// If they cannot be compared.
 pub(super) fn repeated(studies: &[Report]) -> Result<String> {
-    let [.., first, second] = studies else { return Ok(missing(TWICE)) };
+    let Some((second, before)) = studies.split_last() else { return Ok(missing(TWICE)) };
+    // One that ran on other cores is another study, not the same again.
+    let is_alike = |study: &&Report| study.env.placement == second.env.placement;
+    let Some(first) = before.iter().rfind(is_alike) else { return Ok(missing(TWICE)) };
     let moves = report::moved(first, second)?;
     let mut text = String::from("| pair | one study | another | |\n|---|---|---|---|\n");
     for one in with_points(&moves) {
@@ -190,6 +193,10 @@ mod tests {
     #[test]
     fn one_study_is_not_two() {
         assert!(repeated(&[study()]).unwrap().contains("--out report-2"));
+        let mut elsewhere = study();
+        elsewhere.env.placement = "pinned: the study on core 0, servers that it starts on core 1, kept awake".to_owned();
+        assert!(repeated(&[study(), elsewhere.clone()]).unwrap().contains("--out report-2"));
+        assert!(repeated(&[study(), elsewhere, study()]).unwrap().contains("crossing points overlap"));
         assert!(injected(&[], &[]).unwrap().contains("--inject redis-tcp=200"));
     }
 }

@@ -62,7 +62,7 @@ impl Placement {
         Ok(Self::Pinned(Halves { study, servers, asleep }))
     }
 
-    /// Why the cores of the study are not kept awake, if they could be.
+    /// Why the cores are not kept awake, if a placement has them of its own.
     #[must_use]
     pub fn asleep(&self) -> Option<&str> {
         match self {

@@ -44,6 +44,11 @@ impl Watch {
         if let Some(server) = lab.postgres().and_then(Postgres::started) {
             doubts.extend(in_memory("the study's PostgreSQL", server.dir(), "set TMPDIR to a folder on a disk"));
         }
+        if let Some(why) = lab.placement().asleep() {
+            doubts.push(format!(
+                "Cores were not kept awake ({why}): what a call of a server on this machine takes differs from round to round by up to as much as it takes. Root may keep them awake."
+            ));
+        }
         if self.load.is_none() {
             doubts.push(
                 "The system does not tell its load: whether the machine was busy before the first measurement is not known."

@@ -194,7 +194,8 @@ mod tests {
     fn one_study_is_not_two() {
         assert!(repeated(&[study()]).unwrap().contains("--out report-2"));
         let mut elsewhere = study();
-        elsewhere.env.placement = "pinned: the study on core 0, servers that it starts on core 1, kept awake".to_owned();
+        elsewhere.env.placement =
+            "pinned: the study on core 0, servers that it starts on core 1, kept awake".to_owned();
         assert!(repeated(&[study(), elsewhere.clone()]).unwrap().contains("--out report-2"));
         assert!(repeated(&[study(), elsewhere, study()]).unwrap().contains("crossing points overlap"));
         assert!(injected(&[], &[]).unwrap().contains("--inject redis-tcp=200"));

@@ -49,14 +49,6 @@ impl Progress for Lines {
     }
 }
 
-/// Cores of their own for the study and its servers, where the machine has them.
-fn placed() -> Placement {
-    Placement::pinned().unwrap_or_else(|why| {
-        eprintln!("the study and its servers share all cores: {why}");
-        Placement::Shared
-    })
-}
-
 fn main() -> ExitCode {
     let args = Args::parse();
     let choice = if args.start { Choice::Start } else { Choice::Find };
@@ -64,7 +56,11 @@ fn main() -> ExitCode {
         mode: if args.full { StudyMode::Full } else { StudyMode::Quick },
         only: args.only,
         out: args.out,
-        choices: Choices { redis: choice.clone(), postgres: choice, placement: placed() },
+        choices: Choices {
+            redis: choice.clone(),
+            postgres: choice,
+            placement: Placement::pinned_or_shared(|why| eprintln!("{why}")),
+        },
         seed: 42,
         injection: None,
         supposed: None,

@@ -62,6 +62,14 @@ impl Placement {
         Ok(Self::Pinned(Halves { study, servers, asleep }))
     }
 
+    /// The same, or all cores for both where that cannot be: why is said.
+    pub fn pinned_or_shared(say: impl FnOnce(&str)) -> Self {
+        Self::pinned().unwrap_or_else(|why| {
+            say(&format!("the study and its servers share all cores: {why}"));
+            Self::Shared
+        })
+    }
+
     /// Why the cores are not kept awake, if a placement has them of its own.
     #[must_use]
     pub fn asleep(&self) -> Option<&str> {
@@ -109,11 +117,12 @@ impl Placement {
     /// # Errors
     /// If the system does not set them, or as `start`.
     pub fn serving<T, E: Into<Failure>>(&self, start: impl FnOnce() -> std::result::Result<T, E>) -> Result<T> {
-        let _servers = match self {
-            Self::Shared => None,
-            Self::Pinned(halves) => Some(to(&halves.servers)?),
-        };
-        start().map_err(Into::into)
+        let Self::Pinned(halves) = self else { return start().map_err(Into::into) };
+        let servers = to(&halves.servers)?;
+        let started = start().map_err(Into::into)?;
+        // A study that stayed among its servers would measure something else.
+        servers.leave().map_err(|error| format!("this thread cannot go back to the cores of the study: {error}"))?;
+        Ok(started)
     }
 }
 
@@ -154,6 +163,11 @@ impl Pinned {
         Ok(Self { before: Some(before), awake: None, _not_send: PhantomData })
     }
 
+    /// As dropping it, and says whether that was done.
+    fn leave(mut self) -> std::io::Result<()> {
+        self.before.take().map_or(Ok(()), |before| system::set(&before))
+    }
+
     /// For as long as the thread lives.
     fn stay(mut self) {
         self.before = None;
@@ -162,7 +176,7 @@ impl Pinned {
 
 impl Drop for Pinned {
     fn drop(&mut self) {
-        // They were those of this thread a moment ago. If they are refused now, it stays where it is.
+        // What is left to do at the end of a study or after an error: nothing is measured on this thread any more.
         if let Some(before) = &self.before {
             let _ = system::set(before);
         }

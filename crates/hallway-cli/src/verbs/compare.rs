@@ -131,16 +131,13 @@ impl Compare {
 
     fn choices(&self, progress: &dyn Progress) -> Result<Choices, Failure> {
         let placement = match self.placement.as_str() {
-            "shared" => Ok(Placement::Shared),
-            _ => Placement::pinned(),
+            "shared" => Placement::Shared,
+            _ => Placement::pinned_or_shared(|why| progress.say(why)),
         };
         Ok(Choices {
             redis: self.choice(self.redis.as_deref(), self.redis_file.as_deref())?,
             postgres: self.choice(self.postgres.as_deref(), self.postgres_file.as_deref())?,
-            placement: placement.unwrap_or_else(|why| {
-                progress.say(&format!("the study and its servers share all cores: {why}"));
-                Placement::Shared
-            }),
+            placement,
         })
     }
 

@@ -25,7 +25,8 @@ pub enum Middle {
 ///
 /// The verdict is the first of these that holds:
 /// - `equal`: the difference stays within the tie everywhere;
-/// - `crossover`: at least 95 % of the resamples change sign exactly once, the same way as the curve itself;
+/// - `crossover`: at least 95 % of the resamples change sign exactly once, the same way as the curve itself, and the curve
+///   leaves the tie on both sides: who is ahead by less than the tie before he loses has never won;
 /// - `multiple`: the same for a larger number of changes;
 /// - `no_crossover`: fewer than 5 % of the resamples change sign at all;
 /// - the same three once more with changes inside the tie band left out, which are no changes of the winner: curves that
@@ -97,7 +98,9 @@ impl Judge {
         let is_equal = center.iter().all(|d| d.abs() <= self.tie);
         let every_change = Pattern::of(&us, &center, &drawn, 0.0);
         let p_cross = every_change.share_with_one();
-        let agreed = every_change.agreed().or_else(|| Pattern::of(&us, &center, &drawn, self.tie).agreed());
+        let beyond_tie = Pattern::of(&us, &center, &drawn, self.tie);
+        let is_won = every_change.center.len() == beyond_tie.center.len();
+        let agreed = every_change.agreed().filter(|_| is_won).or_else(|| beyond_tie.agreed());
         let (verdict, crossings) = match agreed {
             _ if is_equal => (Verdict::Equal, Vec::new()),
             Some((verdict, pattern)) => (verdict, pattern.crossings(curves, &ties, widening)),

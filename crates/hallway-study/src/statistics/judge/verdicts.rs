@@ -80,6 +80,18 @@ fn a_winner_that_loses_its_lead_has_a_tie_there() {
     assert!(rule(&judgement).contains("; equal within 5 % from "), "{}", rule(&judgement));
 }
 
+/// However surely the first point is below zero: three in a thousand are nobody's victory.
+#[test]
+fn who_leads_within_the_tie_before_he_loses_has_not_won() {
+    let silent = Noise { round: 0.0005, outliers: 0.0, ..QUIET };
+    let judgement = judged(&ratios([0.997, 1.3, 1.8, 2.5, 4.0, 6.0, 9.0]), silent, 12, 11);
+    assert!(judgement.p_cross >= 0.95, "{}", judgement.p_cross);
+    assert_eq!((judgement.verdict, judgement.winner), (Verdict::NoCrossover, Some(Side::B)));
+    assert!(judgement.crossings.is_empty() && judgement.ties.len() == 1);
+    let beyond = judged(&ratios([0.94, 1.3, 1.8, 2.5, 4.0, 6.0, 9.0]), silent, 12, 11);
+    assert_eq!((beyond.verdict, beyond.crossings.len()), (Verdict::Crossover, 1));
+}
+
 #[test]
 fn what_crosses_twice_lists_both() {
     let judgement = judged(&ratios([0.5, 0.6, 0.8, 1.5, 1.5, 0.7, 0.5]), QUIET, 12, 4);

@@ -41,7 +41,7 @@ fn typed(command: &str, args: impl Iterator<Item = String>) -> String {
     std::iter::once(command.to_owned()).chain(args).collect::<Vec<_>>().join(" ")
 }
 
-/// Processor, cores, kernel, load, and the servers with the settings that decide what a write costs.
+/// Processor, cores, kernel, load, whether cores stay awake, and the servers with the settings that decide what a write costs.
 ///
 /// # Errors
 /// If the embedded SQLite does not answer.
@@ -51,6 +51,7 @@ pub async fn describe(stage: &Stage) -> Result<String> {
         format!("{} cores", std::thread::available_parallelism().map_or(1, usize::from)),
         format!("Linux {}", read("/proc/sys/kernel/osrelease")),
         format!("load {}", read("/proc/loadavg").split(' ').next().unwrap_or_default()),
+        stage.asleep().map_or("cores kept awake".into(), |why| format!("cores not kept awake ({why})")),
         format!("SQLite {} (WAL, synchronous FULL)", sqlite_version().await?),
     ];
     if let Some(redis) = stage.redis() {

@@ -19,6 +19,7 @@ use crate::contenders::redis::RawRedis;
 use crate::contenders::sql::{RawPostgres, RawSqlite};
 use crate::{Contender, Driver, Lane, Op, Result, Workload};
 use hallway_study::load::contenders::{Ours, OursAtOnce};
+use hallway_study::placement::Awake;
 
 /// How far away [`Store::PostgresAway`] is: what a query waits for the network, there and back.
 const ROUND_TRIP: Duration = Duration::from_micros(500);
@@ -115,9 +116,11 @@ impl Lanes {
     }
 }
 
-/// The servers and files of a run; each is started when it is first asked for and gone with this value.
-#[derive(Default)]
+/// The servers and files of a run; each is started when it is first asked for and gone with this value. While there is
+/// one the cores of the machine stay awake, if this process may have them do so: waking one takes longer than many an
+/// operation that is measured, and not as long each time.
 pub struct Stage {
+    awake: std::io::Result<Awake>,
     redis: Option<RedisServer>,
     postgres: Option<PostgresServer>,
     away: Option<DelayProxy>,
@@ -130,7 +133,19 @@ impl fmt::Debug for Stage {
     }
 }
 
+impl Default for Stage {
+    fn default() -> Self {
+        Self { awake: Awake::keep(), redis: None, postgres: None, away: None, files: Vec::new() }
+    }
+}
+
 impl Stage {
+    /// Why the cores are not kept awake, if they are not.
+    #[must_use]
+    pub fn asleep(&self) -> Option<&std::io::Error> {
+        self.awake.as_ref().err()
+    }
+
     /// Opens the contenders of a store and writes their keys.
     ///
     /// Starting a server blocks, so this belongs outside of the workers.

@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::engine::Engine;
 use crate::fault::Fault;
 
-/// Asks on the wire on their own, as long as there are no batches. Few, because each is a packet of its own.
+/// Commands on the wire on their own, as long as there are no batches. Few, because each is a packet of its own.
 const LONE: usize = 4;
 
 /// Batches on the wire at once.
@@ -42,6 +42,9 @@ pub(crate) trait Job: Sized + Send + 'static {
 
     /// Whether asking twice does no harm.
     const HARMLESS: bool;
+
+    /// Asks on the wire on their own, as long as there are no batches.
+    const LONE: usize = LONE;
 
     /// Where asks of this kind gather.
     fn coalescer(engine: &Engine) -> Option<&Coalescer<Self>>;
@@ -86,6 +89,8 @@ struct Queue<J: Job> {
     waiting: VecDeque<Waiter<J>>,
     lone: usize,
     batches: usize,
+    /// Those of the batches that are about to take what waits.
+    gathering: usize,
     /// When those who left were last looked for.
     pruned: Option<Instant>,
     /// Moving average of the bytes of an answer.
@@ -100,9 +105,14 @@ struct Waiter<J: Job> {
 
 enum Admission<J: Job> {
     /// Go out alone.
-    Lone,
-    /// Wait for a batch; who gets `true` has it set out.
-    Wait(oneshot::Receiver<Outcome<J>>, bool),
+    Lone(J::Ask),
+    Wait {
+        answer: oneshot::Receiver<Outcome<J>>,
+        /// Whether the caller has a batch set out.
+        set_out: bool,
+        /// The ask again, where it may be asked twice.
+        spare: Option<J::Ask>,
+    },
 }
 
 /// Asks, together with whatever else is being asked for. A caller whose deadline passes cannot tell whether his ask has
@@ -110,29 +120,26 @@ enum Admission<J: Job> {
 pub(crate) async fn ask<J: Job>(engine: &Arc<Engine>, ask: J::Ask, deadline: Instant) -> Outcome<J> {
     // In a box, here and below, or all who queue would carry room for a command of their own.
     let Some(coalescer) = J::coalescer(engine) else { return Box::pin(J::alone(engine, &ask, deadline)).await };
-    let answer = match coalescer.enter(&ask, deadline).map_err(Fault::unsent)? {
-        Admission::Lone => {
+    let (answer, spare) = match coalescer.enter(ask, deadline).map_err(Fault::unsent)? {
+        Admission::Lone(ask) => {
             let _slot = Slot(coalescer);
             return Box::pin(J::alone(engine, &ask, deadline)).await;
         }
-        Admission::Wait(answer, set_out) => {
+        Admission::Wait { answer, set_out, spare } => {
             if set_out {
-                let batches = Batches::<J> { engine: Arc::clone(engine), holding: true, job: PhantomData };
-                // Not simply in the caller's runtime, which may never be driven again once he has his own answer.
-                match engine.runtime() {
-                    Some(runtime) => drop(runtime.spawn(run(batches))),
-                    None => drop(batches),
-                }
+                set_out_batch::<J>(engine);
             }
-            answer
+            (answer, spare)
         }
     };
     let asked = Instant::now();
     match timeout_at(deadline, answer).await {
         Ok(Ok(answer)) => answer,
         // The batch was torn down with its runtime.
-        Ok(Err(_)) if J::HARMLESS => Box::pin(J::alone(engine, &ask, deadline)).await,
-        Ok(Err(_)) => Err(Fault::torn_down()),
+        Ok(Err(_)) => match spare {
+            Some(ask) => Box::pin(J::alone(engine, &ask, deadline)).await,
+            None => Err(Fault::torn_down()),
+        },
         Err(_) => {
             engine.missed_in_queue(asked.elapsed());
             Err(Fault::deadline(asked.elapsed()))
@@ -140,21 +147,31 @@ pub(crate) async fn ask<J: Job>(engine: &Arc<Engine>, ask: J::Ask, deadline: Ins
     }
 }
 
+/// Starts a batch that has been counted as gathering.
+fn set_out_batch<J: Job>(engine: &Arc<Engine>) {
+    let batches = Batches::<J> { engine: Arc::clone(engine), stage: Stage::Gathering, job: PhantomData };
+    // Not simply in the caller's runtime, which may never be driven again once he has his own answer.
+    match engine.runtime() {
+        Some(runtime) => drop(runtime.spawn(run(batches))),
+        None => drop(batches),
+    }
+}
+
 impl<J: Job> Default for Coalescer<J> {
     fn default() -> Self {
-        let queue = Queue { waiting: VecDeque::new(), lone: 0, batches: 0, pruned: None, mean_bytes: 0 };
+        let queue = Queue { waiting: VecDeque::new(), lone: 0, batches: 0, gathering: 0, pruned: None, mean_bytes: 0 };
         Self { queue: Mutex::new(queue) }
     }
 }
 
 impl<J: Job> Coalescer<J> {
     /// Goes out alone, or takes a place in the queue.
-    fn enter(&self, ask: &J::Ask, deadline: Instant) -> Result<Admission<J>, Error> {
+    fn enter(&self, ask: J::Ask, deadline: Instant) -> Result<Admission<J>, Error> {
         let mut queue = self.lock();
         // While there are batches everybody joins them: two ways side by side would halve the batches.
-        if queue.lone < LONE && queue.batches == 0 {
+        if queue.lone < J::LONE && queue.batches == 0 {
             queue.lone += 1;
-            return Ok(Admission::Lone);
+            return Ok(Admission::Lone(ask));
         }
         if queue.waiting.len() >= QUEUE {
             // Not for every caller: looking at all takes a while, and the others wait for the lock.
@@ -168,15 +185,17 @@ impl<J: Job> Coalescer<J> {
             }
         }
         let (sender, receiver) = oneshot::channel();
-        queue.waiting.push_back(Waiter { ask: ask.clone(), deadline, answer: sender });
-        let set_out = queue.batches == 0 || queue.batches < BATCHES && queue.waiting.len() >= CROWD;
-        queue.batches += usize::from(set_out);
-        Ok(Admission::Wait(receiver, set_out))
+        let spare = J::HARMLESS.then(|| ask.clone());
+        queue.waiting.push_back(Waiter { ask, deadline, answer: sender });
+        let set_out = queue.set_out();
+        Ok(Admission::Wait { answer: receiver, set_out, spare })
     }
 
-    /// The next batch, or one batch less on the wire.
-    fn next(&self) -> Option<Vec<Waiter<J>>> {
+    /// The next batch, and whether another is to set out for those whom it leaves; or one batch less on the wire. Ends the
+    /// gathering either way.
+    fn next(&self) -> Option<(Vec<Waiter<J>>, bool)> {
         let mut queue = self.lock();
+        queue.gathering -= 1;
         let mut batch = Vec::with_capacity(BATCH_KEYS.min(queue.waiting.len()));
         let mut bytes = 0;
         while batch.len() < BATCH_KEYS {
@@ -195,7 +214,13 @@ impl<J: Job> Coalescer<J> {
             queue.batches -= 1;
             return None;
         }
-        Some(batch)
+        let set_out = queue.set_out();
+        Some((batch, set_out))
+    }
+
+    /// A batch is back, and about to take what has queued meanwhile.
+    fn gather(&self) {
+        self.lock().gathering += 1;
     }
 
     fn learn(&self, bytes: usize, answers: usize) {
@@ -205,10 +230,11 @@ impl<J: Job> Coalescer<J> {
 
     /// Ends a batch without serving the queue, and lets the queued ask for themselves: there is no runtime left here to
     /// serve them.
-    fn abandon(&self) {
+    fn abandon(&self, stage: Stage) {
         let waiting = {
             let mut queue = self.lock();
             queue.batches -= 1;
+            queue.gathering -= usize::from(stage == Stage::Gathering);
             if queue.batches > 0 { VecDeque::new() } else { std::mem::take(&mut queue.waiting) }
         };
         drop(waiting);
@@ -217,6 +243,18 @@ impl<J: Job> Coalescer<J> {
     fn lock(&self) -> MutexGuard<'_, Queue<J>> {
         // Nothing panics while holding the lock.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<J: Job> Queue<J> {
+    /// Whether a batch is to set out for those who wait, which counts it.
+    fn set_out(&mut self) -> bool {
+        // One that is about to gather takes all who wait, or has another set out: a second would find nothing.
+        let crowded = self.gathering == 0 && self.batches < BATCHES && self.waiting.len() >= CROWD;
+        let set_out = crowded || self.batches == 0;
+        self.batches += usize::from(set_out);
+        self.gathering += usize::from(set_out);
+        set_out
     }
 }
 
@@ -232,15 +270,27 @@ impl<J: Job> Drop for Slot<'_, J> {
 /// Counts a batch out, however the task that serves the queue ends.
 struct Batches<J: Job> {
     engine: Arc<Engine>,
-    /// Whether it still counts when the task ends: it was cut off in the middle.
-    holding: bool,
+    /// Where it is cut off if the task ends.
+    stage: Stage,
     job: PhantomData<fn() -> J>,
+}
+
+/// How far a batch is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// About to take what waits.
+    Gathering,
+    OnTheWire,
+    /// Counted out.
+    Over,
 }
 
 impl<J: Job> Drop for Batches<J> {
     fn drop(&mut self) {
-        if let (true, Some(coalescer)) = (self.holding, J::coalescer(&self.engine)) {
-            coalescer.abandon();
+        if self.stage != Stage::Over
+            && let Some(coalescer) = J::coalescer(&self.engine)
+        {
+            coalescer.abandon(self.stage);
         }
     }
 }
@@ -251,13 +301,17 @@ async fn run<J: Job>(mut batches: Batches<J>) {
     loop {
         // Whoever is about to ask, perhaps because he has just been answered, shall be in the batch.
         tokio::task::yield_now().await;
-        match coalescer.next() {
-            Some(batch) => serve(&engine, coalescer, batch).await,
-            None => break,
+        let Some((batch, set_out)) = coalescer.next() else { break };
+        batches.stage = Stage::OnTheWire;
+        if set_out {
+            set_out_batch::<J>(&engine);
         }
+        serve(&engine, coalescer, batch).await;
+        coalescer.gather();
+        batches.stage = Stage::Gathering;
     }
     // `next` counted it out.
-    batches.holding = false;
+    batches.stage = Stage::Over;
 }
 
 async fn serve<J: Job>(engine: &Engine, coalescer: &Coalescer<J>, batch: Vec<Waiter<J>>) {
@@ -290,19 +344,52 @@ mod tests {
     use super::*;
     use crate::gets::Get;
 
+    /// Whoever queues while one is about to gather is taken by that one.
+    #[test]
+    fn no_batch_sets_out_beside_one_that_gathers() {
+        let coalescer = Coalescer::<Get>::default();
+        let (key, deadline) = (Key::from_physical("a:1").unwrap(), Instant::now());
+        let alone = |_| matches!(coalescer.enter(key.clone(), deadline), Ok(Admission::Lone(_)));
+        assert!((0..LONE).all(alone));
+        let mut answers = Vec::new();
+        let mut set_out = |asks: usize| {
+            let mut batches = 0;
+            for _ in 0..asks {
+                let Ok(Admission::Wait { answer, set_out, .. }) = coalescer.enter(key.clone(), deadline) else {
+                    panic!("there is room in the queue and no way past it");
+                };
+                answers.push(answer);
+                batches += usize::from(set_out);
+            }
+            batches
+        };
+        let next = || coalescer.next().map(|(batch, set_out)| (batch.len(), set_out));
+        assert_eq!(set_out(5 * CROWD), 1, "the first one gathers");
+        assert_eq!(next(), Some((5 * CROWD, false)));
+        assert_eq!(set_out(CROWD - 1), 0, "too few for another beside the one on the wire");
+        assert_eq!(set_out(3 * CROWD), 1, "one for all of them");
+        coalescer.gather();
+        assert_eq!(set_out(CROWD), 0, "two gather");
+        assert_eq!(next(), Some((5 * CROWD - 1, false)));
+        assert_eq!(next(), None, "the other finds nothing, and is over");
+        assert_eq!(set_out(BATCH_KEYS + CROWD), 1);
+        assert_eq!(next(), Some((BATCH_KEYS, true)), "those whom a full batch leaves do not wait for it");
+        assert_eq!(next(), Some((CROWD, false)));
+    }
+
     #[test]
     fn a_full_queue_is_searched_for_leavers_now_and_then() {
         let coalescer = Coalescer::<Get>::default();
         let (key, deadline) = (Key::from_physical("a:1").unwrap(), Instant::now());
         for _ in 0..LONE {
-            assert!(matches!(coalescer.enter(&key, deadline), Ok(Admission::Lone)));
+            assert!(matches!(coalescer.enter(key.clone(), deadline), Ok(Admission::Lone(_))));
         }
-        let wait = |_| match coalescer.enter(&key, deadline) {
-            Ok(Admission::Wait(answer, _)) => answer,
+        let wait = |_| match coalescer.enter(key.clone(), deadline) {
+            Ok(Admission::Wait { answer, .. }) => answer,
             _ => panic!("there is room in the queue and no way past it"),
         };
         let waiting: Vec<_> = (0..QUEUE).map(wait).collect();
-        let refused = || coalescer.enter(&key, deadline).err().map(|error| error.kind());
+        let refused = || coalescer.enter(key.clone(), deadline).err().map(|error| error.kind());
         assert_eq!(refused(), Some(ErrorKind::Overloaded));
         drop(waiting);
         // As if the last search were just now, however slow this machine is.

@@ -1,5 +1,6 @@
 //! What changes copies: scripts on one key each, many of them in one round trip.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,6 +54,14 @@ pub(crate) struct Lease {
     pub(crate) life: Duration,
 }
 
+impl Lease {
+    /// Its life in whole milliseconds, at least one.
+    fn millis(&self) -> Result<u64, Fault> {
+        let millis = Ttl::After(self.life).whole_millis().map_err(Fault::unsent)?;
+        Ok(millis.map_or(1, NonZeroU64::get))
+    }
+}
+
 impl Job for Lease {
     type Ask = Self;
     type Answer = LeaseOutcome;
@@ -98,30 +107,20 @@ impl Job for Lease {
 
 /// Whether each lease could be put where nothing stood.
 async fn set_absent(engine: &Engine, asks: &[&Lease], deadline: Instant) -> Vec<Result<bool, Fault>> {
-    let commands: Result<Vec<Cmd>, Fault> = asks
-        .iter()
-        .map(|ask| {
-            let mut command = Cmd::with_capacity(6, ask.key.as_bytes().len() + 48);
-            command.arg("SET").arg(ask.key.as_bytes()).arg(format!("L{}", ask.token));
-            command.arg("PX").arg(millis(ask.life)?).arg("NX");
-            Ok(command)
-        })
-        .collect();
-    let answers = match commands {
-        Err(fault) => Err(fault),
-        Ok(commands) => match commands.as_slice() {
-            [] => return Vec::new(),
-            [command] => engine.call(Lane::Small, Effect::Write, deadline, command).await.map(|answer| vec![answer]),
-            commands => {
-                let mut pipeline = Pipeline::with_capacity(commands.len());
-                for command in commands {
-                    pipeline.add_command(command.clone());
-                }
-                engine.pipeline(Lane::Small, Effect::Write, deadline, &pipeline).await
-            }
-        },
-    };
-    match answers {
+    if asks.is_empty() {
+        return Vec::new();
+    }
+    let mut pipeline = Pipeline::with_capacity(asks.len());
+    for ask in asks {
+        let life = match ask.millis() {
+            Ok(life) => life,
+            Err(fault) => return vec![Err(fault); asks.len()],
+        };
+        let mut command = Cmd::with_capacity(6, ask.key.as_bytes().len() + 48);
+        command.arg("SET").arg(ask.key.as_bytes()).arg(format!("L{}", ask.token)).arg("PX").arg(life).arg("NX");
+        pipeline.add_command(command);
+    }
+    match engine.pipeline(Lane::Small, Effect::Write, deadline, &pipeline).await {
         Ok(answers) => answers
             .into_iter()
             .zip(asks)
@@ -140,7 +139,7 @@ async fn by_script(engine: &Engine, asks: &[&Lease], deadline: Instant) -> Vec<R
         .iter()
         .map(|ask| {
             let dead = ask.dead.map(|dead| dead.to_string()).unwrap_or_default();
-            Ok([ask.token.to_string(), millis(ask.life)?, dead])
+            Ok([ask.token.to_string(), ask.millis()?.to_string(), dead])
         })
         .collect();
     let texts = match texts {
@@ -168,7 +167,7 @@ pub(crate) async fn lease(
     life: Duration,
     deadline: Instant,
 ) -> Result<Vec<LeaseOutcome>, Fault> {
-    millis(life)?;
+    Ttl::After(life).whole_millis().map_err(Fault::unsent)?;
     let lease =
         |(key, token, dead): &(Key, Token, Option<Token>)| Lease { key: key.clone(), token: *token, dead: *dead, life };
     if let [one] = keys {
@@ -229,6 +228,8 @@ impl Job for Fill {
     type Ask = Self;
     type Answer = bool;
     const HARMLESS: bool = false;
+    /// A script of its own costs the server more than waiting for the next batch costs the caller.
+    const LONE: usize = 1;
 
     fn coalescer(engine: &Engine) -> Option<&Coalescer<Self>> {
         engine.coalescers.as_ref().map(|all| &all.fills)
@@ -309,7 +310,7 @@ pub(crate) async fn fill(
 ) -> Result<Vec<bool>, Fault> {
     for (key, _, copy, ttl) in copies {
         engine.cap.check(copy.len()).map_err(|error| Fault::unsent(error.with_key(key)))?;
-        ttl_text(*ttl)?;
+        ttl.whole_millis().map_err(Fault::unsent)?;
     }
     let fill = |(key, token, copy, ttl): &(Key, Token, Bytes, Ttl)| Fill {
         key: key.clone(),
@@ -335,7 +336,7 @@ pub(crate) async fn fill(
 async fn set_plainly(engine: &Engine, asks: &[&Fill], deadline: Instant) -> Vec<Result<bool, Fault>> {
     let mut pipeline = Pipeline::with_capacity(asks.len());
     for ask in asks {
-        let ttl = ask.ttl.whole_millis().ok().flatten().map(std::num::NonZeroU64::get);
+        let ttl = ask.ttl.whole_millis().ok().flatten().map(NonZeroU64::get);
         pipeline.add_command(set_command(&ask.key, &ask.copy, ttl, false));
     }
     match engine.pipeline(Lane::Small, Effect::Write, deadline, &pipeline).await {

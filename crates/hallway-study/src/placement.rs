@@ -11,7 +11,7 @@ mod system;
 use std::fmt;
 use std::marker::PhantomData;
 
-use self::awake::Awake;
+pub use self::awake::Awake;
 use self::cores::{Cores, halves, named, siblings};
 use crate::{Failure, Result};
 

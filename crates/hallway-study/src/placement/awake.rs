@@ -13,8 +13,9 @@ const DRIVER: &str = "/sys/devices/system/cpu/cpuidle/current_driver";
 ///
 /// A core with nothing to do sleeps, and waking it takes 10 to 80 us, in a virtual machine as the host pleases: more, and
 /// less alike, than a request to a server on the same machine takes.
+#[must_use]
 #[derive(Debug)]
-pub(super) struct Awake {
+pub struct Awake {
     /// As long as it is open.
     _file: File,
 }
@@ -24,7 +25,7 @@ impl Awake {
     ///
     /// # Errors
     /// If this process may not, or the system has nobody who would heed it.
-    pub(super) fn keep() -> Result<Self> {
+    pub fn keep() -> Result<Self> {
         let driver = fs::read_to_string(DRIVER).unwrap_or_default();
         if matches!(driver.trim(), "" | "none") {
             return Err(Error::other("the system has no driver for idle cores that could be told"));

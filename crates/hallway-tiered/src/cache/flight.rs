@@ -198,7 +198,7 @@ impl<V: Send + Sync + 'static> Core<V> {
     }
 
     async fn load(&self, key: &Key, loader: Loader<V>, began: Began, target: Target) -> Result<Answer<V>> {
-        let (load, cost) = self.run(loader()).await?;
+        let (load, cost) = self.run(loader).await?;
         Ok(self.settle(key, load, cost, began, target).await)
     }
 
@@ -270,8 +270,8 @@ impl<V: Send + Sync + 'static> Core<V> {
                 }
                 Look::Lease(token, noted) => {
                     let began = Began { generation: id, ..self.begin(noted) };
-                    let held = self.hold([(key, Target::Lease(token))]);
-                    let loaded = self.run(loader()).await;
+                    let held = self.engine.hold(vec![(copy_key.clone(), token)], self.options.lease);
+                    let loaded = self.run(loader).await;
                     drop(held);
                     return match loaded {
                         Ok((load, cost)) => Ok(self.settle(key, load, cost, began, Target::Lease(token)).await),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use hallway_core::{Error, ErrorKind, Result};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use super::core::Core;
@@ -16,8 +16,8 @@ use super::outcome::{IntoLoad, Load, of_loader};
 use crate::observe;
 use crate::settings::micros;
 
-/// A loader of any type.
-pub(super) type Loader<V> = Box<dyn FnOnce() -> BoxFuture<'static, Result<Load<V>>> + Send>;
+/// A loader of any type. It is called when this is first polled.
+pub(super) type Loader<V> = BoxFuture<'static, Result<Load<V>>>;
 
 pub(super) fn boxed<V, L, E, F, Fut>(loader: F) -> Loader<V>
 where
@@ -26,7 +26,7 @@ where
     F: FnOnce() -> Fut + Send + 'static,
     Fut: Future<Output = Result<L, E>> + Send + 'static,
 {
-    Box::new(move || async move { loader().await.map(L::into_load).map_err(of_loader) }.boxed())
+    async move { loader().await.map(L::into_load).map_err(of_loader) }.boxed()
 }
 
 /// The loaders that run.
@@ -46,18 +46,10 @@ impl<V: Send + Sync + 'static> Core<V> {
     /// The loader's own; `Unavailable` if it panicked or did not end by the hard timeout; `Overloaded` if too many others
     /// run.
     pub(super) async fn run<T>(&self, load: impl Future<Output = Result<T>> + Send) -> Result<(T, Duration)> {
-        let wait = self.options.queue_max;
-        // The semaphore is never closed.
-        let _permit = match tokio::time::timeout(wait, self.loads.0.acquire()).await {
-            Ok(Ok(permit)) => permit,
-            Ok(Err(_)) | Err(_) => {
-                self.counters.overloaded.one();
-                let most = self.options.max_loads;
-                return Err(self.error(
-                    ErrorKind::Overloaded,
-                    format!("{most} loaders run, and none ended within {wait:?}: shed load"),
-                ));
-            }
+        let _permit = match self.loads.0.try_acquire() {
+            Ok(permit) => permit,
+            // In a box: as a rule there is room.
+            Err(_) => Box::pin(self.queue()).await?,
         };
         self.counters.loads.one();
         self.engine.counters.loads.one();
@@ -77,6 +69,23 @@ impl<V: Send + Sync + 'static> Core<V> {
             Err(error) => {
                 self.counters.failed_loads.one();
                 Err(error.with_namespace(&self.namespace))
+            }
+        }
+    }
+
+    /// Waits for another loader to end.
+    async fn queue(&self) -> Result<SemaphorePermit<'_>> {
+        let wait = self.options.queue_max;
+        // The semaphore is never closed.
+        match tokio::time::timeout(wait, self.loads.0.acquire()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) | Err(_) => {
+                self.counters.overloaded.one();
+                let most = self.options.max_loads;
+                Err(self.error(
+                    ErrorKind::Overloaded,
+                    format!("{most} loaders run, and none ended within {wait:?}: shed load"),
+                ))
             }
         }
     }

@@ -389,7 +389,7 @@ impl<V: Send + Sync + 'static> Core<V> {
             }
             let began = core.begin(noted);
             let held = core.hold([(&key, target)]);
-            let loaded = core.run(loader()).await;
+            let loaded = core.run(loader).await;
             drop(held);
             match loaded {
                 Ok((load, cost)) => Ok(core.settle(&key, load, cost, began, target).await),

@@ -17,9 +17,6 @@ use tokio::time::{Instant, timeout_at};
 use crate::engine::Engine;
 use crate::fault::Fault;
 
-/// Commands on the wire on their own, as long as there are no batches. Few, because each is a packet of its own.
-const LONE: usize = 4;
-
 /// Batches on the wire at once.
 const BATCHES: usize = 4;
 
@@ -43,8 +40,8 @@ pub(crate) trait Job: Sized + Send + 'static {
     /// Whether asking twice does no harm.
     const HARMLESS: bool;
 
-    /// Asks on the wire on their own, as long as there are no batches.
-    const LONE: usize = LONE;
+    /// Asks on the wire on their own, as long as there are no batches. Few, because each is a packet of its own.
+    const LONE: usize = 4;
 
     /// Where asks of this kind gather.
     fn coalescer(engine: &Engine) -> Option<&Coalescer<Self>>;
@@ -344,24 +341,34 @@ mod tests {
     use super::*;
     use crate::gets::Get;
 
+    fn enter(coalescer: &Coalescer<Get>) -> Result<Admission<Get>, Error> {
+        coalescer.enter(Key::from_physical("a:1").unwrap(), Instant::now())
+    }
+
+    /// Where the next one has to wait.
+    fn busy() -> Coalescer<Get> {
+        let coalescer = Coalescer::default();
+        assert!((0..Get::LONE).all(|_| matches!(enter(&coalescer), Ok(Admission::Lone(_)))));
+        coalescer
+    }
+
+    /// A place in the queue, and whether a batch sets out.
+    fn wait(coalescer: &Coalescer<Get>) -> (oneshot::Receiver<Outcome<Get>>, bool) {
+        match enter(coalescer) {
+            Ok(Admission::Wait { answer, set_out, .. }) => (answer, set_out),
+            _ => panic!("there is room in the queue and no way past it"),
+        }
+    }
+
     /// Whoever queues while one is about to gather is taken by that one.
     #[test]
     fn no_batch_sets_out_beside_one_that_gathers() {
-        let coalescer = Coalescer::<Get>::default();
-        let (key, deadline) = (Key::from_physical("a:1").unwrap(), Instant::now());
-        let alone = |_| matches!(coalescer.enter(key.clone(), deadline), Ok(Admission::Lone(_)));
-        assert!((0..LONE).all(alone));
+        let coalescer = busy();
         let mut answers = Vec::new();
         let mut set_out = |asks: usize| {
-            let mut batches = 0;
-            for _ in 0..asks {
-                let Ok(Admission::Wait { answer, set_out, .. }) = coalescer.enter(key.clone(), deadline) else {
-                    panic!("there is room in the queue and no way past it");
-                };
-                answers.push(answer);
-                batches += usize::from(set_out);
-            }
-            batches
+            let before = answers.len();
+            answers.extend((0..asks).map(|_| wait(&coalescer)));
+            answers[before..].iter().filter(|(_, set_out)| *set_out).count()
         };
         let next = || coalescer.next().map(|(batch, set_out)| (batch.len(), set_out));
         assert_eq!(set_out(5 * CROWD), 1, "the first one gathers");
@@ -379,17 +386,9 @@ mod tests {
 
     #[test]
     fn a_full_queue_is_searched_for_leavers_now_and_then() {
-        let coalescer = Coalescer::<Get>::default();
-        let (key, deadline) = (Key::from_physical("a:1").unwrap(), Instant::now());
-        for _ in 0..LONE {
-            assert!(matches!(coalescer.enter(key.clone(), deadline), Ok(Admission::Lone(_))));
-        }
-        let wait = |_| match coalescer.enter(key.clone(), deadline) {
-            Ok(Admission::Wait { answer, .. }) => answer,
-            _ => panic!("there is room in the queue and no way past it"),
-        };
-        let waiting: Vec<_> = (0..QUEUE).map(wait).collect();
-        let refused = || coalescer.enter(key.clone(), deadline).err().map(|error| error.kind());
+        let coalescer = busy();
+        let waiting: Vec<_> = (0..QUEUE).map(|_| wait(&coalescer)).collect();
+        let refused = || enter(&coalescer).err().map(|error| error.kind());
         assert_eq!(refused(), Some(ErrorKind::Overloaded));
         drop(waiting);
         // As if the last search were just now, however slow this machine is.

@@ -34,8 +34,9 @@ fn all_or_worst<T>(outcomes: impl IntoIterator<Item = Result<T, Fault>>) -> Resu
 }
 
 /// Whole milliseconds, at least one.
-fn millis(life: Duration) -> Result<String, Fault> {
-    ttl_text(Ttl::After(life))
+fn millis(life: Duration) -> Result<u64, Fault> {
+    let millis = Ttl::After(life).whole_millis().map_err(Fault::unsent)?;
+    Ok(millis.map_or(1, NonZeroU64::get))
 }
 
 /// Whole milliseconds, or nothing for no expiry.
@@ -52,14 +53,6 @@ pub(crate) struct Lease {
     /// The id of a copy that counts as absent.
     pub(crate) dead: Option<Token>,
     pub(crate) life: Duration,
-}
-
-impl Lease {
-    /// Its life in whole milliseconds, at least one.
-    fn millis(&self) -> Result<u64, Fault> {
-        let millis = Ttl::After(self.life).whole_millis().map_err(Fault::unsent)?;
-        Ok(millis.map_or(1, NonZeroU64::get))
-    }
 }
 
 impl Job for Lease {
@@ -112,7 +105,7 @@ async fn set_absent(engine: &Engine, asks: &[&Lease], deadline: Instant) -> Vec<
     }
     let mut pipeline = Pipeline::with_capacity(asks.len());
     for ask in asks {
-        let life = match ask.millis() {
+        let life = match millis(ask.life) {
             Ok(life) => life,
             Err(fault) => return vec![Err(fault); asks.len()],
         };
@@ -139,7 +132,7 @@ async fn by_script(engine: &Engine, asks: &[&Lease], deadline: Instant) -> Vec<R
         .iter()
         .map(|ask| {
             let dead = ask.dead.map(|dead| dead.to_string()).unwrap_or_default();
-            Ok([ask.token.to_string(), ask.millis()?.to_string(), dead])
+            Ok([ask.token.to_string(), millis(ask.life)?.to_string(), dead])
         })
         .collect();
     let texts = match texts {
@@ -167,7 +160,7 @@ pub(crate) async fn lease(
     life: Duration,
     deadline: Instant,
 ) -> Result<Vec<LeaseOutcome>, Fault> {
-    Ttl::After(life).whole_millis().map_err(Fault::unsent)?;
+    millis(life)?;
     let lease =
         |(key, token, dead): &(Key, Token, Option<Token>)| Lease { key: key.clone(), token: *token, dead: *dead, life };
     if let [one] = keys {
@@ -228,7 +221,7 @@ impl Job for Fill {
     type Ask = Self;
     type Answer = bool;
     const HARMLESS: bool = false;
-    /// A script of its own costs the server more than waiting for the next batch costs the caller.
+    /// Each is a script of its own, and starting one costs the server more than the fill.
     const LONE: usize = 1;
 
     fn coalescer(engine: &Engine) -> Option<&Coalescer<Self>> {
@@ -372,7 +365,7 @@ pub(crate) async fn renew(
     life: Duration,
     deadline: Instant,
 ) -> Result<Vec<bool>, Fault> {
-    let life = millis(life)?;
+    let life = millis(life)?.to_string();
     let mut stand = Vec::with_capacity(leases.len());
     for leases in leases.chunks(BATCH_KEYS) {
         let tokens: Vec<String> = leases.iter().map(|(_, token)| token.to_string()).collect();
@@ -425,7 +418,7 @@ pub(crate) async fn mark(
     life: Duration,
     deadline: Instant,
 ) -> Result<(), Fault> {
-    let (writer, life) = (writer.to_string(), millis(life)?);
+    let (writer, life) = (writer.to_string(), millis(life)?.to_string());
     each(engine, keys, &MARK, [writer.as_bytes(), life.as_bytes()], deadline).await
 }
 

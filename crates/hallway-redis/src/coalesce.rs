@@ -384,6 +384,25 @@ mod tests {
         assert_eq!(next(), Some((CROWD, false)));
     }
 
+    /// Or nobody would set out beside a batch on the wire ever again.
+    #[test]
+    fn one_that_is_torn_down_gathers_no_more() {
+        for stage in [Stage::Gathering, Stage::OnTheWire] {
+            let coalescer = busy();
+            let (mut torn_down, set_out) = wait(&coalescer);
+            assert!(set_out);
+            if stage == Stage::OnTheWire {
+                assert!(coalescer.next().is_some());
+            }
+            coalescer.abandon(stage);
+            assert_eq!(torn_down.try_recv().err(), Some(oneshot::error::TryRecvError::Closed), "he asks for himself");
+            let first = wait(&coalescer);
+            assert!(first.1 && coalescer.next().is_some());
+            let crowd: Vec<_> = (0..CROWD).map(|_| wait(&coalescer)).collect();
+            assert_eq!(crowd.iter().filter(|(_, set_out)| *set_out).count(), 1);
+        }
+    }
+
     #[test]
     fn a_full_queue_is_searched_for_leavers_now_and_then() {
         let coalescer = busy();

@@ -37,6 +37,15 @@ pub trait Codec: Send + Sync + 'static {
     #[cfg(any(feature = "json", feature = "postcard", feature = "bincode"))]
     fn encode<T: serde::Serialize + ?Sized>(value: &T) -> crate::Result<Bytes>;
 
+    /// Writes a value and hands out what was written, for a caller who copies it to a place of his own.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    #[cfg(any(feature = "json", feature = "postcard", feature = "bincode"))]
+    fn encode_with<T: serde::Serialize + ?Sized, R>(value: &T, with: impl FnOnce(&[u8]) -> R) -> crate::Result<R> {
+        Self::encode(value).map(|encoded| with(&encoded))
+    }
+
     /// Reads a value.
     ///
     /// # Errors

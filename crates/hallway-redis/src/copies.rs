@@ -40,9 +40,31 @@ fn millis(life: Duration) -> Result<u64, Fault> {
 }
 
 /// Whole milliseconds, or nothing for no expiry.
-fn ttl_text(ttl: Ttl) -> Result<String, Fault> {
+fn ttl_text(ttl: Ttl) -> Result<Whole, Fault> {
     let millis = ttl.whole_millis().map_err(Fault::unsent)?;
-    Ok(millis.map(|millis| millis.to_string()).unwrap_or_default())
+    Ok(millis.map(|millis| Whole::new(millis.get())).unwrap_or_default())
+}
+
+/// A number as text, or nothing: a string would be an allocation for each of many fills.
+#[derive(Clone, Copy, Default)]
+struct Whole {
+    text: [u8; 20],
+    length: usize,
+}
+
+impl Whole {
+    fn new(number: u64) -> Self {
+        let mut whole = Self::default();
+        let mut buffer = itoa::Buffer::new();
+        let text = buffer.format(number).as_bytes();
+        whole.length = text.len();
+        whole.text[..text.len()].copy_from_slice(text);
+        whole
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.text[..self.length]
+    }
 }
 
 /// One ask for the right to fill.
@@ -109,8 +131,10 @@ async fn set_absent(engine: &Engine, asks: &[&Lease], deadline: Instant) -> Vec<
             Ok(life) => life,
             Err(fault) => return vec![Err(fault); asks.len()],
         };
+        let mut lease = [b'L'; 17];
+        lease[1..].copy_from_slice(&ask.token.digits());
         let mut command = Cmd::with_capacity(6, ask.key.as_bytes().len() + 48);
-        command.arg("SET").arg(ask.key.as_bytes()).arg(format!("L{}", ask.token)).arg("PX").arg(life).arg("NX");
+        command.arg("SET").arg(ask.key.as_bytes()).arg(lease.as_slice()).arg("PX").arg(life).arg("NX");
         pipeline.add_command(command);
     }
     match engine.pipeline(Lane::Small, Effect::Write, deadline, &pipeline).await {
@@ -237,9 +261,12 @@ impl Job for Fill {
         if Mutant::PlainSetFill.is_on() {
             return set_plainly(engine, asks, deadline).await;
         }
-        let texts: Result<Vec<[String; 3]>, Fault> = asks
+        let texts: Result<Vec<_>, Fault> = asks
             .iter()
-            .map(|ask| Ok([ask.token.to_string(), ttl_text(ask.ttl)?, ask.lease.as_millis().to_string()]))
+            .map(|ask| {
+                let lease = u64::try_from(ask.lease.as_millis()).unwrap_or(u64::MAX);
+                Ok((ask.token.digits(), ttl_text(ask.ttl)?, Whole::new(lease)))
+            })
             .collect();
         let texts = match texts {
             Ok(texts) => texts,
@@ -248,8 +275,8 @@ impl Job for Fill {
         let calls: Vec<(&Key, [&[u8]; 4])> = asks
             .iter()
             .zip(&texts)
-            .map(|(ask, [token, ttl, lease])| {
-                (&ask.key, [token.as_bytes(), ask.copy.as_ref(), ttl.as_bytes(), lease.as_bytes()])
+            .map(|(ask, (token, ttl, lease))| {
+                (&ask.key, [token.as_slice(), ask.copy.as_ref(), ttl.as_bytes(), lease.as_bytes()])
             })
             .collect();
         let lane = Lane::of(asks.iter().map(|ask| ask.copy.len()).sum());

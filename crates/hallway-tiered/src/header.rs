@@ -12,6 +12,12 @@ use std::time::{Duration, SystemTime};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use hallway_core::{Error, ErrorKind, Result, Token};
 
+/// Room for the line, its codec and tags apart.
+const LINE: usize = 160;
+
+/// Room for a tag, its name apart.
+const TAG: usize = 24;
+
 /// Longest line that is read: codec, numbers and up to [`MAX_TAGS`] tags.
 const MAX_LINE: usize = 8 << 10;
 
@@ -45,29 +51,27 @@ pub(crate) struct Header {
 impl Header {
     /// The copy: this line and the payload.
     pub(crate) fn seal(&self, payload: &[u8]) -> Bytes {
-        let mut line = String::with_capacity(160);
-        let created = humantime::format_rfc3339_seconds(SystemTime::now());
-        // Writing to a string cannot fail.
-        let _ = write!(
-            line,
-            "V1 {} ttl={} soft={} cost={} id={} crc={:08x} created={created}",
-            self.codec,
-            self.ttl.as_millis(),
-            self.soft.as_millis(),
-            self.cost.as_micros(),
-            self.id,
-            crc32c::crc32c(payload),
-        );
+        let tags: usize = self.tags.iter().map(|(tag, _)| TAG + tag.len()).sum();
+        let mut copy = BytesMut::with_capacity(LINE + self.codec.len() + tags + payload.len());
+        // Piece by piece, because `write!` takes as long as all the rest.
+        copy.put_slice(b"V1 ");
+        copy.put_slice(self.codec.as_bytes());
+        put_whole(&mut copy, b" ttl=", self.ttl.as_millis());
+        put_whole(&mut copy, b" soft=", self.soft.as_millis());
+        put_whole(&mut copy, b" cost=", self.cost.as_micros());
+        put_hex(&mut copy, b" id=", &self.id.digits());
+        put_hex(&mut copy, b" crc=", &Token(crc32c::crc32c(payload).into()).digits()[8..]);
+        // Into memory, which cannot fail.
+        let _ = write!(copy, " created={}", humantime::format_rfc3339_seconds(SystemTime::now()));
         if self.generation != 0 {
-            let _ = write!(line, " gen={:016x}", self.generation);
+            put_hex(&mut copy, b" gen=", &Token(self.generation).digits());
         }
         for (at, (tag, generation)) in self.tags.iter().enumerate() {
-            let before = if at == 0 { " tags=" } else { "," };
-            let _ = write!(line, "{before}{tag}:{generation:016x}");
+            copy.put_slice(if at == 0 { b" tags=" } else { b"," });
+            copy.put_slice(tag.as_bytes());
+            put_hex(&mut copy, b":", &Token(*generation).digits());
         }
-        line.push('\n');
-        let mut copy = BytesMut::with_capacity(line.len() + payload.len());
-        copy.put_slice(line.as_bytes());
+        copy.put_u8(b'\n');
         copy.put_slice(payload);
         copy.freeze()
     }
@@ -168,6 +172,16 @@ fn read_tags(text: &str) -> Result<Vec<(String, u64)>> {
     Ok(tags)
 }
 
+fn put_whole(line: &mut BytesMut, name: &[u8], number: u128) {
+    line.put_slice(name);
+    line.put_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+fn put_hex(line: &mut BytesMut, name: &[u8], digits: &[u8]) {
+    line.put_slice(name);
+    line.put_slice(digits);
+}
+
 fn decimal(word: &[u8]) -> Result<u64> {
     let digit = |number: u64, byte: &u8| match byte {
         b'0'..=b'9' => number.checked_mul(10)?.checked_add(u64::from(byte - b'0')),
@@ -254,6 +268,35 @@ mod tests {
         }
         let endless = Bytes::from(vec![b'V'; MAX_LINE + 1]);
         assert_eq!(Header::open(endless).unwrap_err().kind(), ErrorKind::Corrupt);
+    }
+
+    /// Byte for byte but for the date: processes of other versions read it.
+    #[test]
+    fn the_line_is_written_as_it_always_was() {
+        let line = |header: &Header| {
+            let sealed = header.seal(b"{}");
+            let text = String::from_utf8(sealed.to_vec()).unwrap();
+            let (before, created) = text.split_once(" created=").unwrap();
+            let date = humantime::parse_rfc3339(&created[..20]).unwrap();
+            assert!(date.elapsed().unwrap() < Duration::from_secs(60), "{created}");
+            format!("{before} created=DATE{}", &created[20..])
+        };
+        let plain = Header {
+            codec: "json".into(),
+            ttl: Duration::from_millis(3_600_000),
+            soft: Duration::from_millis(1),
+            cost: Duration::from_micros(42_000_000_000),
+            id: Token(0xab),
+            generation: 0,
+            tags: Vec::new(),
+        };
+        let crc = format!("{:08x}", crc32c::crc32c(b"{}"));
+        let start = format!("V1 json ttl=3600000 soft=1 cost=42000000000 id=00000000000000ab crc={crc} created=DATE");
+        assert_eq!(line(&plain), format!("{start}\n{{}}"));
+        let tags = vec![("a".to_owned(), 1), ("b:c".to_owned(), u64::MAX)];
+        let full = Header { generation: 0xfedc, tags, ..plain };
+        let rest = " gen=000000000000fedc tags=a:0000000000000001,b:c:ffffffffffffffff";
+        assert_eq!(line(&full), format!("{start}{rest}\n{{}}"));
     }
 
     #[test]

@@ -31,10 +31,15 @@ impl Codec for Bincode {
     const NAME: &'static str = "bincode";
 
     fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Bytes> {
+        Self::encode_with(value, Bytes::copy_from_slice)
+    }
+
+    fn encode_with<T: Serialize + ?Sized, R>(value: &T, with: impl FnOnce(&[u8]) -> R) -> Result<R> {
         let guard = Guard::encoding();
-        bounds::encode(Self::NAME, &guard, |sink| {
+        let run = |sink: &mut bounds::Sink| {
             bincode::serde::encode_into_std_write(Value::new(value, &guard), sink, config()).map(drop)
-        })
+        };
+        bounds::encode(Self::NAME, &guard, run, with)
     }
 
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {

@@ -3,8 +3,6 @@
 use std::cell::Cell;
 use std::io;
 
-use bytes::Bytes;
-
 use super::depth::Guard;
 use crate::{Error, ErrorKind, HARD_VALUE_CAP, Result};
 
@@ -38,17 +36,18 @@ impl io::Write for Sink {
     }
 }
 
-/// Runs an encoder into a [`Sink`]. Its own error may quote the value, so it is dropped.
-pub(super) fn encode<E>(
+/// Runs an encoder into a [`Sink`], and hands out what it wrote. Its own error may quote the value, so it is dropped.
+pub(super) fn encode<E, R>(
     name: &'static str,
     guard: &Guard,
     run: impl FnOnce(&mut Sink) -> Result<(), E>,
-) -> Result<Bytes> {
+    with: impl FnOnce(&[u8]) -> R,
+) -> Result<R> {
     // Encoders write piece by piece. In room that is there already nothing grows and is copied with each, and what leaves
     // is as large as it must be.
     let mut sink = Sink { bytes: ROOM.try_with(Cell::take).unwrap_or_default(), over: false };
     sink.bytes.clear();
-    let encoded = run(&mut sink).map(|()| Bytes::copy_from_slice(&sink.bytes));
+    let encoded = run(&mut sink).map(|()| with(&sink.bytes));
     let Sink { bytes, over } = sink;
     if bytes.capacity() <= KEPT {
         // Nowhere to put it while the thread is ending.

@@ -20,8 +20,12 @@ impl Codec for Json {
     const NAME: &'static str = "json";
 
     fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Bytes> {
+        Self::encode_with(value, Bytes::copy_from_slice)
+    }
+
+    fn encode_with<T: Serialize + ?Sized, R>(value: &T, with: impl FnOnce(&[u8]) -> R) -> Result<R> {
         let guard = Guard::encoding_finite();
-        bounds::encode(Self::NAME, &guard, |sink| serde_json::to_writer(sink, &Value::new(value, &guard)))
+        bounds::encode(Self::NAME, &guard, |sink| serde_json::to_writer(sink, &Value::new(value, &guard)), with)
     }
 
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {

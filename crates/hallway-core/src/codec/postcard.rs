@@ -20,8 +20,12 @@ impl Codec for Postcard {
     const NAME: &'static str = "postcard";
 
     fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Bytes> {
+        Self::encode_with(value, Bytes::copy_from_slice)
+    }
+
+    fn encode_with<T: Serialize + ?Sized, R>(value: &T, with: impl FnOnce(&[u8]) -> R) -> Result<R> {
         let guard = Guard::encoding();
-        bounds::encode(Self::NAME, &guard, |sink| postcard::to_io(&Value::new(value, &guard), sink).map(drop))
+        bounds::encode(Self::NAME, &guard, |sink| postcard::to_io(&Value::new(value, &guard), sink).map(drop), with)
     }
 
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {

@@ -14,7 +14,15 @@ use crate::{Clock, Entry, Key, Result, Ttl};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token(pub u64);
 
-/// Sixteen lower-case hexadecimal digits, as the shared tier stores it.
+impl Token {
+    /// Sixteen lower-case hexadecimal digits, as the shared tier stores it.
+    #[must_use]
+    pub fn digits(self) -> [u8; 16] {
+        std::array::from_fn(|at| b"0123456789abcdef"[(self.0 >> (60 - 4 * at)) as usize & 15])
+    }
+}
+
+/// As its [digits](Self::digits).
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)

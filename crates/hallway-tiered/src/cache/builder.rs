@@ -257,7 +257,11 @@ impl<C: Codec> CacheBuilder<C> {
         V: Serialize + DeserializeOwned + Send + Sync + 'static,
     {
         let namespace = Namespace::new(&self.namespace)?;
-        let form = Form { name: C::NAME, encode: C::encode::<V>, decode: C::decode::<V> };
+        let form = Form {
+            name: C::NAME,
+            encode: |value: &V, with: &mut dyn FnMut(&[u8])| C::encode_with(value, |encoded| with(encoded)),
+            decode: C::decode::<V>,
+        };
         self.core(&namespace, form).map(Cache::from_core).map_err(|error| error.with_namespace(&namespace))
     }
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use hallway_core::{Key, Namespace, Result, Token};
 use tokio::sync::Semaphore;
 
@@ -26,10 +25,13 @@ const OVERHEAD: usize = 128;
 /// P(e^-16) is one in nine million: earlier than that nobody draws.
 const NEVER_EARLY: f64 = 16.0;
 
+type Encode<V> = fn(&V, &mut dyn FnMut(&[u8])) -> Result<()>;
+
 /// How values are written in the shared tier.
 pub(super) struct Form<V> {
     pub(super) name: &'static str,
-    pub(super) encode: fn(&V) -> Result<Bytes>,
+    /// Hands out what was written, once.
+    pub(super) encode: Encode<V>,
     pub(super) decode: fn(&[u8]) -> Result<V>,
 }
 

@@ -95,14 +95,36 @@ impl<V: Send + Sync + 'static> Core<V> {
     ) -> Answer<V> {
         let fresh = self.fresh(load, cost, began).await;
         let kept = match target {
-            Target::Lease(token) => self.fill(key, &fresh, token).await,
+            Target::Lease(token) => match self.engine.copy_key(key) {
+                Ok(copy_key) => self.fill(key, copy_key, &fresh, token).await,
+                Err(_) => false,
+            },
             Target::Replace(seen) => Box::pin(self.replace(key, &fresh, seen)).await,
             Target::Here | Target::Meanwhile(_) => self.keep_here(key, &fresh, target),
             Target::Nowhere => false,
         };
+        self.settled(key, &fresh, target, kept)
+    }
+
+    /// As [`settle`](Self::settle), under a lease on this copy.
+    pub(super) async fn settle_leased(
+        &self,
+        key: &Key,
+        copy_key: Key,
+        load: Load<V>,
+        cost: Duration,
+        began: Began,
+        token: Token,
+    ) -> Answer<V> {
+        let fresh = self.fresh(load, cost, began).await;
+        let kept = self.fill(key, copy_key, &fresh, token).await;
+        self.settled(key, &fresh, Target::Lease(token), kept)
+    }
+
+    fn settled(&self, key: &Key, fresh: &Fresh<V>, target: Target, kept: bool) -> Answer<V> {
         if !kept {
             self.counters.unfilled.one();
-            let outdated = matches!(target, Target::Here) && !self.engine.is_unchanged(&began.noted);
+            let outdated = matches!(target, Target::Here) && !self.engine.is_unchanged(&fresh.began.noted);
             if !outdated && !matches!(target, Target::Lease(_) | Target::Replace(_)) {
                 // Newer than a local copy that is still there: nobody here may go back to that.
                 self.engine.forget(key);
@@ -171,17 +193,10 @@ impl<V: Send + Sync + 'static> Core<V> {
     /// The copy for the shared tier; `None` if there is to be none.
     pub(super) fn seal(&self, fresh: &Fresh<V>) -> Option<Sealed> {
         let (Some(lives), Some(under)) = (fresh.lives, &fresh.under) else { return None };
-        let payload = match &fresh.value {
-            None => Bytes::new(),
-            Some(value) => match (self.form.encode)(value) {
-                Ok(payload) => payload,
-                Err(error) => {
-                    self.engine.counters.failed_fills.one();
-                    tracing::warn!(%error, namespace = self.namespace.as_str(), "a value could not be encoded");
-                    return None;
-                }
-            },
-        };
+        // A namespace of unknown generation has no copies.
+        if under.generation == 0 {
+            return None;
+        }
         let header = Header {
             codec: if fresh.value.is_some() { self.form.name } else { NOTHING }.into(),
             ttl: lives.hard,
@@ -191,23 +206,36 @@ impl<V: Send + Sync + 'static> Core<V> {
             generation: under.generation,
             tags: under.tags.iter().map(|(tag, id)| (tags::word(tag), *id)).collect(),
         };
-        // A namespace of unknown generation has no copies.
-        (under.generation != 0).then(|| Sealed { copy: header.seal(&payload), ttl: lives.hard })
+        let mut copy = Bytes::new();
+        let encoded = match &fresh.value {
+            None => {
+                copy = header.seal(&[]);
+                Ok(())
+            }
+            Some(value) => (self.form.encode)(value, &mut |payload| copy = header.seal(payload)),
+        };
+        match encoded {
+            Ok(()) => Some(Sealed { copy, ttl: lives.hard }),
+            Err(error) => {
+                self.engine.counters.failed_fills.one();
+                tracing::warn!(%error, namespace = self.namespace.as_str(), "a value could not be encoded");
+                None
+            }
+        }
     }
 
-    async fn fill(&self, key: &Key, fresh: &Fresh<V>, token: Token) -> bool {
-        let Ok(copy_key) = self.engine.copy_key(key) else { return false };
+    async fn fill(&self, key: &Key, copy_key: Key, fresh: &Fresh<V>, token: Token) -> bool {
         let Some(Sealed { copy, ttl }) = self.seal(fresh) else {
             self.engine.release(&copy_key, token).await;
             return false;
         };
         let Some(link) = self.engine.link() else { return false };
-        let fills = [(copy_key.clone(), token, copy, Ttl::After(ttl))];
+        let fills = [(copy_key, token, copy, Ttl::After(ttl))];
         let fill = self.engine.ask(link.fill(&fills, Duration::ZERO, self.engine.settings.shared_deadline));
         let filled = observe::traced(observe::of_fill(self.namespace.as_str(), 1), fill).await;
         if filled.is_err() {
             // Too large, or refused: nobody is to wait for it.
-            self.engine.release(&copy_key, token).await;
+            self.engine.release(&fills[0].0, token).await;
         }
         self.filled(key, fresh, filled.map(|filled| filled == [true]))
     }
@@ -288,10 +316,12 @@ impl<V: Send + Sync + 'static> Core<V> {
         hard: u64,
     ) -> Arc<CacheCopy<V>> {
         // The size of its text is the best guess at what it takes.
-        let length = fresh
-            .value
-            .as_ref()
-            .map_or(0, |value| size_of::<V>().max((self.form.encode)(value).map_or(0, |payload| payload.len())));
+        let length = fresh.value.as_ref().map_or(0, |value| {
+            let mut length = size_of::<V>();
+            // What has no form takes some room as well.
+            let _ = (self.form.encode)(value, &mut |payload| length = length.max(payload.len()));
+            length
+        });
         let value = fresh.value.clone();
         let (age, id, tags) = (Duration::ZERO, Token(0), under.tags.clone());
         self.copy_of(key, value, noted, lease, soft, hard, age, fresh.cost, id, under.generation, tags, length, false)

@@ -63,7 +63,7 @@ fn measure(criterion: &mut Criterion, runtime: &Runtime, lanes: &Lanes, cells: C
                 group.sampling_mode(SamplingMode::Flat);
             }
             let plan = Plan { op, concurrency, iterations: 0, latencies: false };
-            for lane in [&lanes.ours, lanes.raw(op)].into_iter().chain(&lanes.at_once) {
+            for lane in [&lanes.ours, lanes.raw(op)].into_iter().chain(&lanes.at_once).chain(&lanes.bare) {
                 group.bench_function(BenchmarkId::from_parameter(lane.name()), |bencher| {
                     bencher.iter_custom(|iterations| run(runtime, lane, Plan { iterations, ..plan }));
                 });

@@ -35,18 +35,24 @@ pub struct Outcome {
     /// Microseconds of processor time per operation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_us: Option<CpuPerOperation>,
+    /// The same ratio of the cache's parts without its promises, put together plainly, timed by turns with both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bare: Option<f64>,
     /// Why nothing was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
-/// Microseconds of processor time per operation, of this process and of the server, for both contenders.
+/// Microseconds of processor time per operation, of this process and of the server, for each contender.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct CpuPerOperation {
     /// hallway: this process, the server.
     pub ours: [f64; 2],
     /// The library beneath: this process, the server.
     pub raw: [f64; 2],
+    /// The parts of a cache without its promises: this process, the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bare: Option<[f64; 2]>,
 }
 
 /// Measures every goal whose id matches, one after the other. `allocations` is the program that counts them.
@@ -65,9 +71,7 @@ pub async fn measure(
     for (index, goal) in wanted.iter().enumerate() {
         eprint!("[{}/{}] {} ... ", index + 1, wanted.len(), goal.id);
         let outcome = match &goal.measure {
-            Measure::AllocationsPerHit(hit) => {
-                outcome(goal, count_allocations(allocations, *hit).map(|count| (vec![count], None)))
-            }
+            Measure::AllocationsPerHit(hit) => outcome(goal, count_allocations(allocations, *hit).map(Measured::count)),
             Measure::Ratio { store, op, concurrency, ours, .. } => {
                 if !open.contains_key(store) {
                     // Idle connections and the memory of the stores measured before are none of this one's business.
@@ -81,8 +85,7 @@ pub async fn measure(
                     Ok(lanes) => {
                         let plan =
                             Plan { op: *op, concurrency: *concurrency, iterations: 1, latencies: goal.is_percentile() };
-                        let measured = ratio(lanes, plan, *ours, goal.kind).await;
-                        outcome(goal, measured.map(|(ratios, cpu)| (ratios, Some(cpu))))
+                        outcome(goal, ratio(lanes, plan, *ours, goal.kind).await)
                     }
                 }
             }
@@ -93,27 +96,46 @@ pub async fn measure(
     outcomes
 }
 
-async fn ratio(lanes: &Lanes, plan: Plan, ours: OurWay, kind: Kind) -> Result<(Vec<f64>, CpuPerOperation)> {
+/// Ratios of all rounds.
+struct Measured {
+    ratios: Vec<f64>,
+    bare: Vec<f64>,
+    cpu: Option<CpuPerOperation>,
+}
+
+impl Measured {
+    fn count(count: f64) -> Self {
+        Self { ratios: vec![count], bare: Vec::new(), cpu: None }
+    }
+}
+
+async fn ratio(lanes: &Lanes, plan: Plan, ours: OurWay, kind: Kind) -> Result<Measured> {
     let (ours, raw) = match ours {
         OurWay::AtOnce => (lanes.at_once.as_ref().ok_or("this store has no hit without waiting")?, lanes.raw(plan.op)),
         OurWay::Dyn => (lanes.ours_dyn.as_ref().ok_or("a cache is no store")?, lanes.raw(plan.op)),
         OurWay::Own => (&lanes.ours, lanes.raw(plan.op)),
     };
-    let mut both = interleave(&[ours, raw], plan, lanes.server).await.into_iter();
-    let mut next = || both.next().ok_or("each lane has a result")?;
+    let lanes_in_turn: Vec<_> = [ours, raw].into_iter().chain(&lanes.bare).collect();
+    let mut all = interleave(&lanes_in_turn, plan, lanes.server).await.into_iter();
+    let mut next = || all.next().ok_or("each lane has a result")?;
     let (ours, raw) = (next()?, next()?);
-    let ratios = ours.costs.iter().zip(&raw.costs).map(|(ours, raw)| match kind {
-        Kind::Time => ours / raw,
-        Kind::Throughput => raw / ours,
-    });
+    let bare = if lanes.bare.is_some() { Some(next()?) } else { None };
+    let ratios = |costs: &[f64]| -> Vec<f64> {
+        let ratio = |(ours, raw): (&f64, &f64)| match kind {
+            Kind::Time => ours / raw,
+            Kind::Throughput => raw / ours,
+        };
+        costs.iter().zip(&raw.costs).map(ratio).collect()
+    };
     let micros = |rounds: &Rounds| {
         [rounds.cpu.client, rounds.cpu.server].map(|time| time.as_secs_f64() * 1e6 / rounds.operations as f64)
     };
-    let cpu = CpuPerOperation { ours: micros(&ours), raw: micros(&raw) };
-    Ok((ratios.collect(), cpu))
+    let cpu = CpuPerOperation { ours: micros(&ours), raw: micros(&raw), bare: bare.as_ref().map(micros) };
+    let bare = bare.map_or_else(Vec::new, |bare| ratios(&bare.costs));
+    Ok(Measured { ratios: ratios(&ours.costs), bare, cpu: Some(cpu) })
 }
 
-fn outcome(goal: &Goal, measured: Result<(Vec<f64>, Option<CpuPerOperation>)>) -> Outcome {
+fn outcome(goal: &Goal, measured: Result<Measured>) -> Outcome {
     let empty = Outcome {
         id: goal.id.clone(),
         kind: goal.kind,
@@ -122,18 +144,21 @@ fn outcome(goal: &Goal, measured: Result<(Vec<f64>, Option<CpuPerOperation>)>) -
         goal: goal.target,
         met: false,
         cpu_us: None,
+        bare: None,
         error: None,
     };
     match measured {
         Err(error) => Outcome { error: Some(error.to_string()), ..empty },
-        Ok((mut ratios, cpu_us)) => {
+        Ok(Measured { mut ratios, mut bare, cpu }) => {
             ratios.sort_by(f64::total_cmp);
+            bare.sort_by(f64::total_cmp);
             let median = median(&ratios);
             Outcome {
                 measured: median,
                 spread: ratios.first().zip(ratios.last()).map(|(low, high)| [*low, *high]),
                 met: median.is_some_and(|median| goal.is_met_by(median)),
-                cpu_us,
+                cpu_us: cpu,
+                bare: self::median(&bare),
                 ..empty
             }
         }

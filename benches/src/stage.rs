@@ -89,6 +89,8 @@ impl Store {
 pub struct Lanes {
     /// hallway's store with `try_get`; only where that can hit.
     pub at_once: Option<Lane>,
+    /// The parts of a cache without its promises; only where it is more than one of them.
+    pub bare: Option<Lane>,
     /// hallway's store, or cache, through its own type.
     pub ours: Lane,
     /// hallway's store as `dyn KvStore`; a cache is none.
@@ -112,7 +114,8 @@ impl Lanes {
 
     /// All of them.
     pub fn all(&self) -> impl Iterator<Item = &Lane> {
-        [&self.ours, &self.raw].into_iter().chain(&self.ours_dyn).chain(&self.at_once).chain(&self.raw_writer)
+        let others = [&self.ours_dyn, &self.at_once, &self.bare, &self.raw_writer];
+        [&self.ours, &self.raw].into_iter().chain(others.into_iter().flatten())
     }
 }
 
@@ -272,6 +275,7 @@ async fn lanes<S: KvStore, R: Contender>(
     let ours_dyn = Ours::<dyn KvStore>::new(store, "bench:dy");
     Ok(Lanes {
         at_once: None,
+        bare: None,
         ours: Lane::prepare("hallway", ours, workload.clone(), driver).await?,
         ours_dyn: Some(Lane::prepare("hallway dyn", ours_dyn, workload.clone(), driver).await?),
         raw: Lane::prepare(raw_name, raw, workload.clone(), driver).await?,

@@ -13,6 +13,8 @@ struct Merged<'a> {
     met: usize,
     /// Median, lowest, highest: of the medians of the runs, or of the rounds of a single run.
     measured: Option<[f64; 3]>,
+    /// The same of the cache's parts without its promises, where they were measured.
+    bare: Option<[f64; 3]>,
     error: Option<&'a str>,
 }
 
@@ -37,8 +39,11 @@ fn merge<'a>(goal: &'a Outcome, runs: &'a [GoalRun]) -> Merged<'a> {
         ([], _) => None,
     };
     let measured = median(&medians).zip(spread).map(|(middle, [low, high])| [middle, low, high]);
+    let mut bare: Vec<f64> = all.iter().filter_map(|run| run.bare).collect();
+    bare.sort_by(f64::total_cmp);
+    let bare = median(&bare).zip(bare.first().zip(bare.last())).map(|(middle, (low, high))| [middle, *low, *high]);
     let met = all.iter().filter(|run| run.met).count();
-    Merged { goal, runs: medians.len(), met, measured, error: all.iter().find_map(|run| run.error.as_deref()) }
+    Merged { goal, runs: medians.len(), met, measured, bare, error: all.iter().find_map(|run| run.error.as_deref()) }
 }
 
 impl Merged<'_> {
@@ -83,8 +88,9 @@ pub(super) fn table(runs: &[GoalRun]) -> String {
             (1, _) => "**missed**".to_owned(),
             (runs, met) => format!("**missed** in {} of {runs} runs", runs - met),
         };
+        let bare = one.bare.map_or_else(String::new, |bare| format!("; bare parts {}", range(bare)));
         let (id, value, goal) = (&one.goal.id, one.value(), one.goal.goal);
-        text.push_str(&format!("| `{id}` | {kind} | {value} | {sign} {goal} | {verdict} |\n"));
+        text.push_str(&format!("| `{id}` | {kind} | {value} | {sign} {goal} | {verdict}{bare} |\n"));
     }
     text
 }
@@ -153,6 +159,19 @@ mod tests {
             missed(&runs).starts_with("Missed, 1 of 1: `redis/get/64` 1.50 (1.30–1.60) (goal 1.4, in 1 of 3 runs)")
         );
         assert_eq!(missed(&one), "All 1 goals that were measured were met.");
+    }
+
+    #[test]
+    fn what_the_bare_parts_reach_stands_beside_the_verdict() {
+        let mut runs = [1.3, 1.2, 1.1].map(|median| run(&[("tiers/zipf-mix/64", median, false)]));
+        for (run, bare) in runs.iter_mut().zip([1.2, 1.0, 1.1]) {
+            run.goals[0].bare = Some(bare);
+        }
+        assert!(
+            table(&runs).contains("| **missed** in 3 of 3 runs; bare parts 1.10 (1.00–1.20) |"),
+            "{}",
+            table(&runs)
+        );
     }
 
     #[test]

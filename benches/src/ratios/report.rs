@@ -28,7 +28,7 @@ pub fn print_table(
     writeln!(out, "{values}; time ratios are to be small, throughput ratios large\n")?;
     writeln!(
         out,
-        "{:<24} {:<10} {:>8} {:>15} {:>7}  {:<6}  processor us/op, client+server: ours / raw",
+        "{:<24} {:<10} {:>8} {:>15} {:>7}  {:<6}  processor us/op, client+server: ours / raw / bare parts",
         "goal", "kind", "median", "spread", "goal", ""
     )?;
     for outcome in outcomes {
@@ -40,7 +40,9 @@ pub fn print_table(
         let spread = outcome.spread.map_or_else(|| "-".to_owned(), |[low, high]| format!("{low:.2}..{high:.2}"));
         let cpu = outcome.cpu_us.map_or_else(String::new, |cpu| {
             let side = |[client, server]: [f64; 2]| format!("{client:.2}+{server:.2}");
-            format!("{} / {}", side(cpu.ours), side(cpu.raw))
+            let bare = cpu.bare.map_or_else(String::new, |bare| format!(" / {}", side(bare)));
+            let ratio = outcome.bare.map_or_else(String::new, |bare| format!("; bare parts {bare:.2}"));
+            format!("{} / {}{bare}{ratio}", side(cpu.ours), side(cpu.raw))
         });
         let (id, goal, verdict) = (&outcome.id, outcome.goal, word(outcome));
         let last = outcome.error.as_deref().unwrap_or(&cpu);
@@ -94,6 +96,7 @@ mod tests {
             goal: 1.4,
             met: measured.is_some_and(|measured| measured >= 1.4),
             cpu_us: None,
+            bare: None,
             error: error.map(Into::into),
         }
     }

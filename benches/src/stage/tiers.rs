@@ -7,6 +7,7 @@ use hallway::sql::SqlStore;
 use hallway::{Mode, StoreUrl, TieredStore};
 
 use super::{Lanes, RawMoka, RawPostgres, RawRedis};
+use crate::contenders::bare::Bare;
 use crate::{Contender, Driver, Lane, Result, Workload};
 use hallway_study::load::contenders::{OurCache, copying};
 use hallway_study::load::contenders::{Ours, OursAtOnce};
@@ -28,6 +29,7 @@ pub(super) async fn local(workload: &Arc<Workload>) -> Result<Lanes> {
     }
     Ok(Lanes {
         at_once: Some(at_once),
+        bare: None,
         ours: Lane::prepare_cache("hallway cache", cache, workload.clone(), Driver::Threads).await?,
         ours_dyn: None,
         raw: Lane::prepare("moka", RawMoka::new(ROOM), workload.clone(), Driver::Threads).await?,
@@ -36,12 +38,15 @@ pub(super) async fn local(workload: &Arc<Workload>) -> Result<Lanes> {
     })
 }
 
-/// The cache over both tiers, against plain commands.
+/// The cache over both tiers, against plain commands; and its parts without its promises.
 pub(super) async fn shared(url: &str, pid: Option<u32>, workload: &Arc<Workload>) -> Result<Lanes> {
-    let cache = OurCache::open(workload.keys() as u64 / ONE_IN, Some(url)).await?;
+    let room = workload.keys() as u64 / ONE_IN;
+    let cache = OurCache::open(room, Some(url)).await?;
+    let bare = Bare::open(room, url).await?;
     let raw = RawRedis::connect(url).await?;
     Ok(Lanes {
         at_once: None,
+        bare: Some(Lane::prepare_cache("moka and Redis, bare", bare, workload.clone(), Driver::Tasks).await?),
         ours: Lane::prepare_cache("hallway cache", cache, workload.clone(), Driver::Tasks).await?,
         ours_dyn: None,
         raw: Lane::prepare_cache("redis-rs", raw, workload.clone(), Driver::Tasks).await?,

@@ -86,6 +86,7 @@ fn word(outcome: &Outcome) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ratios::CpuPerOperation;
 
     fn outcome(measured: Option<f64>, error: Option<&str>) -> Outcome {
         Outcome {
@@ -126,5 +127,15 @@ mod tests {
         let text = String::from_utf8(out).unwrap();
         assert!(text.ends_with("1 met, 1 missed, 1 not measured\n"), "{text}");
         assert!(text.contains("no server"));
+    }
+
+    #[test]
+    fn bare_parts_stand_beside_what_they_are_parts_of() {
+        let cpu = CpuPerOperation { ours: [1.0, 2.0], raw: [3.0, 4.0], bare: Some([5.0, 6.0]) };
+        let outcome = Outcome { cpu_us: Some(cpu), bare: Some(1.25), ..outcome(Some(1.5), None) };
+        let mut out = Vec::new();
+        print_table(&mut out, "a machine", None, &[outcome]).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains("1.00+2.00 / 3.00+4.00 / 5.00+6.00; bare parts 1.25\n"), "{text}");
     }
 }

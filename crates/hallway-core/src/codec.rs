@@ -39,6 +39,14 @@ pub trait Codec: Send + Sync + 'static {
 
     /// Writes a value and hands out what was written, for a caller who copies it to a place of his own.
     ///
+    /// ```
+    /// # #[cfg(feature = "json")] {
+    /// use hallway_core::{Codec, Json};
+    ///
+    /// assert_eq!(Json::encode_with(&[1, 2, 3], |text| text.len()).unwrap(), "[1,2,3]".len());
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`encode`](Self::encode).
     #[cfg(any(feature = "json", feature = "postcard", feature = "bincode"))]

@@ -1,6 +1,6 @@
 //! The shared tier: copies with leases and write markers, and a stream of invalidations.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -16,6 +16,13 @@ pub struct Token(pub u64);
 
 impl Token {
     /// Sixteen lower-case hexadecimal digits, as the shared tier stores it.
+    ///
+    /// ```
+    /// use hallway_core::Token;
+    ///
+    /// assert_eq!(&Token(0x00fe_dcba_9876_5432).digits(), b"00fedcba98765432");
+    /// assert_eq!(Token(7).to_string(), "0000000000000007");
+    /// ```
     #[must_use]
     pub fn digits(self) -> [u8; 16] {
         std::array::from_fn(|at| b"0123456789abcdef"[(self.0 >> (60 - 4 * at)) as usize & 15])
@@ -25,7 +32,7 @@ impl Token {
 /// As its [digits](Self::digits).
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
+        self.digits().into_iter().try_for_each(|digit| f.write_char(digit.into()))
     }
 }
 

@@ -95,36 +95,14 @@ impl<V: Send + Sync + 'static> Core<V> {
     ) -> Answer<V> {
         let fresh = self.fresh(load, cost, began).await;
         let kept = match target {
-            Target::Lease(token) => match self.engine.copy_key(key) {
-                Ok(copy_key) => self.fill(key, copy_key, &fresh, token).await,
-                Err(_) => false,
-            },
+            Target::Lease(token) => self.fill(key, &fresh, token).await,
             Target::Replace(seen) => Box::pin(self.replace(key, &fresh, seen)).await,
             Target::Here | Target::Meanwhile(_) => self.keep_here(key, &fresh, target),
             Target::Nowhere => false,
         };
-        self.settled(key, &fresh, target, kept)
-    }
-
-    /// As [`settle`](Self::settle), under a lease on this copy.
-    pub(super) async fn settle_leased(
-        &self,
-        key: &Key,
-        copy_key: Key,
-        load: Load<V>,
-        cost: Duration,
-        began: Began,
-        token: Token,
-    ) -> Answer<V> {
-        let fresh = self.fresh(load, cost, began).await;
-        let kept = self.fill(key, copy_key, &fresh, token).await;
-        self.settled(key, &fresh, Target::Lease(token), kept)
-    }
-
-    fn settled(&self, key: &Key, fresh: &Fresh<V>, target: Target, kept: bool) -> Answer<V> {
         if !kept {
             self.counters.unfilled.one();
-            let outdated = matches!(target, Target::Here) && !self.engine.is_unchanged(&fresh.began.noted);
+            let outdated = matches!(target, Target::Here) && !self.engine.is_unchanged(&began.noted);
             if !outdated && !matches!(target, Target::Lease(_) | Target::Replace(_)) {
                 // Newer than a local copy that is still there: nobody here may go back to that.
                 self.engine.forget(key);
@@ -224,7 +202,8 @@ impl<V: Send + Sync + 'static> Core<V> {
         }
     }
 
-    async fn fill(&self, key: &Key, copy_key: Key, fresh: &Fresh<V>, token: Token) -> bool {
+    async fn fill(&self, key: &Key, fresh: &Fresh<V>, token: Token) -> bool {
+        let Ok(copy_key) = self.engine.copy_key(key) else { return false };
         let Some(Sealed { copy, ttl }) = self.seal(fresh) else {
             self.engine.release(&copy_key, token).await;
             return false;
@@ -318,7 +297,7 @@ impl<V: Send + Sync + 'static> Core<V> {
         // The size of its text is the best guess at what it takes.
         let length = fresh.value.as_ref().map_or(0, |value| {
             let mut length = size_of::<V>();
-            // What has no form takes some room as well.
+            // A value without a form is kept here all the same, where nothing is encoded; its own size has to do.
             let _ = (self.form.encode)(value, &mut |payload| length = length.max(payload.len()));
             length
         });

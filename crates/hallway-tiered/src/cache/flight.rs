@@ -274,7 +274,7 @@ impl<V: Send + Sync + 'static> Core<V> {
                     let loaded = self.run(loader).await;
                     drop(held);
                     return match loaded {
-                        Ok((load, cost)) => Ok(self.settle_leased(key, copy_key, load, cost, began, token).await),
+                        Ok((load, cost)) => Ok(self.settle(key, load, cost, began, Target::Lease(token)).await),
                         Err(error) => {
                             self.engine.release(&copy_key, token).await;
                             Err(error)

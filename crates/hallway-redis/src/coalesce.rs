@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use hallway_core::{BATCH_KEYS, Error, ErrorKind};
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
+use crate::deadline;
 use crate::engine::Engine;
 use crate::fault::Fault;
 
@@ -29,9 +30,6 @@ const QUEUE: usize = 10_000;
 /// How often a full queue is searched for callers who have left.
 const PRUNE_PAUSE: Duration = Duration::from_millis(5);
 
-/// Bytes a batch is meant to bring there or back: it shrinks where values are large, lest one reply hold up all others.
-const BATCH_BYTES: usize = 256 << 10;
-
 /// What can be asked together.
 pub(crate) trait Job: Sized + Send + 'static {
     type Ask: Clone + Send + Sync + 'static;
@@ -39,6 +37,9 @@ pub(crate) trait Job: Sized + Send + 'static {
 
     /// Whether asking twice does no harm.
     const HARMLESS: bool;
+
+    /// Bytes that a batch may bring there or back: it shrinks where values are large, lest one reply hold up all others.
+    const BYTES: usize = 256 << 10;
 
     /// Asks on the wire on their own, as long as there are no batches. Few, because each is a packet of its own.
     const LONE: usize = 4;
@@ -60,7 +61,7 @@ pub(crate) trait Job: Sized + Send + 'static {
         deadline: Instant,
     ) -> impl Future<Output = Vec<Result<Self::Answer, Fault>>> + Send;
 
-    /// Bytes that the ask sends, beside a few.
+    /// Bytes that the ask sends, and what else it costs, as if that were bytes.
     fn sent(_: &Self::Ask) -> usize {
         0
     }
@@ -130,7 +131,7 @@ pub(crate) async fn ask<J: Job>(engine: &Arc<Engine>, ask: J::Ask, deadline: Ins
         }
     };
     let asked = Instant::now();
-    match timeout_at(deadline, answer).await {
+    match deadline::until(deadline, answer).await {
         Ok(Ok(answer)) => answer,
         // The batch was torn down with its runtime.
         Ok(Err(_)) => match spare {
@@ -201,7 +202,7 @@ impl<J: Job> Coalescer<J> {
                 continue;
             }
             bytes += queue.mean_bytes.max(J::sent(&waiter.ask));
-            if bytes > BATCH_BYTES && !batch.is_empty() {
+            if bytes > J::BYTES && !batch.is_empty() {
                 queue.waiting.push_front(waiter);
                 break;
             }
@@ -336,9 +337,10 @@ async fn serve<J: Job>(engine: &Engine, coalescer: &Coalescer<J>, batch: Vec<Wai
 
 #[cfg(test)]
 mod tests {
-    use hallway_core::Key;
+    use hallway_core::{Key, Token, Ttl};
 
     use super::*;
+    use crate::copies::Fill;
     use crate::gets::Get;
 
     fn enter(coalescer: &Coalescer<Get>) -> Result<Admission<Get>, Error> {
@@ -382,6 +384,30 @@ mod tests {
         assert_eq!(set_out(BATCH_KEYS + CROWD), 1);
         assert_eq!(next(), Some((BATCH_KEYS, true)), "those whom a full batch leaves do not wait for it");
         assert_eq!(next(), Some((CROWD, false)));
+    }
+
+    /// What fills bring is bounded, lest their script keep the server from everybody else; those who are left do not wait for
+    /// it to end.
+    #[test]
+    fn a_batch_of_fills_is_short_and_the_next_sets_out_beside_it() {
+        let batch = |bytes: usize| {
+            let fill = Fill {
+                key: Key::from_physical("a:1").unwrap(),
+                token: Token(1),
+                copy: vec![0; bytes].into(),
+                ttl: Ttl::After(Duration::from_secs(1)),
+                lease: Duration::ZERO,
+            };
+            let coalescer = Coalescer::<Fill>::default();
+            let waiting: Vec<_> = (0..100).map(|_| coalescer.enter(fill.clone(), Instant::now()).ok()).collect();
+            let batch = coalescer.next().map(|(batch, set_out)| (batch.len(), set_out));
+            drop(waiting);
+            batch
+        };
+        assert_eq!(batch(0), Some((32, true)));
+        assert_eq!(batch(1 << 10), Some((19, true)));
+        assert_eq!(batch(16 << 10), Some((2, true)));
+        assert_eq!(batch(1 << 20), Some((1, true)), "larger ones go alone");
     }
 
     /// Or nobody would set out beside a batch on the wire ever again.

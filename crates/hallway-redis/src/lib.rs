@@ -14,6 +14,7 @@ mod batch;
 mod coalesce;
 mod config;
 mod copies;
+mod deadline;
 mod engine;
 mod fault;
 mod gets;

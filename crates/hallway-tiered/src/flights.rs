@@ -14,6 +14,8 @@ use futures_util::FutureExt;
 use hallway_core::{Error, ErrorKind, Key, Result};
 use tokio::sync::Notify;
 
+use crate::task_pool::TaskPool;
+
 /// The loads in progress of one cache or store.
 pub(crate) struct Flights<T> {
     inner: Arc<Inner<T>>,
@@ -24,6 +26,7 @@ struct Inner<T> {
     map: Mutex<HashMap<Key, Flight<T>>>,
     most: usize,
     begun: AtomicU64,
+    tasks: TaskPool,
 }
 
 /// Whether callers have nothing else to answer with.
@@ -67,7 +70,14 @@ struct Landing<T> {
 impl<T: Clone + Send + Sync + 'static> Flights<T> {
     /// At most `most` keys are loaded at a time.
     pub(crate) fn new(most: usize) -> Self {
-        Self { inner: Arc::new(Inner { map: Mutex::new(HashMap::new()), most, begun: AtomicU64::new(0) }) }
+        Self {
+            inner: Arc::new(Inner {
+                map: Mutex::new(HashMap::new()),
+                most,
+                begun: AtomicU64::new(0),
+                tasks: TaskPool::default(),
+            }),
+        }
     }
 
     /// Joins the flight of `key`, if there is one that others wait for too.
@@ -125,7 +135,7 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
             // Nobody else sets it: the landing itself comes after.
             let _ = landing.answer.value.set(answer);
         });
-        tokio::spawn(landed);
+        self.inner.tasks.spawn(landed);
         Ok(ticket)
     }
 

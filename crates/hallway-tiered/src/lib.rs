@@ -25,6 +25,7 @@ mod stamps;
 mod stats;
 mod store;
 mod table;
+mod task_pool;
 mod threads;
 
 pub use crate::breaker::BreakerState;

@@ -18,7 +18,7 @@ use crate::deadline;
 use crate::engine::Engine;
 use crate::fault::Fault;
 
-/// Batches on the wire at once.
+/// Batches on the wire at once, as long as each takes all who wait.
 const BATCHES: usize = 4;
 
 /// So many wait before another batch sets out beside those on the wire: small ones cost nearly as much as large ones.
@@ -40,6 +40,9 @@ pub(crate) trait Job: Sized + Send + 'static {
 
     /// Bytes that a batch may bring there or back: it shrinks where values are large, lest one reply hold up all others.
     const BYTES: usize = 256 << 10;
+
+    /// Batches on the wire at once where they are full: who did not fit does not wait for a round trip.
+    const FULL_BATCHES: usize = BATCHES;
 
     /// Asks on the wire on their own, as long as there are no batches. Few, because each is a packet of its own.
     const LONE: usize = 4;
@@ -195,14 +198,14 @@ impl<J: Job> Coalescer<J> {
         let mut queue = self.lock();
         queue.gathering -= 1;
         let mut batch = Vec::with_capacity(BATCH_KEYS.min(queue.waiting.len()));
-        let mut bytes = 0;
-        while batch.len() < BATCH_KEYS {
-            let Some(waiter) = queue.waiting.pop_front() else { break };
+        let (mut bytes, mut full) = (0, false);
+        while let Some(waiter) = queue.waiting.pop_front() {
             if waiter.answer.is_closed() {
                 continue;
             }
             bytes += queue.mean_bytes.max(J::sent(&waiter.ask));
-            if bytes > J::BYTES && !batch.is_empty() {
+            full = batch.len() == BATCH_KEYS || (bytes > J::BYTES && !batch.is_empty());
+            if full {
                 queue.waiting.push_front(waiter);
                 break;
             }
@@ -212,7 +215,7 @@ impl<J: Job> Coalescer<J> {
             queue.batches -= 1;
             return None;
         }
-        let set_out = queue.set_out();
+        let set_out = if full { queue.set_out_beside(J::FULL_BATCHES) } else { queue.set_out() };
         Some((batch, set_out))
     }
 
@@ -247,9 +250,13 @@ impl<J: Job> Coalescer<J> {
 impl<J: Job> Queue<J> {
     /// Whether a batch is to set out for those who wait, which counts it.
     fn set_out(&mut self) -> bool {
+        if self.batches == 0 || self.waiting.len() >= CROWD { self.set_out_beside(BATCHES) } else { false }
+    }
+
+    /// The same for those who did not fit into another, however few.
+    fn set_out_beside(&mut self, most: usize) -> bool {
         // One that is about to gather takes all who wait, or has another set out: a second would find nothing.
-        let crowded = self.gathering == 0 && self.batches < BATCHES && self.waiting.len() >= CROWD;
-        let set_out = crowded || self.batches == 0;
+        let set_out = self.batches == 0 || (self.gathering == 0 && self.batches < most);
         self.batches += usize::from(set_out);
         self.gathering += usize::from(set_out);
         set_out
@@ -386,11 +393,11 @@ mod tests {
         assert_eq!(next(), Some((CROWD, false)));
     }
 
-    /// What fills bring is bounded, lest their script keep the server from everybody else; those who are left do not wait for
-    /// it to end.
+    /// What single fills bring together is bounded, lest their script keep the server from everybody else; and those who
+    /// are left, however few, do not wait for it to end.
     #[test]
     fn a_batch_of_fills_is_short_and_the_next_sets_out_beside_it() {
-        let batch = |bytes: usize| {
+        let batches = |bytes: usize, fills: usize| {
             let fill = Fill {
                 key: Key::from_physical("a:1").unwrap(),
                 token: Token(1),
@@ -399,15 +406,23 @@ mod tests {
                 lease: Duration::ZERO,
             };
             let coalescer = Coalescer::<Fill>::default();
-            let waiting: Vec<_> = (0..100).map(|_| coalescer.enter(fill.clone(), Instant::now()).ok()).collect();
-            let batch = coalescer.next().map(|(batch, set_out)| (batch.len(), set_out));
-            drop(waiting);
-            batch
+            let waiting: Vec<_> = (0..=fills).map(|_| coalescer.enter(fill.clone(), Instant::now()).ok()).collect();
+            let mut sizes = Vec::new();
+            while let Some((batch, set_out)) = coalescer.next() {
+                sizes.push(batch.len());
+                if !set_out {
+                    break;
+                }
+            }
+            // The first goes alone.
+            assert_eq!(waiting.len(), fills + 1);
+            sizes
         };
-        assert_eq!(batch(0), Some((32, true)));
-        assert_eq!(batch(1 << 10), Some((19, true)));
-        assert_eq!(batch(16 << 10), Some((2, true)));
-        assert_eq!(batch(1 << 20), Some((1, true)), "larger ones go alone");
+        assert_eq!(batches(0, 33), [32, 1]);
+        assert_eq!(batches(1 << 10, 26), [19, 7]);
+        assert_eq!(batches(16 << 10, 9), [2, 2, 2, 2, 1]);
+        assert_eq!(batches(1 << 20, 3), [1, 1, 1], "larger ones go by themselves");
+        assert_eq!(batches(1 << 20, 100).len(), Fill::FULL_BATCHES);
     }
 
     /// Or nobody would set out beside a batch on the wire ever again.

@@ -16,7 +16,8 @@ use tokio::runtime::{Handle, Id};
 use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Armed timers that a thread keeps: as many as its calls may wait for at once, without their memory being worth a thought.
+/// Armed timers that a thread keeps: as many as a busy one needs at a time, a tenth of a megabyte. Those of a runtime that has
+/// ended hold on to its handle, until the thread ends or calls from another.
 const KEPT: usize = 256;
 
 thread_local! {
@@ -30,7 +31,7 @@ pub(crate) struct Passed;
 /// What `answer` yields, unless the deadline passes before. Dropping it drops `answer`.
 ///
 /// # Panics
-/// As `tokio::time::timeout_at`: outside a runtime with timers.
+/// If it has to wait outside a runtime with timers, as `tokio::time::timeout_at`.
 pub(crate) async fn until<F: Future>(deadline: Instant, answer: F) -> Result<F::Output, Passed> {
     let mut answer = pin!(answer);
     let mut lent: Option<Lent> = None;
@@ -86,17 +87,15 @@ impl Lent {
     /// One that rings at the deadline at the latest.
     fn take(deadline: Instant) -> Self {
         let runtime = Handle::current().id();
-        let kept = ARMED.try_with(|kept| {
-            let mut kept = kept.borrow_mut();
-            loop {
-                let timer = kept.pop()?;
+        let kept = loop {
+            // One at a time: to drop one of another runtime may drop what is not ours, which may call.
+            match ARMED.try_with(|kept| kept.borrow_mut().pop()).ok().flatten() {
                 // One that has not rung is of a runtime that still runs, and those have names of their own.
-                if timer.runtime == runtime && !timer.sleep.is_elapsed() {
-                    return Some(timer);
-                }
+                Some(timer) if timer.runtime != runtime || timer.sleep.is_elapsed() => drop(timer),
+                kept => break kept,
             }
-        });
-        let timer = match kept.ok().flatten() {
+        };
+        let timer = match kept {
             Some(mut timer) => {
                 if timer.sleep.deadline() > deadline {
                     timer.set(deadline);
@@ -111,7 +110,8 @@ impl Lent {
     fn poll(&mut self, cx: &Context<'_>, deadline: Instant) -> Poll<()> {
         // Taken out only when this is dropped.
         let Some(timer) = &mut self.0 else { return Poll::Pending };
-        loop {
+        // Twice: as it is, and set anew. Where it rings at once, whatever the clock says, others get their turn in between.
+        for _ in 0..2 {
             // Before the look, so that no ringing in between is missed.
             timer.bell.0.register(cx.waker());
             if !timer.sleep.is_elapsed() {
@@ -122,6 +122,8 @@ impl Lent {
             }
             timer.set(deadline);
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -222,6 +224,27 @@ mod tests {
         assert_eq!(Arc::strong_count(&silent), 2);
         drop(call);
         assert_eq!((Arc::strong_count(&silent), kept()), (1, 1));
+    }
+
+    /// From thread to thread, some in time and some not, and nobody too soon.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn among_many_tasks_each_is_released_at_its_own_deadline() {
+        let calls = (0..4_000_u64).map(|number| {
+            tokio::spawn(async move {
+                for round in 0..5 {
+                    let (pause, limit) = ((number * 7 + round * 3) % 20, 1 + (number * 5 + round * 11) % 20);
+                    let (start, limit) = (Instant::now(), Duration::from_millis(limit));
+                    let answer = answered_in(Duration::from_millis(pause), limit).await;
+                    assert!(answer.is_ok() || start.elapsed() >= limit);
+                    assert!(answer.is_ok() || Duration::from_millis(pause + 1) >= limit, "an answer in time is one");
+                }
+                // Only the deadline ends this.
+                until(Instant::now() + Duration::from_millis(number % 30), pending::<()>()).await
+            })
+        });
+        for call in tokio::time::timeout(30 * SECOND, futures_util::future::join_all(calls)).await.unwrap() {
+            assert_eq!(call.unwrap(), Err(Passed));
+        }
     }
 
     #[test]

@@ -401,7 +401,7 @@ impl Engine {
         self.small.runtime()
     }
 
-    /// A caller's deadline passed while his read waited behind others.
+    /// A caller's deadline passed while what he asked for waited behind others.
     pub(crate) fn missed_in_queue(&self, waited: Duration) {
         if let Some(live) = self.small.current()
             && live.pulse.missed(waited)

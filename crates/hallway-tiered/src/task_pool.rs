@@ -1,7 +1,7 @@
 //! Tasks that run one future after the other.
 //!
-//! A task of tokio is an allocation of its own, aligned so that the usual allocators do not serve it from what they keep for
-//! each thread, and freed by whichever thread ends it. Where many short loads begin and end, that costs as much as the rest
+//! A task of tokio is an allocation of its own, aligned so that glibc does not serve it from what it keeps for each thread,
+//! and freed by whichever thread ends it. Where many short loads begin and end, that costs as much as the rest
 //! of a load does. So a task that is done waits here for the next, and its memory with it.
 
 use std::future::Future;
@@ -17,7 +17,8 @@ const IDLE: usize = 64;
 
 type Work = ReusableBoxFuture<'static, ()>;
 
-/// Runs each future in a task of its own, as `tokio::spawn` does. Dropping it ends the tasks that wait; those that work go on.
+/// Runs each future in a task of its own, as `tokio::spawn` does. Dropping it ends the tasks that wait; those that work go on,
+/// and end when they are done.
 #[derive(Default)]
 pub(crate) struct TaskPool {
     shared: Arc<Shared>,
@@ -87,16 +88,11 @@ impl TaskPool {
     }
 }
 
-impl Drop for TaskPool {
+/// With the last who holds it, and not with the pool: a task may be about to sit down meanwhile.
+impl Drop for Shared {
     fn drop(&mut self) {
-        let idle = std::mem::take(&mut *self.shared.lock());
-        for desk in idle {
-            let waker = {
-                let mut state = desk.lock();
-                state.ended = true;
-                state.waker.take()
-            };
-            waker.inspect(Waker::wake_by_ref);
+        for desk in std::mem::take(&mut *self.lock()) {
+            desk.close();
         }
     }
 }
@@ -110,14 +106,21 @@ impl Shared {
         Some(idle.swap_remove(at))
     }
 
-    /// Has a task wait, if there is room.
+    /// Has a task wait, if there is room. One that another runtime may not need any more makes room.
     fn put(&self, desk: &Arc<Desk>) -> bool {
-        let mut idle = self.lock();
-        let room = idle.len() < IDLE;
-        if room {
+        let other = {
+            let mut idle = self.lock();
+            let full = idle.len() >= IDLE;
+            let other = if full { idle.iter().position(|other| other.runtime != desk.runtime) } else { None };
+            if full && other.is_none() {
+                return false;
+            }
+            let other = other.map(|at| idle.swap_remove(at));
             idle.push(Arc::clone(desk));
-        }
-        room
+            other
+        };
+        other.inspect(|desk| desk.close());
+        true
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<Desk>>> {
@@ -127,6 +130,16 @@ impl Shared {
 }
 
 impl Desk {
+    /// Ends the task that waits here.
+    fn close(&self) {
+        let waker = {
+            let mut state = self.lock();
+            state.ended = true;
+            state.waker.take()
+        };
+        waker.inspect(Waker::wake_by_ref);
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // Each field is good by itself.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -298,6 +311,55 @@ mod tests {
         assert_eq!(pool.idle(), 1);
         drop(second);
         assert_eq!(pool.idle(), 0, "none that nobody can wake");
+    }
+
+    #[test]
+    fn those_of_a_runtime_that_is_quiet_make_room() {
+        let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let (pool, quiet, busy) = (TaskPool::default(), runtime(), runtime());
+        quiet.block_on(async {
+            let all: Vec<_> = (0..IDLE).map(|_| work()).collect();
+            let told = all.into_iter().map(|(_, work, told)| {
+                pool.spawn(work);
+                told
+            });
+            for told in told.collect::<Vec<_>>() {
+                told.await.unwrap();
+            }
+            yield_now().await;
+        });
+        let first = busy.block_on(run(&pool));
+        assert_eq!((pool.idle(), busy.block_on(run(&pool))), (IDLE, first));
+        quiet.block_on(yield_now());
+        assert_eq!((quiet.metrics().num_alive_tasks(), busy.metrics().num_alive_tasks()), (IDLE - 1, 1));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn nothing_waits_for_a_pool_that_goes_while_its_tasks_end() {
+        for _ in 0..2_000 {
+            let pool = TaskPool::default();
+            let all: Vec<_> = (0..4).map(|_| work()).collect();
+            let ends: Vec<_> = all
+                .into_iter()
+                .map(|(end, work, told)| {
+                    pool.spawn(work);
+                    (end, told)
+                })
+                .collect();
+            let mut last = None;
+            for (end, told) in ends {
+                drop(end);
+                last = Some(told);
+            }
+            last.unwrap().await.unwrap();
+        }
+        for _ in 0..1_000 {
+            if alive() == 0 {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        panic!("{} tasks wait for ever", alive());
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -215,7 +215,13 @@ impl<J: Job> Coalescer<J> {
             queue.batches -= 1;
             return None;
         }
-        let set_out = if full { queue.set_out_beside(J::FULL_BATCHES) } else { queue.set_out() };
+        // A few small ones may wait for the next; what would fill half a batch by itself may not.
+        let left = queue.waiting.iter().take(CROWD).map(|waiter| queue.mean_bytes.max(J::sent(&waiter.ask)));
+        let set_out = if full && (queue.waiting.len() >= CROWD || left.sum::<usize>() > J::BYTES / 2) {
+            queue.set_out_beside(J::FULL_BATCHES)
+        } else {
+            queue.set_out()
+        };
         Some((batch, set_out))
     }
 
@@ -253,7 +259,7 @@ impl<J: Job> Queue<J> {
         if self.batches == 0 || self.waiting.len() >= CROWD { self.set_out_beside(BATCHES) } else { false }
     }
 
-    /// The same for those who did not fit into another, however few.
+    /// The same for those who did not fit into another.
     fn set_out_beside(&mut self, most: usize) -> bool {
         // One that is about to gather takes all who wait, or has another set out: a second would find nothing.
         let set_out = self.batches == 0 || (self.gathering == 0 && self.batches < most);
@@ -394,7 +400,7 @@ mod tests {
     }
 
     /// What single fills bring together is bounded, lest their script keep the server from everybody else; and those who
-    /// are left, however few, do not wait for it to end.
+    /// are left do not wait for it to end.
     #[test]
     fn a_batch_of_fills_is_short_and_the_next_sets_out_beside_it() {
         let batches = |bytes: usize, fills: usize| {
@@ -418,9 +424,11 @@ mod tests {
             assert_eq!(waiting.len(), fills + 1);
             sizes
         };
-        assert_eq!(batches(0, 33), [32, 1]);
-        assert_eq!(batches(1 << 10, 26), [19, 7]);
-        assert_eq!(batches(16 << 10, 9), [2, 2, 2, 2, 1]);
+        assert_eq!(batches(0, 40), [32, 8]);
+        assert_eq!(batches(1 << 10, 26), [19], "few small ones wait for the next");
+        assert_eq!(batches(1 << 10, 27), [19, 8]);
+        assert_eq!(batches(4 << 10, 13), [8, 5]);
+        assert_eq!(batches(16 << 10, 10), [2, 2, 2, 2, 2]);
         assert_eq!(batches(1 << 20, 3), [1, 1, 1], "larger ones go by themselves");
         assert_eq!(batches(1 << 20, 100).len(), Fill::FULL_BATCHES);
     }

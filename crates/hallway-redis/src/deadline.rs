@@ -236,7 +236,6 @@ mod tests {
                     let (start, limit) = (Instant::now(), Duration::from_millis(limit));
                     let answer = answered_in(Duration::from_millis(pause), limit).await;
                     assert!(answer.is_ok() || start.elapsed() >= limit);
-                    assert!(answer.is_ok() || Duration::from_millis(pause + 1) >= limit, "an answer in time is one");
                 }
                 // Only the deadline ends this.
                 until(Instant::now() + Duration::from_millis(number % 30), pending::<()>()).await

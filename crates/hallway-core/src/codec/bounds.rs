@@ -1,7 +1,7 @@
 //! What all codecs do before and after the format itself.
 
-use std::cell::Cell;
-use std::io;
+use std::cell::{Cell, RefCell};
+use std::io::{self, Write};
 
 use super::depth::Guard;
 use crate::{Error, ErrorKind, HARD_VALUE_CAP, Result};
@@ -14,20 +14,41 @@ thread_local! {
     static ROOM: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// Takes encoded bytes up to the hard cap.
+/// Takes encoded bytes up to the hard cap. Shared, because a format has it while a value may write past the format.
 #[derive(Debug, Default)]
 pub(super) struct Sink {
-    bytes: Vec<u8>,
-    over: bool,
+    bytes: RefCell<Vec<u8>>,
+    over: Cell<bool>,
 }
 
-impl io::Write for Sink {
+impl Sink {
+    pub(super) fn len(&self) -> usize {
+        self.bytes.borrow().len()
+    }
+
+    /// Writes into the middle of what was written from `start` on: two quotes, or nothing.
+    pub(super) fn write_between(&self, start: usize, text: &[u8]) -> io::Result<()> {
+        let mut sink = self;
+        let closing = {
+            let mut all = sink.bytes.borrow_mut();
+            let middle = start + (all.len() - start) / 2;
+            let closing = all.get(middle).copied();
+            all.truncate(middle);
+            closing
+        };
+        sink.write_all(text)?;
+        sink.write_all(closing.as_slice())
+    }
+}
+
+impl Write for &Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.bytes.len() + bytes.len() > HARD_VALUE_CAP {
-            self.over = true;
+        let mut all = self.bytes.borrow_mut();
+        if all.len() + bytes.len() > HARD_VALUE_CAP {
+            self.over.set(true);
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        self.bytes.extend_from_slice(bytes);
+        all.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -40,15 +61,17 @@ impl io::Write for Sink {
 pub(super) fn encode<E, R>(
     name: &'static str,
     guard: &Guard,
-    run: impl FnOnce(&mut Sink) -> Result<(), E>,
+    run: impl FnOnce(&Sink) -> Result<(), E>,
     with: impl FnOnce(&[u8]) -> R,
 ) -> Result<R> {
     // Encoders write piece by piece. In room that is there already nothing grows and is copied with each, and what leaves
     // is as large as it must be.
-    let mut sink = Sink { bytes: ROOM.try_with(Cell::take).unwrap_or_default(), over: false };
-    sink.bytes.clear();
-    let encoded = run(&mut sink).map(|()| with(&sink.bytes));
-    let Sink { bytes, over } = sink;
+    let mut room = ROOM.try_with(Cell::take).unwrap_or_default();
+    room.clear();
+    let sink = Sink { bytes: RefCell::new(room), over: Cell::new(false) };
+    let run = run(&sink);
+    let (bytes, over) = (sink.bytes.into_inner(), sink.over.get());
+    let encoded = run.map(|()| with(&bytes));
     if bytes.capacity() <= KEPT {
         // Nowhere to put it while the thread is ending.
         let _ = ROOM.try_with(|room| room.set(bytes));

@@ -25,7 +25,8 @@ impl Codec for Json {
 
     fn encode_with<T: Serialize + ?Sized, R>(value: &T, with: impl FnOnce(&[u8]) -> R) -> Result<R> {
         let guard = Guard::encoding_finite();
-        bounds::encode(Self::NAME, &guard, |sink| serde_json::to_writer(sink, &Value::new(value, &guard)), with)
+        let run = |sink: &bounds::Sink| serde_json::to_writer(sink, &Value::new_json(value, &guard, sink));
+        bounds::encode(Self::NAME, &guard, run, with)
     }
 
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {

@@ -378,6 +378,55 @@ impl<'de> Deserialize<'de> for Owned {
     }
 }
 
+/// Long texts take another way through the codec. What comes out is byte for byte what `serde_json` writes.
+#[test]
+fn json_is_what_serde_json_writes_however_long_a_text_is() {
+    let piece = prop_oneof![
+        4 => "[ -~]{0,80}",
+        2 => "[a-z ]{25,140}",
+        1 => any::<String>(),
+        1 => proptest::sample::select(vec!["\"", "\\", "\u{1f}", "\n", " ", "\u{7f}", "\u{80}", "\u{2028}"]).prop_map(str::to_owned),
+    ];
+    let text = proptest::collection::vec(piece, 0..5).prop_map(|pieces| pieces.concat());
+    let texts =
+        (proptest::collection::vec(text.clone(), 0..4), proptest::collection::btree_map(text.clone(), text, 0..4));
+    proptest!(ProptestConfig { cases: 2_000, ..quick() }, |(value in texts)| {
+        let written = Json::encode(&value).unwrap();
+        prop_assert_eq!(&written[..], &serde_json::to_vec(&value).unwrap()[..]);
+    });
+    // Each byte at each place around the length from which on a text takes the other way, and around a block.
+    for length in [31_usize, 32, 33, 63, 64, 65, 127, 128, 129, 1_000] {
+        for byte in (0..=0x7f).map(char::from) {
+            for at in [0, length / 2, length - 1] {
+                let text: String = (0..length).map(|place| if place == at { byte } else { 'x' }).collect();
+                assert_eq!(
+                    Json::encode(&text).unwrap(),
+                    serde_json::to_vec(&text).unwrap(),
+                    "{byte:?} at {at} of {length}"
+                );
+            }
+        }
+    }
+}
+
+/// Text that is JSON already gets no quotes, however long it is.
+#[test]
+fn json_that_is_there_already_is_written_as_it_is() {
+    let numbers = format!("[{}0]", "12345, ".repeat(40));
+    let raw: Box<serde_json::value::RawValue> = serde_json::from_str(&numbers).unwrap();
+    let value = ("a text before", &raw, BTreeMap::from([("after", &raw)]));
+    assert_eq!(Json::encode(&value).unwrap(), format!("[\"a text before\",{numbers},{{\"after\":{numbers}}}]"));
+    assert_eq!(Json::encode(&raw).unwrap(), numbers);
+}
+
+/// A long text meets the cap as everything does: the last one that fits and the first that does not.
+#[test]
+fn a_long_text_meets_the_cap() {
+    let fits = "x".repeat(HARD_VALUE_CAP - 2);
+    assert_eq!(Json::encode(&fits).unwrap().len(), HARD_VALUE_CAP);
+    assert_eq!(Json::encode(&(fits + "x")).unwrap_err().kind(), ErrorKind::TooLarge);
+}
+
 #[test]
 fn json_refuses_numbers_that_it_would_write_as_null() {
     for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {

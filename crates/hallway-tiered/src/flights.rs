@@ -21,9 +21,12 @@ pub(crate) struct Flights<T> {
     inner: Arc<Inner<T>>,
 }
 
+/// Seeded by chance, so that nobody can choose keys that collide; and at most as many as may be loaded at a time.
+type Map<T> = HashMap<Key, Flight<T>, foldhash::quality::RandomState>;
+
 struct Inner<T> {
     // A blocking mutex: nothing waits while holding it.
-    map: Mutex<HashMap<Key, Flight<T>>>,
+    map: Mutex<Map<T>>,
     most: usize,
     begun: AtomicU64,
     tasks: TaskPool,
@@ -42,8 +45,6 @@ struct Flight<T> {
     id: u64,
     kind: Kind,
     answer: Arc<Answer<T>>,
-    /// Whether a caller who comes now may have this answer.
-    may_join: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
 /// An answer that is on its way.
@@ -54,9 +55,11 @@ pub(crate) struct Ticket<T> {
 }
 
 /// What all who wait get. A `Notify`, because a `watch` wakes them in another order each time.
-struct Answer<T> {
+struct Answer<T, F: ?Sized = dyn Fn() -> bool + Send + Sync> {
     value: OnceLock<Result<T>>,
     landed: Notify,
+    /// Whether a caller who comes now may have this answer.
+    may_join: F,
 }
 
 /// Lands the flight however its task ends.
@@ -72,7 +75,7 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
     pub(crate) fn new(most: usize) -> Self {
         Self {
             inner: Arc::new(Inner {
-                map: Mutex::new(HashMap::new()),
+                map: Mutex::new(Map::default()),
                 most,
                 begun: AtomicU64::new(0),
                 tasks: TaskPool::default(),
@@ -83,13 +86,13 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
     /// Joins the flight of `key`, if there is one that others wait for too.
     pub(crate) fn join(&self, key: &Key) -> Option<Ticket<T>> {
         let map = self.inner.lock();
-        let flight = map.get(key).filter(|flight| flight.kind == Kind::Waited && (flight.may_join)())?;
+        let flight = map.get(key).filter(|flight| flight.kind == Kind::Waited && (flight.answer.may_join)())?;
         Some(Ticket { answer: Arc::clone(&flight.answer), leads: false })
     }
 
     /// Whether a flight of `key` is under way that may be joined.
     pub(crate) fn flies(&self, key: &Key) -> bool {
-        self.inner.lock().get(key).is_some_and(|flight| (flight.may_join)())
+        self.inner.lock().get(key).is_some_and(|flight| (flight.answer.may_join)())
     }
 
     /// Joins the flight of `key`, or begins one by spawning `load`.
@@ -112,7 +115,7 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
             let mut map = self.inner.lock();
             let old = map.get(key);
             if let Some(flight) = old
-                && (flight.may_join)()
+                && (flight.answer.may_join)()
             {
                 return Ok(Ticket { answer: Arc::clone(&flight.answer), leads: false });
             }
@@ -124,10 +127,9 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
                 ));
             }
             let id = self.inner.begun.fetch_add(1, Ordering::Relaxed);
-            let answer = Arc::new(Answer { value: OnceLock::new(), landed: Notify::new() });
+            let answer: Arc<Answer<T>> = Arc::new(Answer { value: OnceLock::new(), landed: Notify::new(), may_join });
             ticket = Ticket { answer: Arc::clone(&answer), leads: true };
-            let flight = Flight { id, kind, answer: Arc::clone(&answer), may_join: Arc::new(may_join) };
-            map.insert(key.clone(), flight);
+            map.insert(key.clone(), Flight { id, kind, answer: Arc::clone(&answer) });
             landing = Landing { inner: Arc::clone(&self.inner), key: key.clone(), id, answer };
         }
         // Not in a block of its own, which would have room for the load twice: as it is made and as it is waited for.
@@ -147,7 +149,7 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
 }
 
 impl<T> Inner<T> {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Flight<T>>> {
+    fn lock(&self) -> MutexGuard<'_, Map<T>> {
         // An entry is inserted or removed whole.
         self.map.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -155,13 +157,16 @@ impl<T> Inner<T> {
 
 impl<T> Drop for Landing<T> {
     fn drop(&mut self) {
-        {
+        let over = {
             let mut map = self.inner.lock();
-            // A newer flight, begun after a write, stays.
-            if map.get(&self.key).is_some_and(|flight| flight.id == self.id) {
-                map.remove(&self.key);
+            match map.remove(&self.key) {
+                // A newer flight, begun after a write, stays.
+                Some(newer) if newer.id != self.id => map.insert(self.key.clone(), newer),
+                over => over,
             }
-        }
+        };
+        // Not under the lock: it may be the last to hold what loads ask whether they may be joined.
+        drop(over);
         let lost = || Err(Error::new(ErrorKind::Unavailable, "the load panicked or its runtime ended"));
         self.answer.value.get_or_init(lost);
         self.answer.landed.notify_waiters();
@@ -238,6 +243,21 @@ mod tests {
             flights.board(&key("b"), Kind::Waited, || true, || async { panic!("as planned") }).unwrap();
         assert_eq!(panics.wait().await.unwrap_err().kind(), ErrorKind::Unavailable);
         assert_eq!(flights.len(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flight_that_lands_leaves_a_newer_one_of_its_key() {
+        let flights = Flights::new(8);
+        let slow = |value: u64| async move {
+            tokio::time::sleep(Duration::from_millis(value)).await;
+            Ok(value)
+        };
+        let old = flights.board(&key("a"), Kind::Waited, || false, || slow(1)).unwrap();
+        let new = flights.board(&key("a"), Kind::Waited, || true, || slow(2)).unwrap();
+        assert_eq!(old.wait().await.unwrap(), 1);
+        assert_eq!(flights.len(), 1);
+        assert_eq!(flights.join(&key("a")).expect("the newer one").wait().await.unwrap(), 2);
+        assert_eq!((new.wait().await.unwrap(), flights.len()), (2, 0));
     }
 
     #[tokio::test(start_paused = true)]

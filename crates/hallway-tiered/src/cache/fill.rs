@@ -95,21 +95,44 @@ impl<V: Send + Sync + 'static> Core<V> {
     ) -> Answer<V> {
         let fresh = self.fresh(load, cost, began).await;
         let kept = match target {
-            Target::Lease(token) => self.fill(key, &fresh, token).await,
+            Target::Lease(token) => match self.engine.copy_key(key) {
+                Ok(copy_key) => self.fill(key, &copy_key, &fresh, token).await,
+                Err(_) => false,
+            },
             Target::Replace(seen) => Box::pin(self.replace(key, &fresh, seen)).await,
             Target::Here | Target::Meanwhile(_) => self.keep_here(key, &fresh, target),
             Target::Nowhere => false,
         };
+        self.settled(key, fresh, target, kept)
+    }
+
+    /// As [`settle`](Self::settle) under a lease, by a caller who knows under which key the copy stands.
+    pub(super) async fn settle_leased(
+        &self,
+        key: &Key,
+        copy_key: &Key,
+        load: Load<V>,
+        cost: Duration,
+        began: Began,
+        token: Token,
+    ) -> Answer<V> {
+        let fresh = self.fresh(load, cost, began).await;
+        let kept = self.fill(key, copy_key, &fresh, token).await;
+        self.settled(key, fresh, Target::Lease(token), kept)
+    }
+
+    /// What was loaded is the answer, wherever it was kept.
+    fn settled(&self, key: &Key, fresh: Fresh<V>, target: Target, kept: bool) -> Answer<V> {
         if !kept {
             self.counters.unfilled.one();
-            let outdated = matches!(target, Target::Here) && !self.engine.is_unchanged(&began.noted);
+            let outdated = matches!(target, Target::Here) && !self.engine.is_unchanged(&fresh.began.noted);
             if !outdated && !matches!(target, Target::Lease(_) | Target::Replace(_)) {
                 // Newer than a local copy that is still there: nobody here may go back to that.
                 self.engine.forget(key);
             }
         }
         self.throttle.lift(key);
-        fresh.answer()
+        fresh.into_answer()
     }
 
     /// How long to keep it; `None` not at all.
@@ -202,19 +225,19 @@ impl<V: Send + Sync + 'static> Core<V> {
         }
     }
 
-    async fn fill(&self, key: &Key, fresh: &Fresh<V>, token: Token) -> bool {
-        let Ok(copy_key) = self.engine.copy_key(key) else { return false };
+    async fn fill(&self, key: &Key, copy_key: &Key, fresh: &Fresh<V>, token: Token) -> bool {
         let Some(Sealed { copy, ttl }) = self.seal(fresh) else {
-            self.engine.release(&copy_key, token).await;
+            // In a box, as whatever else is seldom.
+            Box::pin(self.engine.release(copy_key, token)).await;
             return false;
         };
         let Some(link) = self.engine.link() else { return false };
-        let fills = [(copy_key, token, copy, Ttl::After(ttl))];
+        let fills = [(copy_key.clone(), token, copy, Ttl::After(ttl))];
         let fill = self.engine.ask(link.fill(&fills, Duration::ZERO, self.engine.settings.shared_deadline));
         let filled = observe::traced(observe::of_fill(self.namespace.as_str(), 1), fill).await;
         if filled.is_err() {
             // Too large, or refused: nobody is to wait for it.
-            self.engine.release(&fills[0].0, token).await;
+            Box::pin(self.engine.release(copy_key, token)).await;
         }
         self.filled(key, fresh, filled.map(|filled| filled == [true]))
     }
@@ -309,8 +332,17 @@ impl<V: Send + Sync + 'static> Core<V> {
 
 impl<V> Fresh<V> {
     pub(super) fn answer(&self) -> Answer<V> {
+        self.answer_with(self.value.clone())
+    }
+
+    fn into_answer(mut self) -> Answer<V> {
+        let value = self.value.take();
+        self.answer_with(value)
+    }
+
+    fn answer_with(&self, value: Option<Arc<V>>) -> Answer<V> {
         Answer {
-            value: self.value.clone(),
+            value,
             tier: ServedBy::Loader,
             created: super::core::signed(self.began.noted.at),
             stale: false,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hallway_core::mutant::Mutant;
 use hallway_core::{Error, ErrorKind, Key, Result, Token};
+use smallvec::smallvec;
 use tokio::time::Instant;
 
 use super::core::{Answer, CacheCopy, Core, Tags};
@@ -270,13 +271,13 @@ impl<V: Send + Sync + 'static> Core<V> {
                 }
                 Look::Lease(token, noted) => {
                     let began = Began { generation: id, ..self.begin(noted) };
-                    let held = self.engine.hold(vec![(copy_key.clone(), token)], self.options.lease);
+                    let held = self.engine.hold(smallvec![(copy_key.clone(), token)], self.options.lease);
                     let loaded = self.run(loader).await;
                     drop(held);
                     return match loaded {
-                        Ok((load, cost)) => Ok(self.settle(key, load, cost, began, Target::Lease(token)).await),
+                        Ok((load, cost)) => Ok(self.settle_leased(key, &copy_key, load, cost, began, token).await),
                         Err(error) => {
-                            self.engine.release(&copy_key, token).await;
+                            Box::pin(self.engine.release(&copy_key, token)).await;
                             Err(error)
                         }
                     };

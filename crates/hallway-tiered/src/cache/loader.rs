@@ -1,15 +1,18 @@
 //! Running a loader: bounded in number and in time, and its panics caught.
 
 use std::error::Error as StdError;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use hallway_core::{Error, ErrorKind, Result};
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::Instant;
+use tokio::task::coop::unconstrained;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::core::Core;
 use super::outcome::{IntoLoad, Load, of_loader};
@@ -27,6 +30,26 @@ where
     Fut: Future<Output = Result<L, E>> + Send + 'static,
 {
     async move { loader().await.map(L::into_load).map_err(of_loader) }.boxed()
+}
+
+/// What `load` yields, or nothing once the deadline has passed. What does not wait has no timer made for it.
+async fn within<F: Future>(deadline: Option<Instant>, load: F) -> Option<F::Output> {
+    let mut load = pin!(load);
+    let mut timer = pin!(None::<Sleep>);
+    poll_fn(|cx| {
+        if let Poll::Ready(output) = load.as_mut().poll(cx) {
+            return Poll::Ready(Some(output));
+        }
+        if timer.is_none() {
+            timer.set(deadline.map(sleep_until));
+        }
+        match timer.as_mut().as_pin_mut() {
+            // Also where the load uses up its task's turn each time, or it would never be told to end.
+            Some(timer) => pin!(unconstrained(timer)).poll(cx).map(|()| None),
+            None => Poll::Pending,
+        }
+    })
+    .await
 }
 
 /// The loaders that run.
@@ -55,10 +78,11 @@ impl<V: Send + Sync + 'static> Core<V> {
         self.engine.counters.loads.one();
         let began = Instant::now();
         let limit = self.options.hard_timeout;
-        let ended = tokio::time::timeout(limit, AssertUnwindSafe(load).catch_unwind()).map(|ended| match ended {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(self.error(ErrorKind::Unavailable, "the loader panicked")),
-            Err(_) => Err(self.error(ErrorKind::Unavailable, format!("the loader did not end within {limit:?}"))),
+        let load = within(began.checked_add(limit), AssertUnwindSafe(load).catch_unwind());
+        let ended = load.map(|ended| match ended {
+            Some(Ok(result)) => result,
+            Some(Err(_)) => Err(self.error(ErrorKind::Unavailable, "the loader panicked")),
+            None => Err(self.error(ErrorKind::Unavailable, format!("the loader did not end within {limit:?}"))),
         });
         let result = observe::traced(observe::of_loader(self.namespace.as_str()), ended).await;
         let cost = began.elapsed();
@@ -92,5 +116,41 @@ impl<V: Send + Sync + 'static> Core<V> {
 
     pub(super) fn error(&self, kind: ErrorKind, message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
         Error::new(kind, message).at("cache", "load").with_namespace(&self.namespace)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    #[test]
+    fn what_does_not_wait_needs_no_timer() {
+        let without_timers = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        assert_eq!(without_timers.block_on(within(Some(Instant::now()), ready(7))), Some(7));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waits_has_until_its_deadline_and_without_one_for_ever() {
+        let (began, second) = (Instant::now(), Duration::from_secs(1));
+        assert_eq!(within(Some(began + second), pending::<()>()).await, None);
+        assert_eq!(began.elapsed(), second);
+        let slow = || tokio::time::sleep(second);
+        assert_eq!(within(Some(Instant::now() + second * 2), slow()).await, Some(()));
+        assert_eq!(within(None, slow()).await, Some(()));
+    }
+
+    #[tokio::test]
+    async fn what_uses_up_its_turn_each_time_is_cut_as_well() {
+        let greedy = async {
+            loop {
+                tokio::task::coop::consume_budget().await;
+            }
+        };
+        let limit = Instant::now() + Duration::from_millis(10);
+        let cut = tokio::spawn(within(Some(limit), greedy));
+        let cut = tokio::time::timeout(Duration::from_secs(10), cut).await;
+        assert_eq!(cut.expect("it is cut").unwrap(), None::<()>);
     }
 }

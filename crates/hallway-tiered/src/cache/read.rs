@@ -255,15 +255,15 @@ impl<V: Send + Sync + 'static> Core<V> {
 
     /// Whether a caller who comes later may have the answer of a load that begins now.
     pub(super) fn may_join(self: &Arc<Self>, key: &Key) -> impl Fn() -> bool + Send + Sync + 'static {
-        let (engine, generation) = (Arc::clone(&self.engine), Arc::clone(&self.generation));
-        let (noted, id) = (engine.note(key), generation.id());
-        let (linked, degraded) = (self.is_linked(), self.rules.degraded_ttl);
-        let bound = micros(engine.settings.bound).max(degraded);
+        let core = Arc::clone(self);
+        let (noted, id) = (self.engine.note(key), self.generation.id());
         move || {
-            let now = engine.clock.now();
+            let engine = &core.engine;
+            let (now, degraded) = (engine.clock.now(), core.rules.degraded_ttl);
+            let bound = micros(engine.settings.bound).max(degraded);
             // While no news can come, a load is as good as it is young.
-            let told = !linked || engine.is_proven(now, degraded) || now.saturating_sub(noted.at) <= bound;
-            told && engine.is_unchanged(&noted) && (id == 0 || generation.id() == id)
+            let told = !core.is_linked() || engine.is_proven(now, degraded) || now.saturating_sub(noted.at) <= bound;
+            told && engine.is_unchanged(&noted) && (id == 0 || core.generation.id() == id)
         }
     }
 

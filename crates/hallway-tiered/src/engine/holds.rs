@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use hallway_core::{Key, Token};
+use slab::Slab;
+use smallvec::SmallVec;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -21,10 +23,13 @@ pub(super) struct Holds {
     sooner: Arc<Notify>,
 }
 
+/// As a rule one.
+pub(crate) type Leased = SmallVec<[(Key, Token); 1]>;
+
+// In places of their own, because most are held for less than a millisecond: a tree takes longer than the rest.
 #[derive(Debug, Default)]
 struct Held {
-    /// By number, so that the order is the same in each run.
-    leases: BTreeMap<u64, Leases>,
+    leases: Slab<Leases>,
     begun: u64,
     /// When the keeper looks again, where there is one.
     keeper: Option<Instant>,
@@ -32,7 +37,9 @@ struct Held {
 
 #[derive(Debug)]
 struct Leases {
-    leases: Vec<(Key, Token)>,
+    /// Which they are: others may come to stand in their place.
+    number: u64,
+    leases: Leased,
     life: Duration,
     due: Instant,
 }
@@ -42,14 +49,15 @@ struct Leases {
 #[must_use]
 pub(crate) struct Hold {
     engine: Arc<Engine>,
-    /// `None` if there is nothing to hold.
-    number: Option<u64>,
+    /// Where they stand; `None` if there is nothing to hold.
+    place: Option<usize>,
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        if let Some(number) = self.number {
-            self.engine.holds.lock().leases.remove(&number);
+        if let Some(place) = self.place {
+            // Nobody else takes them out.
+            self.engine.holds.lock().leases.remove(place);
         }
     }
 }
@@ -61,6 +69,40 @@ impl Holds {
     }
 }
 
+impl Held {
+    fn put(&mut self, leases: Leased, life: Duration, due: Instant) -> usize {
+        self.begun += 1;
+        self.leases.insert(Leases { number: self.begun, leases, life, due })
+    }
+
+    /// Those that are due, which puts them off; and sets when to look again.
+    fn due(&mut self, now: Instant) -> Vec<Due> {
+        let mut due = Vec::new();
+        self.keeper = None;
+        // Of a load that goes on all leases may have been lost.
+        for (place, leases) in self.leases.iter_mut().filter(|(_, leases)| !leases.leases.is_empty()) {
+            if leases.due <= now {
+                leases.due = now + pause(leases.life);
+                due.push(Due { place, number: leases.number, leases: leases.leases.clone(), life: leases.life });
+            }
+            self.keeper = Some(self.keeper.map_or(leases.due, |next| next.min(leases.due)));
+        }
+        due
+    }
+
+    /// Forgets leases that could not be prolonged: they were ended by a write, or are another's by now.
+    fn keep_those_that_stand(&mut self, due: Vec<Due>, stand: Vec<bool>) {
+        let mut stand = stand.into_iter();
+        for Due { place, number, mut leases, .. } in due {
+            leases.retain(|_| stand.next() == Some(true));
+            // Meanwhile the load may have ended, and another begun in its place.
+            if let Some(held) = self.leases.get_mut(place).filter(|held| held.number == number) {
+                held.leases = leases;
+            }
+        }
+    }
+}
+
 /// How long a lease of this life stands before it is prolonged: two attempts may be lost before others take over.
 fn pause(life: Duration) -> Duration {
     life / 3
@@ -68,15 +110,13 @@ fn pause(life: Duration) -> Duration {
 
 impl Engine {
     /// Prolongs leases of this life. Not in the task of the loader: one that does not yield is alive all the same.
-    pub(crate) fn hold(self: &Arc<Self>, leases: Vec<(Key, Token)>, life: Duration) -> Hold {
+    pub(crate) fn hold(self: &Arc<Self>, leases: Leased, life: Duration) -> Hold {
         if leases.is_empty() {
-            return Hold { engine: Arc::clone(self), number: None };
+            return Hold { engine: Arc::clone(self), place: None };
         }
         let due = Instant::now() + pause(life);
         let mut held = self.holds.lock();
-        held.begun += 1;
-        let number = held.begun;
-        held.leases.insert(number, Leases { leases, life, due });
+        let place = held.put(leases, life, due);
         match held.keeper {
             None => {
                 held.keeper = Some(due);
@@ -89,19 +129,13 @@ impl Engine {
             Some(_) => {}
         }
         drop(held);
-        Hold { engine: Arc::clone(self), number: Some(number) }
+        Hold { engine: Arc::clone(self), place: Some(place) }
     }
 
     /// The leases that are due, and when the next are; nothing where there are none any more, which ends the keeper.
     fn due(&self) -> Option<(Vec<Due>, Instant)> {
-        let now = Instant::now();
         let mut held = self.holds.lock();
-        let mut due = Vec::new();
-        for (number, leases) in held.leases.iter_mut().filter(|(_, leases)| leases.due <= now) {
-            leases.due = now + pause(leases.life);
-            due.push(Due { number: *number, leases: leases.leases.clone(), life: leases.life });
-        }
-        held.keeper = held.leases.values().map(|leases| leases.due).min();
+        let due = held.due(Instant::now());
         held.keeper.map(|next| (due, next))
     }
 
@@ -120,27 +154,16 @@ impl Engine {
         let Some(link) = self.link() else { return };
         let asked: Vec<(Key, Token)> = due.iter().flat_map(|due| due.leases.iter().cloned()).collect();
         match self.ask(link.renew(&asked, life, self.settings.shared_deadline)).await {
-            Ok(stand) => {
-                let mut stand = stand.into_iter();
-                let mut held = self.holds.lock();
-                for Due { number, mut leases, .. } in due {
-                    // One that has gone was ended by a write, or is another's by now.
-                    leases.retain(|_| stand.next() == Some(true));
-                    if leases.is_empty() {
-                        held.leases.remove(&number);
-                    } else if let Some(held) = held.leases.get_mut(&number) {
-                        held.leases = leases;
-                    }
-                }
-            }
+            Ok(stand) => self.holds.lock().keep_those_that_stand(due, stand),
             Err(error) => tracing::debug!(%error, "leases could not be prolonged; it is tried again"),
         }
     }
 }
 
 struct Due {
+    place: usize,
     number: u64,
-    leases: Vec<(Key, Token)>,
+    leases: Leased,
     life: Duration,
 }
 
@@ -172,5 +195,59 @@ async fn keep(mut keeper: Keeper) {
         };
         // The engine is not held while waiting, or it would never end.
         let _ = tokio::time::timeout_at(next, sooner.notified()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use smallvec::smallvec;
+
+    use super::*;
+
+    const LIFE: Duration = Duration::from_secs(3);
+
+    fn leased(names: &[&str]) -> Leased {
+        names.iter().map(|name| (Key::from_physical(name).unwrap(), Token(1))).collect()
+    }
+
+    fn names(due: &[Due]) -> Vec<&str> {
+        due.iter().flat_map(|due| &due.leases).map(|(key, _)| key.as_str()).collect()
+    }
+
+    #[test]
+    fn each_is_due_after_a_third_of_its_life_and_then_again() {
+        let (mut held, start, second) = (Held::default(), Instant::now(), Duration::from_secs(1));
+        held.put(leased(&["a"]), LIFE, start + second);
+        held.put(leased(&["b", "c"]), LIFE, start + second / 2);
+        assert_eq!(names(&held.due(start)), [""; 0]);
+        assert_eq!(held.keeper, Some(start + second / 2));
+        assert_eq!(names(&held.due(start + second / 2)), ["b", "c"]);
+        assert_eq!(held.keeper, Some(start + second));
+        assert_eq!(names(&held.due(start + second * 3 / 2)), ["a", "b", "c"]);
+        assert_eq!(held.keeper, Some(start + second * 5 / 2));
+    }
+
+    #[test]
+    fn what_does_not_stand_any_more_is_not_asked_for_again() {
+        let (mut held, now) = (Held::default(), Instant::now());
+        held.put(leased(&["a", "b"]), LIFE, now);
+        held.put(leased(&["c"]), LIFE, now);
+        let due = held.due(now);
+        held.keep_those_that_stand(due, vec![false, true, false]);
+        assert_eq!(names(&held.due(now + LIFE)), ["b"]);
+        let due = held.due(now + LIFE * 2);
+        held.keep_those_that_stand(due, vec![false]);
+        assert_eq!((names(&held.due(now + LIFE * 3)), held.keeper), (vec![], None), "nothing is left to look after");
+    }
+
+    #[test]
+    fn what_became_of_leases_says_nothing_about_those_in_their_place() {
+        let (mut held, now) = (Held::default(), Instant::now());
+        let place = held.put(leased(&["a"]), LIFE, now);
+        let due = held.due(now);
+        held.leases.remove(place);
+        assert_eq!(held.put(smallvec![(Key::from_physical("b").unwrap(), Token(2))], LIFE, now), place);
+        held.keep_those_that_stand(due, vec![false]);
+        assert_eq!(names(&held.due(now)), ["b"]);
     }
 }

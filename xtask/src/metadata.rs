@@ -21,6 +21,8 @@ pub(crate) struct Dependency {
     pub(crate) name: String,
     /// In `[dev-dependencies]`.
     pub(crate) dev: bool,
+    /// Only with a feature.
+    pub(crate) optional: bool,
     /// A package of this workspace.
     pub(crate) ours: bool,
 }
@@ -49,6 +51,7 @@ fn dependency(json: &Value) -> Option<Dependency> {
     Some(Dependency {
         name: json["name"].as_str()?.to_owned(),
         dev: json["kind"].as_str() == Some("dev"),
+        optional: json["optional"].as_bool()?,
         ours: json["path"].is_string(),
     })
 }

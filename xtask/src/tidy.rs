@@ -39,6 +39,7 @@ pub(crate) fn run() -> Result {
     findings.extend(metrics::check(&files));
     findings.extend(benchmarks::check(&files));
     findings.extend(lockfile::forbidden(&locked));
+    findings.extend(lockfile::rivals(&members, &files));
 
     for warning in sources::long_files(&files).into_iter().chain(lockfile::tolerated(&locked)) {
         println!("warning: {warning}");

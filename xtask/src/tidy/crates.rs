@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     fn check(package: &str, on: &str, dev: bool, fine: bool) {
-        let dependency = Dependency { name: on.into(), dev, ours: true };
+        let dependency = Dependency { name: on.into(), dev, optional: false, ours: true };
         assert_eq!(allowed(package, &dependency), fine, "{package} -> {on}, dev {dev}");
     }
 
@@ -125,10 +125,10 @@ mod tests {
             name: "hallway-core".into(),
             manifest: "Cargo.toml".into(),
             features: vec![],
-            dependencies: vec![Dependency { name: "bytes".into(), dev: false, ours: false }],
+            dependencies: vec![Dependency { name: "bytes".into(), dev: false, optional: false, ours: false }],
         };
         assert!(edges(std::slice::from_ref(&package)).is_empty());
-        let upward = vec![Dependency { name: "hallway".into(), dev: false, ours: true }];
+        let upward = vec![Dependency { name: "hallway".into(), dev: false, optional: false, ours: true }];
         assert_eq!(edges(&[Package { dependencies: upward, ..package }]).len(), 1);
     }
 }

@@ -1,13 +1,17 @@
-//! One major version of what is large, or whose types meet.
+//! One major version of what is large, or whose types meet; and a lockfile that no build of ours reads.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Result;
+use crate::metadata::Package;
 use crate::tidy::{Finding, SourceFile};
 
 /// Two of these in one build are two runtimes, two drivers or two TLS stacks.
 const SINGLE: [&str; 10] =
     ["bytes", "criterion", "moka", "redis", "rustls", "serde", "sqlx", "sqlx-core", "tokio", "tracing"];
+
+/// The rivals are a workspace of their own, so that nothing else builds them.
+const RIVALS: &str = "benches/peers/Cargo.lock";
 
 /// The versions of each package in `Cargo.lock`.
 pub(super) fn versions(files: &[SourceFile]) -> Result<BTreeMap<String, Vec<String>>> {
@@ -52,6 +56,31 @@ fn duplicates(locked: &BTreeMap<String, Vec<String>>) -> impl Iterator<Item = (&
     })
 }
 
+/// What our packages need and the rivals' lockfile does not know: they are built with `--locked`, which would fail.
+pub(super) fn rivals(members: &[Package], files: &[SourceFile]) -> Vec<Finding> {
+    let Some(lock) = files.iter().find(|file| file.path == RIVALS) else { return vec![format!("{RIVALS} is missing")] };
+    let known: BTreeMap<&str, &str> = lock
+        .text
+        .split("[[package]]\n")
+        .filter_map(|package| Some((quoted(package.lines().next()?, "name")?, package)))
+        .collect();
+    let mut findings = Vec::new();
+    for member in members {
+        let Some(known) = known.get(member.name.as_str()) else { continue };
+        for needed in member.dependencies.iter().filter(|needed| !needed.dev && !needed.optional) {
+            // A version follows where there are several.
+            let names = [format!(" \"{}\",", needed.name), format!(" \"{} ", needed.name)];
+            if !known.lines().any(|line| line == names[0] || line.starts_with(&names[1])) {
+                findings.push(format!(
+                    "{RIVALS} does not know that {} needs {}: run `cargo update --workspace --manifest-path benches/peers/Cargo.toml`",
+                    member.name, needed.name
+                ));
+            }
+        }
+    }
+    findings
+}
+
 /// What semantic versioning holds compatible: `1`, `0.9`, `0.0.3`.
 fn major(version: &str) -> String {
     let parts: Vec<_> = version.split(['.', '-', '+']).take(3).collect();
@@ -75,6 +104,28 @@ mod tests {
         let text = "version = 4\n\n[[package]]\nname = \"rand\"\nversion = \"0.9.1\"\n\n[[package]]\nname = \"rand\"\nversion = \"0.10.0\"\n";
         let read = versions(&[SourceFile { path: "Cargo.lock".into(), text: text.into() }]).unwrap();
         assert_eq!(read["rand"], ["0.9.1", "0.10.0"]);
+    }
+
+    #[test]
+    fn finds_what_the_rivals_do_not_know() {
+        use crate::metadata::Dependency;
+
+        let needs = |name: &str, dev, optional| Dependency { name: name.into(), dev, optional, ours: false };
+        let member = |needs: Vec<Dependency>| Package {
+            name: "hallway-a".into(),
+            manifest: "a/Cargo.toml".into(),
+            features: Vec::new(),
+            dependencies: needs,
+        };
+        let text = "version = 4\n\n[[package]]\nname = \"hallway-a\"\nversion = \"0.1.0\"\ndependencies = [\n \"rand 0.10.0\",\n \"slab\",\n]\n\n[[package]]\nname = \"itoa\"\nversion = \"1.0.0\"\n";
+        let lock = [SourceFile { path: RIVALS.into(), text: text.into() }];
+        let known = vec![needs("slab", false, false), needs("rand", false, false)];
+        assert_eq!(rivals(&[member(known)], &lock), [""; 0]);
+        let others = vec![needs("loom", true, false), needs("metrics", false, true)];
+        assert_eq!(rivals(&[member(others)], &lock), [""; 0]);
+        let new = vec![needs("itoa", false, false), needs("ran", false, false)];
+        assert_eq!(rivals(&[member(new)], &lock).len(), 2);
+        assert_eq!(rivals(&[], &[]).len(), 1);
     }
 
     #[test]

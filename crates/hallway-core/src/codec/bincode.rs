@@ -37,7 +37,7 @@ impl Codec for Bincode {
     fn encode_with<T: Serialize + ?Sized, R>(value: &T, with: impl FnOnce(&[u8]) -> R) -> Result<R> {
         let guard = Guard::encoding();
         let run = |mut sink: &bounds::Sink| {
-            bincode::serde::encode_into_std_write(Value::new(value, &guard), &mut sink, config()).map(drop)
+            bincode::serde::encode_into_std_write(Value::new(value, &guard, None), &mut sink, config()).map(drop)
         };
         bounds::encode(Self::NAME, &guard, run, with)
     }

@@ -25,7 +25,7 @@ impl Codec for Json {
 
     fn encode_with<T: Serialize + ?Sized, R>(value: &T, with: impl FnOnce(&[u8]) -> R) -> Result<R> {
         let guard = Guard::encoding_finite();
-        let run = |sink: &bounds::Sink| serde_json::to_writer(sink, &Value::new_json(value, &guard, sink));
+        let run = |sink: &bounds::Sink| serde_json::to_writer(sink, &Value::new(value, &guard, Some(sink)));
         bounds::encode(Self::NAME, &guard, run, with)
     }
 

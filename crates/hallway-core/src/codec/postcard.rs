@@ -25,7 +25,12 @@ impl Codec for Postcard {
 
     fn encode_with<T: Serialize + ?Sized, R>(value: &T, with: impl FnOnce(&[u8]) -> R) -> Result<R> {
         let guard = Guard::encoding();
-        bounds::encode(Self::NAME, &guard, |sink| postcard::to_io(&Value::new(value, &guard), sink).map(drop), with)
+        bounds::encode(
+            Self::NAME,
+            &guard,
+            |sink| postcard::to_io(&Value::new(value, &guard, None), sink).map(drop),
+            with,
+        )
     }
 
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {

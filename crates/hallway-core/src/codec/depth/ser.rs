@@ -29,14 +29,9 @@ pub(in crate::codec) struct Value<'g, 'v, T: ?Sized> {
 }
 
 impl<'g, 'v, T: ?Sized> Value<'g, 'v, T> {
-    pub(in crate::codec) fn new(value: &'v T, guard: &'g Guard) -> Self {
-        Self { value, run: Run { guard, json: None }, level: Level::TOP }
-    }
-
-    /// As [`new`](Self::new), by a format that writes JSON without spaces into this sink.
-    #[cfg(feature = "json")]
-    pub(in crate::codec) fn new_json(value: &'v T, guard: &'g Guard, sink: &'g Sink) -> Self {
-        Self { value, run: Run { guard, json: Some(sink) }, level: Level::TOP }
+    /// `json` is where the format writes, if it writes JSON without spaces.
+    pub(in crate::codec) fn new(value: &'v T, guard: &'g Guard, json: Option<&'g Sink>) -> Self {
+        Self { value, run: Run { guard, json }, level: Level::TOP }
     }
 }
 

@@ -21,7 +21,8 @@ pub(crate) struct Flights<T> {
     inner: Arc<Inner<T>>,
 }
 
-/// Seeded by chance, so that nobody can choose keys that collide; and at most as many as may be loaded at a time.
+/// Seeded by chance, so that keys cannot be chosen to collide by whoever sees no hashes; and it never holds more than may be
+/// loaded at a time.
 type Map<T> = HashMap<Key, Flight<T>, foldhash::quality::RandomState>;
 
 struct Inner<T> {

@@ -106,23 +106,8 @@ impl<V: Send + Sync + 'static> Core<V> {
         self.settled(key, fresh, target, kept)
     }
 
-    /// As [`settle`](Self::settle) under a lease, by a caller who knows under which key the copy stands.
-    pub(super) async fn settle_leased(
-        &self,
-        key: &Key,
-        copy_key: &Key,
-        load: Load<V>,
-        cost: Duration,
-        began: Began,
-        token: Token,
-    ) -> Answer<V> {
-        let fresh = self.fresh(load, cost, began).await;
-        let kept = self.fill(key, copy_key, &fresh, token).await;
-        self.settled(key, fresh, Target::Lease(token), kept)
-    }
-
     /// What was loaded is the answer, wherever it was kept.
-    fn settled(&self, key: &Key, fresh: Fresh<V>, target: Target, kept: bool) -> Answer<V> {
+    pub(super) fn settled(&self, key: &Key, fresh: Fresh<V>, target: Target, kept: bool) -> Answer<V> {
         if !kept {
             self.counters.unfilled.one();
             let outdated = matches!(target, Target::Here) && !self.engine.is_unchanged(&fresh.began.noted);
@@ -225,7 +210,8 @@ impl<V: Send + Sync + 'static> Core<V> {
         }
     }
 
-    async fn fill(&self, key: &Key, copy_key: &Key, fresh: &Fresh<V>, token: Token) -> bool {
+    /// Writes the copy under its lease, or gives the lease back.
+    pub(super) async fn fill(&self, key: &Key, copy_key: &Key, fresh: &Fresh<V>, token: Token) -> bool {
         let Some(Sealed { copy, ttl }) = self.seal(fresh) else {
             // In a box, as whatever else is seldom.
             Box::pin(self.engine.release(copy_key, token)).await;

@@ -275,7 +275,12 @@ impl<V: Send + Sync + 'static> Core<V> {
                     let loaded = self.run(loader).await;
                     drop(held);
                     return match loaded {
-                        Ok((load, cost)) => Ok(self.settle_leased(key, &copy_key, load, cost, began, token).await),
+                        // `settle`, without making the copy's key once more.
+                        Ok((load, cost)) => {
+                            let fresh = self.fresh(load, cost, began).await;
+                            let kept = self.fill(key, &copy_key, &fresh, token).await;
+                            Ok(self.settled(key, fresh, Target::Lease(token), kept))
+                        }
                         Err(error) => {
                             Box::pin(self.engine.release(&copy_key, token)).await;
                             Err(error)

@@ -56,7 +56,7 @@ pub(crate) struct Hold {
 impl Drop for Hold {
     fn drop(&mut self) {
         if let Some(place) = self.place {
-            // Nobody else takes them out.
+            // They are there: put in when this was made, and taken out by this alone.
             self.engine.holds.lock().leases.remove(place);
         }
     }

@@ -194,7 +194,14 @@ async fn cached(stage: &Stage, instance: &Instance, mut rng: SimRng) {
     match rng.weighted(&[reads, 8, 10, 9, 3, 2]) {
         0 => {
             let call = call(Input::Read).cached();
-            let found = instance.cache.get_or_load(&id, move || async move { load(&*sql, &row).await }).await;
+            let rest =
+                if rng.chance(0.25) { rng.duration(Duration::ZERO..=stage.scenario.rest) } else { Duration::ZERO };
+            let loader = move || async move {
+                let found = load(&*sql, &row).await;
+                tokio::time::sleep(rest).await;
+                found
+            };
+            let found = instance.cache.get_or_load(&id, loader).await;
             answered(call, found);
         }
         1 => {

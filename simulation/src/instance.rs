@@ -65,6 +65,13 @@ impl Instance {
                 .bound(scenario.bound)
                 .seed(seed)
                 .build()?,
+            Tiers::Cache if !scenario.local => TieredStore::builder()
+                .shared(shared)
+                .defaults(options)
+                .clock(clock)
+                .bound(scenario.bound)
+                .seed(seed)
+                .build()?,
             Tiers::Cache | Tiers::LocalShared => TieredStore::builder()
                 .local(local)
                 .shared(shared)

@@ -92,6 +92,10 @@ pub struct Scenario {
     pub operations: u64,
     /// Longest pause of a client between two.
     pub pause: Duration,
+    /// Whether processes keep copies.
+    pub local: bool,
+    /// For how long a loader goes on after it has read, at most and now and then.
+    pub rest: Duration,
 }
 
 impl Scenario {
@@ -127,6 +131,9 @@ impl Scenario {
             fault,
             operations: if long_turns { 100 } else { rng.within(20..=60) },
             pause: Duration::from_millis(if long_turns { 100 } else { *rng.pick(&[3, 60, 300]) }),
+            // What is read and not kept nobody tells of.
+            local: tiers != Tiers::Cache || rng.chance(0.5),
+            rest: if tiers == Tiers::Cache { 4 * Duration::from_millis(bound) } else { Duration::ZERO },
         }
     }
 }

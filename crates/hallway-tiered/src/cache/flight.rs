@@ -38,8 +38,8 @@ pub(super) enum Start {
     /// The shared tier gives no answers.
     Down,
     /// A copy with this id answers until it is replaced. Whoever cannot be answered by it waits for the process that
-    /// replaces it.
-    Stale { seen: Token, cost: u64, waits: bool },
+    /// replaces it. `noted` was taken before the copy was read.
+    Stale { seen: Token, cost: u64, waits: bool, noted: Noted },
 }
 
 /// What a copy in the shared tier turns out to be.
@@ -173,7 +173,7 @@ impl<V: Send + Sync + 'static> Core<V> {
             Start::Busy => self.fly_linked(&key, None, loader, takes_nothing).await,
             Start::Down => Box::pin(self.fly_degraded(&key, self.engine.note(&key), loader)).await,
             // In a box, as whatever else is seldom: each load would carry room for it.
-            Start::Stale { seen, cost, waits } => {
+            Start::Stale { seen, cost, waits, .. } => {
                 Box::pin(self.fly_stale(&key, seen, cost, waits, loader, takes_nothing)).await
             }
         }

@@ -160,7 +160,7 @@ impl<V: Send + Sync + 'static> Core<V> {
                                 asked[*place].answer = Some(Ok(self.hit(&copy, ServedBy::Shared, now)));
                                 continue;
                             }
-                            Start::Stale { seen: copy.id, cost: copy.cost, waits: true }
+                            Start::Stale { seen: copy.id, cost: copy.cost, waits: true, noted: copy.guard.noted }
                         }
                         Opened::Dead(id) => Start::Absent(Some(id)),
                     }
@@ -187,7 +187,7 @@ impl<V: Send + Sync + 'static> Core<V> {
             let Asked { id, key, .. } = &asked[place];
             let (sender, receiver) = oneshot::channel();
             let given_up = self.error(ErrorKind::Unavailable, "the load was given up");
-            let boarded = self.flights.board(key, Kind::Waited, self.may_join(key), || async move {
+            let boarded = self.flights.board(key, Kind::Waited, self.may_join(key, start), || async move {
                 receiver.await.unwrap_or(Err(given_up))
             });
             match boarded {

@@ -136,7 +136,8 @@ impl<V: Send + Sync + 'static> Core<V> {
             Verdict::Good => {}
             Verdict::Refresh => self.refresh_soon(key, &copy, loader, takes_nothing),
             Verdict::Late => {
-                return Ok(Found::Load(Start::Stale { seen: copy.id, cost: copy.cost, waits: true }));
+                let (seen, cost, noted) = (copy.id, copy.cost, copy.guard.noted);
+                return Ok(Found::Load(Start::Stale { seen, cost, waits: true, noted }));
             }
         }
         Ok(Found::Answer(self.hit(&copy, ServedBy::Shared, now)))
@@ -232,7 +233,7 @@ impl<V: Send + Sync + 'static> Core<V> {
         loader: &mut Option<Loader<V>>,
         takes_nothing: bool,
     ) -> Result<Ticket<Answer<V>>> {
-        let may_join = self.may_join(key);
+        let may_join = self.may_join(key, start);
         let (core, owned) = (Arc::clone(self), key.clone());
         let ticket = self.flights.board(key, kind, may_join, || {
             let loader = loader.take();
@@ -253,17 +254,27 @@ impl<V: Send + Sync + 'static> Core<V> {
         ticket.inspect_err(|_| self.counters.overloaded.one()).map_err(|error| error.with_namespace(&self.namespace))
     }
 
-    /// Whether a caller who comes later may have the answer of a load that begins now.
-    pub(super) fn may_join(self: &Arc<Self>, key: &Key) -> impl Fn() -> bool + Send + Sync + 'static {
+    /// Whether a caller who comes later may have the answer of a load that begins now in this way.
+    ///
+    /// Redis tells once of a change to a key that was read, and not at all of one that was only asked the lease of: what
+    /// begins with a lease may miss a write elsewhere, and its answer is as good as it is young.
+    pub(super) fn may_join(self: &Arc<Self>, key: &Key, start: Start) -> impl Fn() -> bool + Send + Sync + 'static {
         let core = Arc::clone(self);
-        let (noted, id) = (self.engine.note(key), self.generation.id());
+        let (began, id) = (self.now(), self.generation.id());
+        let (noted, is_told) = match start {
+            // As long as this is unchanged, the next change is told as well.
+            Start::Stale { noted, .. } => (noted, true),
+            _ => (self.engine.note(key), !self.is_linked()),
+        };
         move || {
             let engine = &core.engine;
             let (now, degraded) = (engine.clock.now(), core.rules.degraded_ttl);
-            let bound = micros(engine.settings.bound).max(degraded);
-            // While no news can come, a load is as good as it is young.
-            let told = !core.is_linked() || engine.is_proven(now, degraded) || now.saturating_sub(noted.at) <= bound;
-            told && engine.is_unchanged(&noted) && (id == 0 || core.generation.id() == id)
+            let bound = micros(engine.settings.bound);
+            let is_proven = !core.is_linked() || engine.is_proven(now, degraded);
+            let is_young = || now.saturating_sub(began) <= if is_proven { bound } else { bound.max(degraded) };
+            ((is_told && is_proven) || is_young())
+                && engine.is_unchanged(&noted)
+                && (id == 0 || core.generation.id() == id)
         }
     }
 
@@ -284,7 +295,7 @@ impl<V: Send + Sync + 'static> Core<V> {
         };
         let start = match copy.id {
             Token(0) => Start::Again,
-            seen => Start::Stale { seen, cost: copy.cost, waits: false },
+            seen => Start::Stale { seen, cost: copy.cost, waits: false, noted: copy.guard.noted },
         };
         let Ok(ticket) = self.board(key, Kind::Background, start, loader, takes_nothing) else { return };
         if !ticket.leads {

@@ -3,6 +3,7 @@
 
 mod conformance;
 mod cut_off;
+mod joins;
 mod outage;
 mod processes;
 mod stage;

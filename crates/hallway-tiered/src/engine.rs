@@ -4,6 +4,7 @@
 //! answer is here; where reads and writes go is decided by plans; input and output happen in [`link`], [`reads`] and
 //! [`writes`].
 
+mod behind;
 mod debts;
 mod generations;
 mod hits;
@@ -28,6 +29,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use self::behind::Behind;
 pub(crate) use self::debts::Debts;
 pub(crate) use self::generations::{Generation, Generations};
 pub(crate) use self::hits::{Guard, Lease, Noted};
@@ -81,6 +83,7 @@ pub(crate) struct Engine {
     waiters: Waiters,
     promotions: Promotions,
     holds: Holds,
+    behind: Behind,
     copies: Namespace,
     link: OnceLock<Arc<dyn SharedLink>>,
     /// Itself, for tasks that must not keep it alive.
@@ -125,6 +128,7 @@ impl Engine {
             waiters: Waiters::default(),
             promotions: Promotions::new(random.id()),
             holds: Holds::default(),
+            behind: Behind::default(),
             copies: Namespace::new(COPY)?,
             link: OnceLock::new(),
             me: OnceLock::new(),
@@ -235,14 +239,19 @@ impl Engine {
         self.closing.load(Ordering::Acquire)
     }
 
-    /// Ends the background work once nothing is owed any more, or at the deadline. Says whether nothing is owed.
+    /// Ends the background work once all copies are written and nothing is owed any more, or at the deadline. Says whether
+    /// nothing is owed.
     pub(crate) async fn shutdown(&self, within: Duration) -> bool {
-        let done = tokio::time::timeout(within, async {
+        let deadline = Instant::now() + within;
+        let done = tokio::time::timeout_at(deadline, async {
             while !self.settle_debts().await {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         });
         let settled = done.await.is_ok();
+        if !self.all_written(deadline).await {
+            tracing::debug!("copies of what was loaded last are not written; others will load it");
+        }
         self.closing.store(true, Ordering::Release);
         self.wake.notify_one();
         let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner));

@@ -166,9 +166,9 @@ impl TieredStore {
         self.engine.stats()
     }
 
-    /// Makes good what is still owed to the shared tier and ends the background work, within `deadline`. For SIGTERM, after
-    /// the last request. Says whether nothing is owed any more; what is owed by the consistent tier's outbox, other
-    /// instances make good.
+    /// Makes good what is still owed to the shared tier, waits for copies that caches are still writing, and ends the
+    /// background work, within `deadline`. For SIGTERM, after the last request. Says whether nothing is owed any more; what is
+    /// owed by the consistent tier's outbox, other instances make good, and a copy that was not written is no debt.
     pub async fn shutdown(&self, deadline: Duration) -> bool {
         self.engine.shutdown(deadline).await
     }

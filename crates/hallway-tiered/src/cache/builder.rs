@@ -203,6 +203,16 @@ impl<C: Codec> CacheBuilder<C> {
         self
     }
 
+    /// Callers of [`Cache::get_or_load`] wait until what they loaded is in the shared tier, or cannot be written there. By
+    /// default they have it as soon as the loader has, and up to 64 copies of all caches over one
+    /// [`TieredStore`](crate::TieredStore) are written after that: whoever asks this cache for one of them meanwhile is
+    /// answered or waits for it, and another process may find it a round trip later. For programs that end right after a
+    /// load without [`TieredStore::shutdown`](crate::TieredStore::shutdown), which waits for them.
+    pub fn wait_for_fills(mut self) -> Self {
+        self.options.wait_for_fills = true;
+        self
+    }
+
     /// What readers are promised. A cache can be [`Mode::Local`] or [`Mode::Shared`]. Default: that of its namespace, else
     /// `Shared` where there is a shared or a consistent tier, else `Local`.
     pub fn mode(mut self, mode: Mode) -> Self {

@@ -15,6 +15,7 @@ use super::loader::Loader;
 use super::outcome::ServedBy;
 use super::tags;
 use crate::engine::{Hold, LinkHealth, Look, Noted, Patience, Peek, Promotion};
+use crate::flights::Teller;
 use crate::header::{Header, NOTHING};
 use crate::observe;
 use crate::settings::micros;
@@ -40,6 +41,13 @@ pub(super) enum Start {
     /// A copy with this id answers until it is replaced. Whoever cannot be answered by it waits for the process that
     /// replaces it. `noted` was taken before the copy was read.
     Stale { seen: Token, cost: u64, waits: bool, noted: Noted },
+}
+
+/// What a load is to find, how, and who is told before its copy is written.
+pub(super) struct Wanted<V> {
+    pub(super) loader: Loader<V>,
+    pub(super) takes_nothing: bool,
+    pub(super) teller: Teller<Answer<V>>,
 }
 
 /// What a copy in the shared tier turns out to be.
@@ -158,24 +166,16 @@ impl<V: Send + Sync + 'static> Core<V> {
     }
 
     /// The load itself, in a task of its own.
-    pub(super) async fn fly(
-        &self,
-        key: Key,
-        start: Start,
-        loader: Loader<V>,
-        takes_nothing: bool,
-    ) -> Result<Answer<V>> {
+    pub(super) async fn fly(&self, key: Key, start: Start, wanted: Wanted<V>) -> Result<Answer<V>> {
         match start {
-            Start::Alone => self.fly_alone(&key, loader, takes_nothing).await,
-            Start::Again => self.load_here(&key, self.engine.note(&key), loader).await,
-            Start::Unread => self.fly_unread(&key, loader, takes_nothing).await,
-            Start::Absent(dead) => self.fly_linked(&key, Some(dead), loader, takes_nothing).await,
-            Start::Busy => self.fly_linked(&key, None, loader, takes_nothing).await,
-            Start::Down => Box::pin(self.fly_degraded(&key, self.engine.note(&key), loader)).await,
+            Start::Alone => self.fly_alone(&key, wanted.loader, wanted.takes_nothing).await,
+            Start::Again => self.load_here(&key, self.engine.note(&key), wanted.loader).await,
+            Start::Unread => self.fly_unread(&key, wanted).await,
+            Start::Absent(dead) => self.fly_linked(&key, Some(dead), wanted).await,
+            Start::Busy => self.fly_linked(&key, None, wanted).await,
+            Start::Down => Box::pin(self.fly_degraded(&key, self.engine.note(&key), wanted.loader)).await,
             // In a box, as whatever else is seldom: each load would carry room for it.
-            Start::Stale { seen, cost, waits, .. } => {
-                Box::pin(self.fly_stale(&key, seen, cost, waits, loader, takes_nothing)).await
-            }
+            Start::Stale { seen, cost, waits, .. } => Box::pin(self.fly_stale(&key, seen, cost, waits, wanted)).await,
         }
     }
 
@@ -227,8 +227,8 @@ impl<V: Send + Sync + 'static> Core<V> {
     }
 
     /// As if nothing had been found; the lease that is asked for says whether that is so.
-    async fn fly_unread(&self, key: &Key, loader: Loader<V>, takes_nothing: bool) -> Result<Answer<V>> {
-        let answer = self.fly_linked(key, Some(None), loader, takes_nothing).await;
+    async fn fly_unread(&self, key: &Key, wanted: Wanted<V>) -> Result<Answer<V>> {
+        let answer = self.fly_linked(key, Some(None), wanted).await;
         if let Ok(answer) = &answer {
             self.odds.count(answer.tier == ServedBy::Loader);
         }
@@ -236,13 +236,8 @@ impl<V: Send + Sync + 'static> Core<V> {
     }
 
     /// Under a lease, or waiting for whoever has it.
-    async fn fly_linked(
-        &self,
-        key: &Key,
-        mut absent: Option<Option<Token>>,
-        loader: Loader<V>,
-        takes_nothing: bool,
-    ) -> Result<Answer<V>> {
+    async fn fly_linked(&self, key: &Key, mut absent: Option<Option<Token>>, wanted: Wanted<V>) -> Result<Answer<V>> {
+        let Wanted { loader, takes_nothing, teller } = wanted;
         let copy_key = self.engine.copy_key(key)?;
         let patience = Patience { lease: self.options.lease, wait: self.options.wait_max() };
         for _ in 0..TRIES {
@@ -278,6 +273,11 @@ impl<V: Send + Sync + 'static> Core<V> {
                         // `settle`, without making the copy's key once more.
                         Ok((load, cost)) => {
                             let fresh = self.fresh(load, cost, began).await;
+                            // Whoever waits is not to wait for the copy as well.
+                            let behind = if self.options.wait_for_fills { None } else { self.engine.write_behind() };
+                            if behind.is_some() {
+                                teller.tell(Ok(fresh.answer()));
+                            }
                             let kept = self.fill(key, &copy_key, &fresh, token).await;
                             Ok(self.settled(key, fresh, Target::Lease(token), kept))
                         }
@@ -314,17 +314,11 @@ impl<V: Send + Sync + 'static> Core<V> {
     }
 
     /// Replaces a copy that still answers, unless another process is doing it.
-    async fn fly_stale(
-        &self,
-        key: &Key,
-        seen: Token,
-        cost: u64,
-        waits: bool,
-        loader: Loader<V>,
-        takes_nothing: bool,
-    ) -> Result<Answer<V>> {
+    async fn fly_stale(&self, key: &Key, seen: Token, cost: u64, waits: bool, wanted: Wanted<V>) -> Result<Answer<V>> {
         let copy_key = self.engine.copy_key(key)?;
-        let Some(link) = self.engine.link() else { return self.fly_alone(key, loader, takes_nothing).await };
+        let Some(link) = self.engine.link() else {
+            return self.fly_alone(key, wanted.loader, wanted.takes_nothing).await;
+        };
         // A refresh that is done does not keep the next one waiting.
         let life = self.options.claim(Duration::from_micros(cost));
         let began = Instant::now();
@@ -333,33 +327,33 @@ impl<V: Send + Sync + 'static> Core<V> {
             let noted = self.engine.note(key);
             if self.claims.holds(key, self.now()) {
                 // This process's own claim, whose load failed, still stands.
-                return self.load(key, loader, self.begin(noted), Target::Replace(seen)).await;
+                return self.load(key, wanted.loader, self.begin(noted), Target::Replace(seen)).await;
             }
             let token = self.engine.random.token();
             let claim = link.claim_refresh(&copy_key, token, life, self.engine.settings.shared_deadline);
             match self.engine.ask(claim).await {
                 Ok(true) => {
                     let now = self.now();
-                    let loaded = self.load(key, loader, self.begin(noted), Target::Replace(seen)).await;
+                    let loaded = self.load(key, wanted.loader, self.begin(noted), Target::Replace(seen)).await;
                     if loaded.is_err() {
                         self.claims.hold(key, self.now(), now.saturating_add(micros(life)));
                     }
                     return loaded;
                 }
                 Ok(false) => {}
-                Err(error) => return self.down(error, key, noted, loader).await,
+                Err(error) => return self.down(error, key, noted, wanted.loader).await,
             }
             // As long as the claim stands, should its holder have died.
             let wait = life.min(most.saturating_sub(began.elapsed()));
-            match self.await_refresh(key, &copy_key, seen, wait, takes_nothing).await {
+            match self.await_refresh(key, &copy_key, seen, wait, wanted.takes_nothing).await {
                 Refreshed::Done(copy) => return Ok(Answer::of(&copy, ServedBy::Shared, self.now())),
-                Refreshed::Gone(absent) => return self.fly_linked(key, absent, loader, takes_nothing).await,
-                Refreshed::Down(error, noted) => return self.down(error, key, noted, loader).await,
+                Refreshed::Gone(absent) => return self.fly_linked(key, absent, wanted).await,
+                Refreshed::Down(error, noted) => return self.down(error, key, noted, wanted.loader).await,
                 Refreshed::Not(..) if began.elapsed() < most => {}
                 Refreshed::Not(copy, noted) => {
                     let now = self.now();
                     if waits && !copy.is_within(self.options.overtime(), now) {
-                        return self.load(key, loader, self.begin(noted), Target::Replace(seen)).await;
+                        return self.load(key, wanted.loader, self.begin(noted), Target::Replace(seen)).await;
                     }
                     // Whoever refreshes it takes long.
                     self.leave_alone(key);

@@ -134,6 +134,9 @@ impl<V: Send + Sync + 'static> Core<V> {
         if open.is_empty() || !self.is_linked() {
             return Ok(all(Start::Alone));
         }
+        for place in &open {
+            self.written(&asked[*place].key).await;
+        }
         match self.read_many(asked, &open).await {
             Ok(starts) => Ok(starts),
             Err(error) if self.options.fail_fast => Err(error.with_namespace(&self.namespace)),
@@ -187,7 +190,7 @@ impl<V: Send + Sync + 'static> Core<V> {
             let Asked { id, key, .. } = &asked[place];
             let (sender, receiver) = oneshot::channel();
             let given_up = self.error(ErrorKind::Unavailable, "the load was given up");
-            let boarded = self.flights.board(key, Kind::Waited, self.may_join(key, start), || async move {
+            let boarded = self.flights.board(key, Kind::Waited, self.may_join(key, start), |_| async move {
                 receiver.await.unwrap_or(Err(given_up))
             });
             match boarded {

@@ -34,6 +34,8 @@ pub(super) struct Options {
     /// How long after an answer was lost a write may still happen.
     pub(super) settle: Duration,
     pub(super) fail_fast: bool,
+    /// Whether callers wait until what they loaded is in the shared tier.
+    pub(super) wait_for_fills: bool,
 }
 
 impl Default for Options {
@@ -58,6 +60,7 @@ impl Default for Options {
             write_deadline: Duration::from_secs(30),
             settle: Duration::from_secs(10),
             fail_fast: false,
+            wait_for_fills: false,
         }
     }
 }

@@ -7,7 +7,7 @@ use hallway_core::{ErrorKind, Key, Result, Token};
 
 use super::core::{Answer, CacheCopy, Core, signed};
 use super::fill::Target;
-use super::flight::{Opened, Start};
+use super::flight::{Opened, Start, Wanted};
 use super::loader::Loader;
 use super::outcome::ServedBy;
 use crate::engine::{Glance, Look, Noted, Patience, Peek, Promotion};
@@ -93,6 +93,7 @@ impl<V: Send + Sync + 'static> Core<V> {
         if let Some(ticket) = self.flights.join(key) {
             return Ok(Approach::Wait(ticket));
         }
+        self.written(key).await;
         // What is past its TTL may have to answer, and a lease says nothing about that.
         if self.is_linked() && self.options.overtime().is_zero() && self.odds.are_against() {
             start = Start::Unread;
@@ -104,6 +105,14 @@ impl<V: Send + Sync + 'static> Core<V> {
         }
         self.counters.misses.one();
         Ok(Approach::Wait(self.board(key, Kind::Waited, start, loader, takes_nothing)?))
+    }
+
+    /// Waits until a copy is written of what this cache has already answered with: whoever comes after that answer finds it.
+    pub(super) async fn written(&self, key: &Key) {
+        if let Some(flight) = self.flights.ending(key) {
+            // In a box, as whatever else is seldom.
+            Box::pin(flight.over()).await;
+        }
     }
 
     /// Looks into the shared tier.
@@ -235,7 +244,7 @@ impl<V: Send + Sync + 'static> Core<V> {
     ) -> Result<Ticket<Answer<V>>> {
         let may_join = self.may_join(key, start);
         let (core, owned) = (Arc::clone(self), key.clone());
-        let ticket = self.flights.board(key, kind, may_join, || {
+        let ticket = self.flights.board(key, kind, may_join, |teller| {
             let loader = loader.take();
             let operation = if kind == Kind::Waited { "load" } else { "refresh" };
             // Made here, where the caller's own span is the current one.
@@ -243,7 +252,7 @@ impl<V: Send + Sync + 'static> Core<V> {
             let flight = async move {
                 // Asked for once, when nobody could be joined.
                 let Some(loader) = loader else { return Err(core.lost()) };
-                let answer = core.fly(owned, start, loader, takes_nothing).await;
+                let answer = core.fly(owned, start, Wanted { loader, takes_nothing, teller }).await;
                 if kind == Kind::Waited && answer.as_ref().is_ok_and(|answer| answer.tier == ServedBy::Loader) {
                     core.engine.counters.authority_reads.one();
                 }
@@ -430,6 +439,7 @@ impl<V: Send + Sync + 'static> Core<V> {
             return Ok(Some(self.hit(&copy, ServedBy::Local, now)));
         }
         if self.is_linked() {
+            self.written(&key).await;
             match self.far(&key, true, aged).await.map_err(|error| error.with_namespace(&self.namespace))? {
                 Far::Value(answer) => return Ok(Some(answer)),
                 Far::Copy(copy) => {

@@ -161,6 +161,7 @@ impl<V: Send + Sync + 'static> Core<V> {
             return self.invalidate(vec![key]).await;
         }
         self.throttle.lift(&key);
+        self.written(&key).await;
         let done = if self.is_linked() { self.expire_far(&key).await? } else { self.expire_here(&key) };
         if done { Ok(()) } else { self.invalidate(vec![key]).await }
     }

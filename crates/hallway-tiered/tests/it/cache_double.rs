@@ -33,6 +33,8 @@ struct State {
     slow: AtomicBool,
     /// Whether replies stay on their way.
     held: watch::Sender<bool>,
+    /// Whether copies to be written stay on their way.
+    stalled: watch::Sender<bool>,
     /// So many calls that end markers fail.
     lost: AtomicUsize,
     calls: [AtomicUsize; 8],
@@ -94,6 +96,7 @@ impl Shared {
             mute: AtomicBool::new(false),
             slow: AtomicBool::new(false),
             held: watch::Sender::new(false),
+            stalled: watch::Sender::new(false),
             lost: AtomicUsize::new(0),
             calls: Default::default(),
         }))
@@ -161,6 +164,11 @@ impl Shared {
 
     pub(crate) fn let_go(&self) {
         self.0.held.send_replace(false);
+    }
+
+    /// Copies to be written stay on their way until this is called with `false`.
+    pub(crate) fn hold_fills(&self, hold: bool) {
+        self.0.stalled.send_replace(hold);
     }
 
     async fn reply<T>(&self, reply: T) -> T {
@@ -377,6 +385,7 @@ impl SharedLink for Link {
         self.check()?;
         self.shared.count(Call::Fill);
         self.shared.count(Call::Change);
+        self.shared.0.stalled.subscribe().wait_for(|stalled| !stalled).await.unwrap();
         tokio::task::yield_now().await;
         let mut filled = Vec::new();
         for (key, token, copy, ttl) in copies {

@@ -17,8 +17,17 @@ use crate::cache_support::{MS, SEC, Source, alone, pass, texts};
 async fn peers_06_a_copy_here_never_outlives_the_one_it_was_made_from() {
     let (_, clock) = alone();
     let shared = Shared::new(&clock);
-    let cache =
-        |seed| shared.process(seed).cache("a").ttl(SEC * 10).local_ttl(SEC * 60).jitter(0.0).build::<String>().unwrap();
+    let cache = |seed| {
+        shared
+            .process(seed)
+            .cache("a")
+            .wait_for_fills()
+            .ttl(SEC * 10)
+            .local_ttl(SEC * 60)
+            .jitter(0.0)
+            .build::<String>()
+            .unwrap()
+    };
     let (one, two) = (cache(1), cache(2));
     let source = Source::default();
     one.get_or_load("1", source.number()).await.unwrap();
@@ -35,7 +44,8 @@ async fn peers_06_a_copy_here_never_outlives_the_one_it_was_made_from() {
 async fn peers_07_a_life_of_milliseconds_is_no_life_without_end() {
     let (_, clock) = alone();
     let shared = Shared::new(&clock);
-    let cache = |seed| shared.process(seed).cache("a").ttl(MS * 300).jitter(0.0).build::<String>().unwrap();
+    let cache =
+        |seed| shared.process(seed).cache("a").wait_for_fills().ttl(MS * 300).jitter(0.0).build::<String>().unwrap();
     let (one, two) = (cache(1), cache(2));
     let source = Source::default();
     one.get_or_load("1", source.number()).await.unwrap();

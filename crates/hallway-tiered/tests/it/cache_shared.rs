@@ -352,10 +352,10 @@ impl Codec for Other {
 async fn another_codec_is_another_value() {
     let (shared, _) = world();
     let tiers = shared.process(1);
-    let json: Cache<String> = tiers.cache("text").build().unwrap();
+    let json: Cache<String> = tiers.cache("text").wait_for_fills().build().unwrap();
     let source = Source::default();
     json.get_or_load("1", source.number()).await.unwrap();
-    let other: Cache<String> = shared.process(2).cache("text").codec::<Other>().build().unwrap();
+    let other: Cache<String> = shared.process(2).cache("text").wait_for_fills().codec::<Other>().build().unwrap();
     assert_eq!(*other.get_or_load("1", source.number()).await.unwrap(), "2");
     assert!(shared.header("copy:text:1").unwrap().starts_with("V1 other "));
 }

@@ -14,8 +14,8 @@ use crate::cache_support::{MS, SEC, Source, alone, pass, texts};
 fn both(told: impl Fn(CacheBuilder) -> CacheBuilder) -> Vec<(Cache<String>, hallway_testkit::ManualClock)> {
     let (_, clock) = alone();
     let shared = Shared::new(&clock);
-    let linked = told(shared.process(3).cache("text")).build().unwrap();
-    let bare = told(shared.process_without_local(4).cache("bare")).build().unwrap();
+    let linked = told(shared.process(3).cache("text").wait_for_fills()).build().unwrap();
+    let bare = told(shared.process_without_local(4).cache("bare").wait_for_fills()).build().unwrap();
     vec![texts(&told), (linked, clock.clone()), (bare, clock)]
 }
 
@@ -182,7 +182,7 @@ async fn processes_refresh_a_stale_value_once_together() {
     let shared = Shared::new(&clock);
     let caches: Vec<Cache<String>> = (0..4)
         .map(|seed| {
-            let told = shared.process(seed).cache("text");
+            let told = shared.process(seed).cache("text").wait_for_fills();
             told.ttl(SEC * 10).jitter(0.0).stale_while_revalidate(SEC * 60).build().unwrap()
         })
         .collect();
@@ -206,7 +206,8 @@ async fn processes_refresh_a_stale_value_once_together() {
 async fn a_refresh_that_was_overtaken_by_an_invalidation_is_not_written_back() {
     let (_, clock) = alone();
     let shared = Shared::new(&clock);
-    let told = shared.process(1).cache("text").ttl(SEC * 10).jitter(0.0).stale_while_revalidate(SEC * 60);
+    let told =
+        shared.process(1).cache("text").wait_for_fills().ttl(SEC * 10).jitter(0.0).stale_while_revalidate(SEC * 60);
     let cache: Cache<String> = told.build().unwrap();
     let source = Source::default();
     cache.get_or_load("1", source.number()).await.unwrap();
@@ -225,7 +226,8 @@ async fn whoever_waits_for_another_process_in_vain_serves_what_is_stale() {
     let (_, clock) = alone();
     let shared = Shared::new(&clock);
     let cache = |seed| {
-        let told = shared.process(seed).cache("text").ttl(SEC * 10).jitter(0.0).stale_if_error(SEC * 60);
+        let told =
+            shared.process(seed).cache("text").wait_for_fills().ttl(SEC * 10).jitter(0.0).stale_if_error(SEC * 60);
         told.wait_max(MS * 500).build::<String>().unwrap()
     };
     let (one, two) = (cache(1), cache(2));
@@ -252,7 +254,8 @@ async fn whoever_waits_in_vain_is_not_served_what_is_too_old() {
     let (_, clock) = alone();
     let shared = Shared::new(&clock);
     let cache = |seed| {
-        let told = shared.process(seed).cache("text").ttl(SEC * 100).jitter(0.0).stale_if_error(SEC * 10);
+        let told =
+            shared.process(seed).cache("text").wait_for_fills().ttl(SEC * 100).jitter(0.0).stale_if_error(SEC * 10);
         told.wait_max(MS * 500).build::<String>().unwrap()
     };
     let (one, two) = (cache(1), cache(2));
@@ -274,7 +277,14 @@ async fn whoever_waits_in_vain_is_not_served_what_is_too_old() {
 async fn whoever_has_failed_to_refresh_does_not_wait_for_himself() {
     let (_, clock) = alone();
     let shared = Shared::new(&clock);
-    let told = shared.process(1).cache("text").ttl(SEC * 10).jitter(0.0).stale_if_error(SEC * 60).retry_after(MS);
+    let told = shared
+        .process(1)
+        .cache("text")
+        .wait_for_fills()
+        .ttl(SEC * 10)
+        .jitter(0.0)
+        .stale_if_error(SEC * 60)
+        .retry_after(MS);
     let cache: Cache<String> = told.build().unwrap();
     let source = Source::default();
     cache.get_or_load("1", source.slow(SEC * 2)).await.unwrap();

@@ -217,7 +217,7 @@ fn die_of<Fut: Future>(shared: &Shared, op: impl FnOnce(Cache<String>) -> Fut + 
 }
 
 fn cache_of(shared: &Shared, seed: u64) -> Cache<String> {
-    let told = shared.process(seed).cache("text").ttl(SEC * 100).jitter(0.0).stale_if_error(SEC * 10);
+    let told = shared.process(seed).cache("text").wait_for_fills().ttl(SEC * 100).jitter(0.0).stale_if_error(SEC * 10);
     told.build().unwrap()
 }
 

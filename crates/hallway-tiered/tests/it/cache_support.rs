@@ -21,9 +21,10 @@ pub(crate) fn alone() -> (TieredStore, ManualClock) {
     (tiers, clock)
 }
 
-/// A cache of texts over these tiers.
+/// A cache of texts over these tiers. Its callers find the copies of what they loaded in the shared tier: time that is moved by
+/// hand passes between calls, and is not to pass before a copy is written.
 pub(crate) fn cache(tiers: &TieredStore, told: impl FnOnce(CacheBuilder) -> CacheBuilder) -> Cache<String> {
-    told(tiers.cache("text")).build().unwrap()
+    told(tiers.cache("text").wait_for_fills()).build().unwrap()
 }
 
 /// A cache of texts in this process alone.

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests may unwrap, their helpers too")]
 
 mod cache_basics;
+mod cache_behind;
 mod cache_double;
 mod cache_hits;
 mod cache_many;

@@ -207,7 +207,8 @@ impl<C: Codec> CacheBuilder<C> {
     /// default they have it as soon as the loader has, and up to 64 copies of all caches over one
     /// [`TieredStore`](crate::TieredStore) are written after that: whoever asks this cache for one of them meanwhile is
     /// answered or waits for it, and another process may find it a round trip later. For programs that end right after a
-    /// load without [`TieredStore::shutdown`](crate::TieredStore::shutdown), which waits for them.
+    /// load without [`TieredStore::shutdown`](crate::TieredStore::shutdown), which waits for them; and for those that drive
+    /// their runtime only while they wait for a call (`block_on`), where a copy would be written during the next one.
     pub fn wait_for_fills(mut self) -> Self {
         self.options.wait_for_fills = true;
         self

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use hallway::{Cache, KvStore, TierHealth, TieredStore};
 use hallway_testkit::servers::{PostgresOptions, PostgresServer, RedisOptions, RedisServer};
 use hallway_testkit::{FaultProxy, LinkFault};
+use tokio::sync::oneshot;
 use tokio::task::{JoinSet, block_in_place};
 
 const READERS: usize = 64;
@@ -73,6 +74,14 @@ impl Scene {
         readers
     }
 
+    async fn until_ready(&self) {
+        let began = Instant::now();
+        while !self.tiers.health().is_ready() {
+            assert!(began.elapsed() < Duration::from_secs(20), "{:?}", self.tiers.health());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     async fn until_shared(&self, within: Duration) -> Duration {
         let began = Instant::now();
         let before = self.tiers.stats().shared_hits;
@@ -132,6 +141,41 @@ async fn a_stopped_redis_holds_nobody_up() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_black_hole_holds_nobody_up() {
     outage("black hole", |scene| scene.proxy.set_both(LinkFault::BlackHole), |scene| scene.proxy.heal()).await;
+}
+
+/// How long a caller waits after his loader if Redis falls silent while it runs, so that the copy cannot be written.
+async fn silent_during_a_load(scene: &Scene, cache: &Cache<u64>) -> Duration {
+    let (runs, running) = oneshot::channel();
+    let (go, gone) = oneshot::channel();
+    let call = tokio::spawn({
+        let cache = cache.clone();
+        let loader = move || async move {
+            runs.send(()).unwrap();
+            gone.await.map(|()| 1)
+        };
+        async move { cache.get_or_load("k", loader).await.unwrap() }
+    });
+    running.await.unwrap();
+    scene.proxy.set_both(LinkFault::BlackHole);
+    let began = Instant::now();
+    go.send(()).unwrap();
+    assert_eq!(*call.await.unwrap(), 1);
+    let took = began.elapsed();
+    scene.proxy.heal();
+    took
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_falls_silent_during_a_load_keeps_only_those_who_wait_for_copies() {
+    let scene = Scene::start(true).await;
+    let patient = scene.tiers.cache("patient").degraded_ttl(Duration::ZERO).wait_for_fills().build().unwrap();
+    scene.until_ready().await;
+    let took = silent_during_a_load(&scene, &scene.cache).await;
+    assert!(took < SHARED, "{took:?}");
+    scene.until_ready().await;
+    let waited = silent_during_a_load(&scene, &patient).await;
+    assert!(waited >= SHARED - Duration::from_millis(10), "{waited:?}");
+    eprintln!("answered {took:?} after the loader, with `wait_for_fills` {waited:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -186,6 +186,9 @@ impl<V: Send + Sync + 'static> Cache<V> {
     /// The loader returns `V`, `Option<V>` or a [`Load<V>`]; the answer is an `Arc<V>` or an `Option<Arc<V>>` accordingly.
     /// What `Option` and `Load` say not to exist is remembered for the not-found TTL.
     ///
+    /// The answer is there as soon as the loader has it. Its copy for other processes is written after that, unless the cache
+    /// was told to [`wait_for_fills`](CacheBuilder::wait_for_fills).
+    ///
     /// # Errors
     /// As told at [`Cache`].
     ///
